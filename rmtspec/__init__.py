@@ -1,0 +1,1 @@
+"""Random-matrix theory of diffusion models: spectra, edges, outliers and training times."""
