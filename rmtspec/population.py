@@ -1,0 +1,356 @@
+"""Population spectra: the limiting eigenvalue law of a data covariance, plus isolated spikes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rmtspec import _checks
+
+SMALLEST, LARGEST = 1e-100, 1e100
+"""Range of the positive eigenvalues: their squares, and ratios of these, stay normal floats."""
+
+RANK_TOLERANCE = 1e-12
+"""A sample eigenvalue below this fraction of the largest is rounding of an exact zero."""
+
+_MAX_DIMENSION = 1_000_000
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PopulationSpectrum:
+    r"""Eigenvalue law :math:`\rho=\sum_j w_j\,\delta_{l_j}` of a covariance, and its spikes.
+
+    The covariance :math:`\Sigma` is :math:`d\times d` with
+    :math:`\rho=\lim\frac1d\sum_i\delta_{l_i(\Sigma)}`. Finitely many further eigenvalues, the
+    spikes, have weight zero in the limit: they move no bulk and are kept apart.
+
+    Parameters
+    ----------
+    eigenvalues : array_like, shape (m,)
+        Atoms :math:`l_j`, in any order, each 0 or in [1e-100, 1e100], at least one positive.
+        A zero eigenvalue says that the data lie in a subspace. Equal atoms are merged.
+    weights : array_like, shape (m,), optional
+        Finite non-negative weights, divided by their sum; atoms of weight 0 are dropped. When
+        omitted, each entry of `eigenvalues` stands for one direction: weights are uniform and
+        the dimension is m.
+    spikes : array_like, shape (r,), optional
+        Isolated eigenvalues of weight zero, each 0 or in [1e-100, 1e100]; order and repetitions
+        are kept.
+    dimension, samples : int, optional
+        Size d of the covariance, and number of samples behind it, where these are known.
+
+    Attributes
+    ----------
+    eigenvalues, weights : ndarray of float64, shape (k,)
+        Distinct atoms, ascending, and their weights, which sum to 1. Read-only.
+    spikes : ndarray of float64, shape (r,)
+        Read-only.
+
+    Raises
+    ------
+    ValueError
+        If an array is empty, not one-dimensional, of the wrong length, or holds a number outside
+        its range, or if no positive eigenvalue has a positive weight: a law of zeros only has no
+        scale, and no data to learn from.
+    TypeError
+        If the entries are not real numbers.
+
+    Notes
+    -----
+    Two spectra are equal when atoms, weights and spikes are; `dimension` and `samples` are
+    remarks and do not count.
+
+    Examples
+    --------
+    >>> import rmtspec as rs
+    >>> rs.PopulationSpectrum([1.5, 0.5, 0.5])
+    PopulationSpectrum([0.5, 1.5], weights=[0.667, 0.333], dimension=3)
+    >>> rs.PopulationSpectrum([0.5, 1.5], weights=[3, 1]).mean
+    0.75
+    """
+
+    eigenvalues: NDArray[np.float64]
+    weights: NDArray[np.float64] = None  # type: ignore[assignment]
+    spikes: NDArray[np.float64] = ()  # type: ignore[assignment]
+    dimension: int | None = field(default=None, kw_only=True)
+    samples: int | None = field(default=None, kw_only=True)
+
+    def __init__(
+        self,
+        eigenvalues: ArrayLike,
+        weights: ArrayLike | None = None,
+        spikes: ArrayLike = (),
+        *,
+        dimension: int | None = None,
+        samples: int | None = None,
+    ) -> None:
+        atoms = _eigenvalue_array("eigenvalues", eigenvalues)
+        if atoms.size == 0:
+            raise ValueError(f"eigenvalues must hold at least one number, got {eigenvalues!r}")
+        if weights is None:
+            mass = np.ones(atoms.size)
+            dimension = atoms.size if dimension is None else dimension
+        else:
+            mass = _weight_array(weights, atoms.size)
+        atoms, mass = _merged(atoms, mass)
+        if atoms.size == 0 or atoms[-1] == 0.0:
+            raise ValueError(
+                "eigenvalues must hold a positive number of positive weight, "
+                f"got {eigenvalues!r:.80} with weights {weights!r:.80}"
+            )
+        isolated = _eigenvalue_array("spikes", spikes)
+        if dimension is not None:
+            dimension = _checks.integer("dimension", dimension, 1)
+        if samples is not None:
+            samples = _checks.integer("samples", samples, 1)
+        for name, array in (("eigenvalues", atoms), ("weights", mass), ("spikes", isolated)):
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+        object.__setattr__(self, "dimension", dimension)
+        object.__setattr__(self, "samples", samples)
+
+    @classmethod
+    def isotropic(cls, variance: float = 1.0) -> Self:
+        r"""Spectrum of :math:`\Sigma=\sigma^2 I`: one atom at `variance`, in [1e-100, 1e100].
+
+        Raises
+        ------
+        ValueError
+            If `variance` lies outside its range.
+
+        Examples
+        --------
+        >>> import rmtspec as rs
+        >>> rs.PopulationSpectrum.isotropic(2.0)
+        PopulationSpectrum([2], weights=[1])
+        """
+        return cls([_checks.real("variance", variance, SMALLEST, LARGEST)], [1.0])
+
+    @classmethod
+    def power_law(cls, exponent: float, dimension: int, trace: float | None = None) -> Self:
+        r"""Eigenvalues :math:`l_k=T\,k^{-\alpha}/\sum_j j^{-\alpha}`, :math:`k=1,\dots,d`.
+
+        Parameters
+        ----------
+        exponent : float
+            :math:`\alpha\ge0`; 0 is the isotropic spectrum. The smallest eigenvalue must not
+            fall below 1e-100.
+        dimension : int
+            Number d of eigenvalues, 1 to 1,000,000.
+        trace : float, optional
+            Sum T of the eigenvalues, positive; by default d, so that the mean is 1.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument lies outside its range, or is not a number.
+
+        Examples
+        --------
+        >>> import rmtspec as rs
+        >>> rs.PopulationSpectrum.power_law(1.0, 64).eigenvalues[[0, -1]].round(3)
+        array([ 0.211, 13.491])
+        """
+        size = _checks.integer("dimension", dimension, 1, _MAX_DIMENSION)
+        power = _checks.real("exponent", exponent, 0.0)
+        total = float(size) if trace is None else _checks.positive("trace", trace)
+        if power * np.log(size) > np.log(LARGEST):
+            raise ValueError(
+                f"exponent must leave the smallest eigenvalue above {SMALLEST:g}, "
+                f"got {exponent!r} in dimension {size}"
+            )
+        eigenvalues = np.arange(1.0, size + 1.0) ** -power
+        eigenvalues *= total / eigenvalues.sum()
+        if eigenvalues[-1] < SMALLEST or eigenvalues[0] > LARGEST:
+            raise ValueError(
+                f"trace must keep the eigenvalues in [{SMALLEST:g}, {LARGEST:g}], got {total!r}"
+            )
+        return cls(eigenvalues)
+
+    @classmethod
+    def from_samples(cls, x: ArrayLike, *, center: bool = True) -> Self:
+        r"""Eigenvalues of the sample covariance :math:`\frac1n\sum_\nu x_\nu x_\nu^{\mathsf T}`.
+
+        Parameters
+        ----------
+        x : array_like, shape (n, d)
+            One sample a row, n >= 2 if they are centred, entries in [-1e40, 1e40].
+        center : bool
+            Whether the sample mean is subtracted first. The factor stays 1/n.
+
+        Returns
+        -------
+        PopulationSpectrum
+            With weights that are multiples of 1/d and `dimension` = d, `samples` = n. At least
+            d - n of the eigenvalues, d - n + 1 after centring, are exactly 0, and so is every
+            one below 1e-12 of the largest.
+
+        Raises
+        ------
+        ValueError
+            If x is not a rectangular (n, d) array of finite numbers, or does not vary.
+        TypeError
+            If the entries are not real numbers.
+
+        Accuracy
+        --------
+        The eigenvalues are squared singular values of the data, never of a product, so an
+        eigenvalue l has a relative error of about 2 eps sqrt(l_max / l).
+
+        Examples
+        --------
+        >>> import numpy as np, rmtspec as rs
+        >>> x = np.random.default_rng(0).normal(size=(40, 100))
+        >>> pop = rs.PopulationSpectrum.from_samples(x)
+        >>> pop.dimension, pop.samples, float(pop.weights[0])
+        (100, 40, 0.61)
+        """
+        data = _checks.real_array("x", x, -1e40, 1e40)
+        least = 2 if center else 1
+        if data.ndim != 2 or data.shape[0] < least or data.shape[1] < 1:
+            raise ValueError(
+                f"x must have shape (samples >= {least}, dimension >= 1), got shape {data.shape}"
+            )
+        samples, dimension = data.shape
+        if center:
+            # Relative to the first row a constant column is exactly 0, whatever its mean rounds to.
+            data = data - data[0]
+            data -= data.mean(axis=0)
+        scale = float(np.abs(data).max())
+        if scale < 1e-40:
+            raise ValueError(f"x must vary between samples, got entries within {scale:g}")
+        singular = np.linalg.svd(data / scale, compute_uv=False)
+        squared = (singular * scale) ** 2 / samples
+        squared[squared < RANK_TOLERANCE * squared[0]] = 0.0
+        squared[samples - 1 if center else samples :] = 0.0
+        eigenvalues = np.zeros(dimension)
+        eigenvalues[: squared.size] = squared
+        return cls(eigenvalues, samples=samples)
+
+    @property
+    def mean(self) -> float:
+        r"""Mean eigenvalue :math:`\int l\,d\rho=\mathrm{Tr}\,\Sigma/d`."""
+        return self.moment(1)
+
+    def moment(self, k: int) -> float:
+        r"""Moment :math:`\int l^k\,d\rho` of any integer order.
+
+        A negative order needs a spectrum without zeros; :math:`k=0` gives 1.
+
+        Raises
+        ------
+        ValueError
+            If the order is negative and 0 is an eigenvalue, or the moment overflows.
+        TypeError
+            If `k` is not an integer.
+
+        Examples
+        --------
+        >>> import rmtspec as rs
+        >>> rs.PopulationSpectrum([0.5, 1.5]).moment(2)
+        1.25
+        """
+        order = _checks.integer("k", k, -(10**9), 10**9)
+        if order == 0:
+            return 1.0
+        if order < 0 and self.eigenvalues[0] == 0.0:
+            raise ValueError(f"k must be >= 0 for a spectrum with zero eigenvalues, got {k!r}")
+        with np.errstate(over="ignore", under="ignore"):
+            value = float(self.weights @ self.eigenvalues**order)
+        if not np.isfinite(value):
+            raise ValueError(f"k must keep the moment below 1.8e308, got {k!r}")
+        return value
+
+    @property
+    def participation_ratio(self) -> float:
+        r"""Effective number of directions, :math:`(\sum_i l_i)^2/\sum_i l_i^2`, in [1, d].
+
+        In terms of the law this is :math:`d\,(\int l\,d\rho)^2/\int l^2\,d\rho`. If `dimension` is
+        None the factor d is left out, and the value, in (0, 1], is the effective fraction of the
+        directions. Spikes do not enter.
+
+        Notes
+        -----
+        From n samples of centred Gaussian data the ratio comes out too small:
+        :math:`E\,\mathrm{Tr}\hat\Sigma^2\simeq(1+\frac1n)\mathrm{Tr}\Sigma^2
+        +\frac1n(\mathrm{Tr}\Sigma)^2`, so
+        :math:`1/\widehat{PR}\simeq(1+\frac1n)/PR+\frac1n`.
+        """
+        scaled = self.eigenvalues / self.eigenvalues[-1]
+        fraction = float((self.weights @ scaled) ** 2 / (self.weights @ scaled**2))
+        return fraction * (self.dimension or 1)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PopulationSpectrum):
+            return NotImplemented
+        return all(
+            np.array_equal(mine, theirs)
+            for mine, theirs in zip(self._arrays(), other._arrays(), strict=True)
+        )
+
+    def __hash__(self) -> int:
+        return hash(tuple(array.tobytes() for array in self._arrays()))
+
+    def __repr__(self) -> str:
+        if self.eigenvalues.size <= 4:
+            parts = [_listed(self.eigenvalues), f"weights={_listed(self.weights)}"]
+        else:
+            low, high = self.eigenvalues[[0, -1]]
+            parts = [f"{self.eigenvalues.size} atoms in [{low:.3g}, {high:.3g}]"]
+            parts.append(f"mean={self.mean:.3g}")
+        if 0 < self.spikes.size <= 4:
+            parts.append(f"spikes={_listed(self.spikes)}")
+        elif self.spikes.size:
+            parts.append(f"{self.spikes.size} spikes")
+        if self.dimension is not None:
+            parts.append(f"dimension={self.dimension}")
+        if self.samples is not None:
+            parts.append(f"samples={self.samples}")
+        return f"PopulationSpectrum({', '.join(parts)})"
+
+    def _arrays(self) -> tuple[NDArray[np.float64], ...]:
+        return self.eigenvalues, self.weights, self.spikes
+
+
+def _eigenvalue_array(name: str, value: Any) -> NDArray[np.float64]:
+    array = np.atleast_1d(_checks.real_array(name, value, 0.0, LARGEST))
+    if array.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional, got shape {array.shape}")
+    tiny = array[(array > 0.0) & (array < SMALLEST)]
+    if tiny.size:
+        raise ValueError(
+            f"{name} must each be 0 or in [{SMALLEST:g}, {LARGEST:g}], got {tiny[0]!r}"
+        )
+    array[array == 0.0] = 0.0  # -0.0 becomes 0.0, so that equal atoms have equal bytes
+    return array
+
+
+def _weight_array(weights: Any, size: int) -> NDArray[np.float64]:
+    array = np.atleast_1d(_checks.real_array("weights", weights, 0.0))
+    if array.shape != (size,):
+        raise ValueError(
+            f"weights must have the length of eigenvalues, {size}, got shape {array.shape}"
+        )
+    if not np.any(array > 0.0):
+        raise ValueError(f"weights must have a positive sum, got {weights!r:.80}")
+    array /= array.max()  # the sum of huge weights would overflow
+    return array
+
+
+def _merged(
+    atoms: NDArray[np.float64], mass: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Distinct atoms in ascending order and their weights, summing to 1; weight 0 is dropped."""
+    distinct, place = np.unique(atoms, return_inverse=True)
+    weights: NDArray[np.float64] = np.zeros(distinct.size)
+    np.add.at(weights, place, mass)
+    weights /= weights.sum()
+    kept = weights > 0.0
+    return distinct[kept], weights[kept]
+
+
+def _listed(values: NDArray[np.float64]) -> str:
+    return "[" + ", ".join(f"{value:.3g}" for value in values) + "]"
