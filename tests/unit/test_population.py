@@ -78,7 +78,9 @@ def test_participation_ratio_of_listed_eigenvalues_is_squared_sum_over_sum_of_sq
 def test_participation_ratio_of_a_weighted_law_is_a_fraction_until_the_dimension_is_known():
     fraction = PopulationSpectrum([0.5, 1.5], [1, 1]).participation_ratio
     assert fraction == pytest.approx(0.8, rel=8 * EPS)
-    assert PopulationSpectrum([0.5, 1.5], [1, 1], dimension=50).participation_ratio == pytest.approx(40)
+    assert PopulationSpectrum(
+        [0.5, 1.5], [1, 1], dimension=50
+    ).participation_ratio == pytest.approx(40)
     assert PopulationSpectrum.isotropic(3.0).participation_ratio == 1.0
 
 

@@ -1,0 +1,188 @@
+"""Samples from files and from the bundled digits, checked before anything is computed."""
+
+from __future__ import annotations
+
+import os
+import warnings
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rmtspec import _checks
+
+_FORMATS = (".npy", ".npz", ".csv")
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,
+)
+
+
+def read_samples(path: str | os.PathLike[str]) -> NDArray[np.float64]:
+    """Samples stored in a file, one a row.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A `.npy` array; a `.npz` archive whose only array, or whose array `x`, is taken; or a
+        `.csv` table of numbers separated by commas, with or without one line of column names;
+        a first line is taken for names if no cell of it is a number.
+        Nothing is unpickled.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, d)
+        At least two samples, all entries finite.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read, or does not hold a rectangular table of at least two rows of
+        finite numbers. The message names the file.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, numpy as np
+    >>> from rmtspec.data import read_samples
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "table.csv"
+    ...     _ = path.write_text("height,width\\n1,2\\n3,4\\n5,7\\n")
+    ...     read_samples(path).shape
+    (3, 2)
+    """
+    file = Path(path)
+    name = f"data file {str(file)!r}"
+    kind = file.suffix.lower()
+    if kind not in _FORMATS:
+        raise ValueError(f"{name} must end in {', '.join(_FORMATS)}, got {kind or 'no suffix'!r}")
+    try:
+        if file.stat().st_size == 0:
+            raise ValueError("it is empty")
+        values = _read_csv(file) if kind == ".csv" else _read_numpy(file)
+    except _UNREADABLE as error:
+        raise ValueError(f"{name} cannot be read: {_reason(error)}") from None
+    try:
+        samples = _checks.real_array(name, values, -1e40, 1e40)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+    if samples.ndim != 2 or samples.shape[0] < 2 or samples.shape[1] < 1:
+        raise ValueError(
+            f"{name} must hold an array of shape (samples >= 2, dimension >= 1), "
+            f"got shape {samples.shape}"
+        )
+    return samples
+
+
+def digits() -> NDArray[np.float64]:
+    """The 1797 handwritten 8 x 8 digits of scikit-learn, centred, with mean variance 1.
+
+    Returns
+    -------
+    ndarray of float64, shape (1797, 64)
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If scikit-learn is not installed.
+
+    References
+    ----------
+    Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, UCI repository.
+
+    Examples
+    --------
+    >>> from rmtspec.data import digits
+    >>> digits().shape
+    (1797, 64)
+    """
+    try:
+        from sklearn.datasets import load_digits
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            "data 'digits' needs scikit-learn: pip install 'rmtspec[data]'"
+        ) from None
+    return standardise(load_digits().data)
+
+
+def standardise(x: ArrayLike) -> NDArray[np.float64]:
+    """Samples minus their mean, divided by one number so that the mean variance is 1.
+
+    The noise of a diffusion model has variance 1 in each direction; data on another scale, such
+    as grey levels up to 255, drown it or are drowned by it.
+
+    Parameters
+    ----------
+    x : array_like, shape (n, d)
+
+    Returns
+    -------
+    ndarray of float64, shape (n, d)
+
+    Raises
+    ------
+    ValueError
+        If x is not a table of finite numbers, or does not vary.
+
+    Examples
+    --------
+    >>> from rmtspec.data import standardise
+    >>> standardise([[0, 7], [2, 7]])
+    array([[-1.41421356,  0.        ],
+           [ 1.41421356,  0.        ]])
+    """
+    data = _checks.real_array("x", x, -1e40, 1e40)
+    if data.ndim != 2 or data.size == 0:
+        raise ValueError(f"x must have shape (samples, dimension), got shape {data.shape}")
+    data = data - data[0]
+    data -= data.mean(axis=0)
+    spread = float(np.abs(data).max())
+    if spread < 1e-40:
+        raise ValueError(f"x must vary between samples, got entries within {spread:g}")
+    data /= spread
+    return np.asarray(data / np.sqrt(np.mean(data**2)))
+
+
+def _read_numpy(file: Path) -> NDArray[np.generic]:
+    with file.open("rb") as stream:
+        if stream.read(6) == b"\x93NUMPY":
+            # Mapped first: a header that promises more than the file holds is refused, not
+            # allocated.
+            return np.array(np.load(file, mmap_mode="r", allow_pickle=False))
+        stream.seek(0)
+        archive = np.load(stream, allow_pickle=False)
+        names = list(archive)
+        if len(names) != 1 and "x" not in names:
+            raise ValueError(f"it must hold one array, or one named 'x', got {names}")
+        return np.asarray(archive[names[0] if len(names) == 1 else "x"])
+
+
+def _read_csv(file: Path) -> NDArray[np.float64]:
+    with file.open(encoding="utf-8-sig") as stream:
+        first = next((line for line in stream if line.strip()), "")
+        stream.seek(0)
+        lines = (line for line in stream if line.strip())
+        if not any(_is_number(cell) for cell in first.split(",")):
+            next(lines, None)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "loadtxt: input contained no data")
+            return np.loadtxt(lines, delimiter=",", comments=None, quotechar='"', ndmin=2)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell.strip().strip('"'))
+    except ValueError:
+        return False
+    return True
+
+
+def _reason(error: BaseException) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(text.split()) or type(error).__name__
