@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rmtspec import _checks
+from . import _checks
 
 _FORMATS = (".npy", ".npz", ".csv")
 _UNREADABLE = (

@@ -1,0 +1,294 @@
+"""Pictures of spectral laws in which bulks that lie decades apart can all be seen."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _checks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from .law import SpectralLaw
+
+# Okabe and Ito (2008): distinguishable for colour-blind readers and in grey.
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+_ATOM_COLOUR = "#333333"
+_OUTLIER_COLOUR = "#D55E00"
+
+_HARD_EDGE_DECADES = 4.0
+
+
+def plot_spectrum(
+    law: SpectralLaw,
+    ax: Axes | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    scale: Literal["log", "linear"] = "log",
+    points: int = 400,
+) -> Axes:
+    r"""Draw the density of a law, with its bulks, atoms and outliers.
+
+    On the logarithmic scale the abscissa is the distance :math:`x=\lambda-\lambda_0` from the
+    law's `origin` :math:`\lambda_0`, and the ordinate is the density of :math:`\ln x`,
+    :math:`x\,\rho(\lambda_0+x)`: the mass between two points is the area under the curve, however
+    many decades apart the bulks lie. The ordinate is logarithmic too, so that a bulk of small
+    mass stands beside a heavy one. On the linear scale it is :math:`\rho(\lambda)`.
+
+    Parameters
+    ----------
+    law : SpectralLaw
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure if omitted.
+    names : sequence of str, optional
+        One name a bulk, in ascending order. Bulks of equal name share colour and legend entry.
+    scale : {"log", "linear"}
+        An outlier at or below the origin cannot be shown on the logarithmic scale.
+    points : int
+        Points a bulk, 8 to 100,000.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If `names` has another length than the law has bulks, `scale` is unknown, or `points` is
+        outside its range.
+
+    Examples
+    --------
+    >>> import rmtspec as rs
+    >>> from matplotlib.figure import Figure
+    >>> from rmtspec.plot import plot_spectrum
+    >>> law = rs.RandomFeatureModel(8, 4, 0.01, "erf").spectrum()
+    >>> plot_spectrum(law, Figure().subplots(), names=["slow", "sample", "fast"]).get_xscale()
+    'log'
+    """
+    edges = np.asarray(law.edges)
+    if names is not None and len(names) != len(edges):
+        raise ValueError(f"names must have one entry for each of {len(edges)} bulks, got {names!r}")
+    if scale not in ("log", "linear"):
+        raise ValueError(f"scale must be 'log' or 'linear', got {scale!r}")
+    points = _checks.integer("points", points, 8, 100_000)
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        ax = plt.figure(figsize=(7.0, 4.0), layout="constrained").subplots()
+    logarithmic = scale == "log"
+    if logarithmic:
+        ax.set_xscale("log")
+        ax.set_yscale("log")
+    peaks = _draw_bulks(ax, law, names, logarithmic, points)
+    _set_limits(ax, law, peaks, logarithmic)
+    _draw_atoms(ax, law, logarithmic)
+    _draw_outliers(ax, law, logarithmic)
+    _label_axes(ax, law, logarithmic)
+    return ax
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a figure to a file, whole or not at all.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    path : str or path-like
+        The ending chooses the format. An existing file is replaced only once the new one is
+        complete.
+
+    Raises
+    ------
+    ValueError
+        If the ending is no format that Matplotlib writes.
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from matplotlib.figure import Figure
+    >>> from rmtspec.plot import save
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(Figure(), pathlib.Path(folder) / "empty.svg")
+    """
+    target = check_target(path)
+    handle, temporary = tempfile.mkstemp(
+        dir=target.parent, prefix=f".{target.name}.", suffix=target.suffix
+    )
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            figure.savefig(stream, format=target.suffix[1:].lower(), dpi=200)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def check_target(path: str | os.PathLike[str]) -> Path:
+    """The path of a picture to be, if its ending is a known format and its folder exists.
+
+    Raises
+    ------
+    ValueError
+        If not.
+    """
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    target = Path(path)
+    formats = sorted(FigureCanvasBase.get_supported_filetypes())
+    if target.suffix[1:].lower() not in formats:
+        raise ValueError(f"plot file must end in one of {', '.join(formats)}, got {str(path)!r}")
+    if target.is_dir() or not target.parent.is_dir():
+        raise ValueError(f"plot file must lie in an existing folder, got {str(path)!r}")
+    return target
+
+
+def _distances(low: float, high: float, points: int, logarithmic: bool) -> NDArray[np.float64]:
+    """Distances from one edge to the other, dense at both, where the density is a square root."""
+    share = (1.0 - np.cos(np.linspace(0.0, math.pi, points))) / 2.0
+    if not logarithmic:
+        return np.asarray(low + (high - low) * share)
+    if low <= 0.0:
+        low = high * 10.0**-_HARD_EDGE_DECADES
+    return np.asarray(low * np.exp(math.log(high / low) * share))
+
+
+def _draw_bulks(
+    ax: Axes, law: SpectralLaw, names: Sequence[str] | None, logarithmic: bool, points: int
+) -> list[float]:
+    """Draw each bulk as a filled curve and return the heights of the peaks."""
+    labels = [""] * len(law.edges) if names is None else list(names)
+    colours = {label: _COLOURS[i % len(_COLOURS)] for i, label in enumerate(dict.fromkeys(labels))}
+    legend = _legend_texts(law, labels)
+    peaks = []
+    for (low, high), label in zip(np.asarray(law.edges), labels, strict=True):
+        distance = _distances(low, high, points, logarithmic)
+        height = np.nan_to_num(law.density(law.origin + distance), posinf=0.0)
+        height = height * distance if logarithmic else height
+        place = distance if logarithmic else law.origin + distance
+        # The outline keeps a bulk visible that is thinner than a pixel.
+        ax.fill_between(
+            place,
+            height,
+            facecolor=(colours[label], 0.3),
+            edgecolor=colours[label],
+            lw=1.4,
+            label=legend.pop(label, None),
+        )
+        peaks.append(float(height.max()))
+    return peaks
+
+
+def _legend_texts(law: SpectralLaw, labels: list[str]) -> dict[str, str]:
+    """One legend entry a name: how many bulks bear it, and their mass."""
+    texts = {}
+    for label in dict.fromkeys(labels):
+        masses = np.asarray(law.masses)[[other == label for other in labels]]
+        bulk = f"{label} bulk".strip() if masses.size == 1 else f"{masses.size} {label} bulks"
+        texts[label] = f"{' '.join(bulk.split())}, mass {masses.sum():.3g}"
+    return texts
+
+
+def _set_limits(ax: Axes, law: SpectralLaw, peaks: list[float], logarithmic: bool) -> None:
+    edges, origin = np.asarray(law.edges), float(law.origin)
+    if not edges.size:
+        return
+    outliers = np.asarray(law.outliers) - origin
+    outliers = outliers[np.isfinite(outliers)]
+    if not logarithmic:
+        atoms = np.asarray(law.atoms)[:, 0] - origin
+        shown = np.concatenate([edges.ravel(), outliers, atoms])
+        margin = 0.05 * (shown.max() - shown.min())
+        ax.set_xlim(origin + shown.min() - margin, origin + shown.max() + margin)
+        ax.set_ylim(0.0, 1.15 * max(peaks))
+        return
+    low = edges[0, 0] if edges[0, 0] > 0.0 else edges[0, 1] * 10.0**-_HARD_EDGE_DECADES
+    shown = np.log10(np.concatenate([[low, edges[-1, 1]], outliers[outliers > 0.0]]))
+    margin = 0.06 * (shown.max() - shown.min())
+    ax.set_xlim(10.0 ** (shown.min() - margin), 10.0 ** (shown.max() + margin))
+    ax.set_ylim(min(peaks) / 30.0, max(peaks) * 3.0)
+
+
+def _draw_atoms(ax: Axes, law: SpectralLaw, logarithmic: bool) -> None:
+    """An arrow on the atom, which on the logarithmic scale lies left of every distance."""
+    for location, mass in np.asarray(law.atoms):
+        distance = location - law.origin
+        where = r"$\lambda_0$" if distance == 0.0 else f"{location:.4g}"
+        at_origin = logarithmic and distance <= 0.0
+        transform = ax.transAxes if at_origin else ax.get_xaxis_transform()
+        place = 0.0 if at_origin else (distance if logarithmic else location)
+        ax.plot(
+            [place, place],
+            [0.0, 0.93],
+            transform=transform,
+            color=_ATOM_COLOUR,
+            lw=2.5,
+            clip_on=False,
+            solid_capstyle="butt",
+            zorder=4,
+        )
+        ax.plot(
+            [place],
+            [0.95],
+            transform=transform,
+            color=_ATOM_COLOUR,
+            marker="^",
+            ms=8,
+            ls="none",
+            clip_on=False,
+            zorder=4,
+            label=f"atom at {where}, mass {mass:.3g}",
+        )
+
+
+def _draw_outliers(ax: Axes, law: SpectralLaw, logarithmic: bool) -> None:
+    """A triangle on the axis for each outlier."""
+    places = np.asarray(law.outliers) - (law.origin if logarithmic else 0.0)
+    places = places[np.isfinite(places) & ((places > 0.0) | (not logarithmic))]
+    if places.size:
+        ax.plot(
+            places,
+            np.full(places.size, 0.025),
+            transform=ax.get_xaxis_transform(),
+            marker="v",
+            ms=7,
+            ls="none",
+            color=_OUTLIER_COLOUR,
+            mec="white",
+            mew=0.6,
+            zorder=5,
+            label="outlier" if places.size == 1 else f"{places.size} outliers",
+        )
+
+
+def _label_axes(ax: Axes, law: SpectralLaw, logarithmic: bool) -> None:
+    if not logarithmic:
+        ax.set_xlabel(r"eigenvalue $\lambda$")
+        ax.set_ylabel(r"density $\rho(\lambda)$")
+    elif law.origin == 0.0:
+        ax.set_xlabel(r"eigenvalue $\lambda$")
+        ax.set_ylabel(r"density of $\ln\lambda$")
+    else:
+        ax.set_xlabel(
+            rf"distance from the floor, $\lambda-\lambda_0$   ($\lambda_0$ = {law.origin:.4g})"
+        )
+        ax.set_ylabel(r"density of $\ln(\lambda-\lambda_0)$")
+    ax.spines[["top", "right"]].set_visible(False)
+    if ax.get_legend_handles_labels()[1]:
+        ax.legend(
+            frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3
+        )
