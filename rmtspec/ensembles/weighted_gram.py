@@ -1,0 +1,373 @@
+r"""Gram matrix of Gaussian rows with a given spectrum.
+
+The p x p matrix :math:`\frac1d\,\mathcal W M\mathcal W^\top`, with :math:`\mathcal W` a
+p x m matrix of independent standard Gaussians and M a fixed non-negative matrix whose
+eigenvalues :math:`\mu` have the measure H (mass m/d), P = p/d.  With
+:math:`q(z)=\frac1p\mathrm{Tr}(\cdot-z)^{-1}=1/(Pk)` the equation of Silverstein and Bai (1995) is
+
+.. math::  z = -Pk + k\int\frac{\mu\,dH(\mu)}{k+\mu},
+           \qquad \mathrm{Im}\,k<0 \text{ where } \mathrm{Im}\,z>0,
+
+and :math:`dz/dk=\Phi-P` with :math:`\Phi=\int\mu^2(k+\mu)^{-2}dH` convex between the poles.
+Eigenvalues :math:`\mu=0` drop out.  Both the sample covariance matrix (with its companion) and the
+random-feature matrix of a given data set are of this form.
+
+*Uniqueness.*  For Im z > 0 the map k -> (−z + k∫μ dH/(k+μ))/P sends the lower half plane strictly
+into itself, so it has exactly one fixed point there: Im k < 0 certifies the root.
+
+*Counting.*  At a real k outside the support, with dz/dk < 0, the fraction of the p eigenvalues
+above z(k) is H((−k, ∞))/P, at most 1 (exact separation, Bai and Silverstein 1999).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ..result import Status
+from ..solve.edges import REACH, Gaps, Intervals, bracketed_root, find_gaps
+
+FloatArray = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+IntArray = NDArray[np.intp]
+
+_HARD_EDGE = 8 * np.finfo(float).eps
+
+
+class GramSolution(NamedTuple):
+    """k at every point, with its relative error bound, relative residual and status."""
+
+    k: ComplexArray
+    error: FloatArray
+    residual: FloatArray
+    status: NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class WeightedGram:
+    """The measure H (ascending positive `mu`, `weight`) and the aspect ratio P.
+
+    All z here are distances from the origin of the matrix; a multiple of the identity is added
+    by whoever uses it.
+    """
+
+    aspect: float
+    mu: FloatArray
+    weight: FloatArray
+    max_steps: int = field(default=100, kw_only=True)
+
+    @property
+    def total(self) -> float:
+        """Mass of H on (0, inf)."""
+        return float(self.weight.sum())
+
+    @cached_property
+    def is_hard(self) -> bool:
+        """Whether the spectrum touches 0 with a diverging density (P equal to the mass of H)."""
+        return abs(self.total - self.aspect) <= _HARD_EDGE * self.aspect
+
+    @property
+    def atom(self) -> float:
+        """Mass of the eigenvalue 0."""
+        return 0.0 if self.is_hard else max(0.0, 1.0 - self.total / self.aspect)
+
+    def solve(self, z: ComplexArray) -> GramSolution:
+        """Solve for k at flat points with Im z >= 0; real z is the limit from above.
+
+        Real points must lie inside a bulk; outside use `solve_real`.
+        """
+        return GramSolution(
+            *_solve(
+                np.ascontiguousarray(z.real),
+                np.ascontiguousarray(z.imag),
+                self.mu,
+                self.weight,
+                self.aspect,
+                self.max_steps,
+            )
+        )
+
+    def solve_real(self, z: FloatArray) -> GramSolution:
+        """Solve for k at flat real points outside the support (NaN on it)."""
+        gap = np.searchsorted(self.gaps.lower, z, side="right") - 1
+        outside = (gap >= 0) & (z < self.gaps.upper[gap])
+        k = np.full(z.shape, np.nan)
+        error = np.full(z.shape, np.inf)
+        residual = np.full(z.shape, np.nan)
+        status = np.full(z.shape, Status.LEFT_HALF_PLANE, dtype=np.int8)
+        if np.any(outside):
+            inside, target = gap[outside], z[outside]
+            index = self.gaps.interval[inside]
+            x = bracketed_root(
+                lambda i, x: np.arcsinh(self._value(index[i], x) / np.abs(target[i]))
+                - np.arcsinh(np.sign(target[i])),
+                self.gaps.left[inside],
+                self.gaps.right[inside],
+                xtol=4e-16,
+            )
+            anchor, offset = self._intervals.point(index, x)
+            k[outside], error[outside], residual[outside] = _polish_real(
+                target, anchor, offset, self.mu, self.weight, self.aspect
+            )
+            status[outside] = Status.CONVERGED
+        return GramSolution(k.astype(np.complex128), error, residual, status)
+
+    @cached_property
+    def gaps(self) -> Gaps:
+        """Every gap of the spectrum."""
+        return find_gaps(self._intervals, self._excess, self._value)
+
+    def inverse_map(self, k: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return z(k) and dz/dk at real k."""
+        k = np.asarray(k, dtype=np.float64)
+        flat = np.ravel(k)
+        value, phi = _inverse_map(flat, np.zeros_like(flat), self.mu, self.weight, self.aspect)
+        return value.reshape(k.shape), (phi - self.aspect).reshape(k.shape)
+
+    @cached_property
+    def _intervals(self) -> Intervals:
+        """Intervals between the poles −μ on which a gap is not excluded by its two end poles."""
+        mu, weight, aspect = self.mu, self.weight, self.aspect
+        above = np.append(weight[::-1].cumsum()[::-1][1:], 0.0)  # mass above each pole
+        lower_term, upper_term = np.cbrt(weight[:-1] * mu[:-1] ** 2), np.cbrt(weight[1:] * mu[1:] ** 2)
+        possible = ((lower_term + upper_term) ** 3 < aspect * np.diff(mu) ** 2) & (
+            above[:-1] < aspect
+        )
+        inner = np.flatnonzero(possible)
+        low = [-np.inf, *-mu[inner + 1]]
+        high = [-mu[-1], *-mu[inner]]
+        fraction = [0.0, *above[inner]]
+        low_value, high_value = [np.inf, *np.full(inner.size, np.nan)], [np.nan] * (inner.size + 1)
+        if self.atom > 0.0:
+            low.append(-mu[0])
+            high.append(0.0)
+            fraction.append(self.total)
+            low_value.append(np.nan)
+            high_value.append(0.0)
+        low.append(0.0)
+        high.append(np.inf)
+        fraction.append(aspect)
+        low_value.append(np.nan if self.total > aspect and not self.is_hard else 0.0)
+        high_value.append(-np.inf)
+        size = len(low)
+        return Intervals(
+            np.array(low),
+            np.array(high),
+            np.full(size, mu[-1]),
+            np.array(low_value),
+            np.array(high_value),
+            np.array(fraction) / aspect,
+            np.zeros(size, dtype=np.intp),
+        )
+
+    def _excess(self, index: IntArray, x: FloatArray) -> FloatArray:
+        anchor, offset = self._intervals.point(index, x)
+        _, phi = _inverse_map(anchor, offset, self.mu, self.weight, self.aspect)
+        with np.errstate(divide="ignore"):
+            return np.log(phi / self.aspect)
+
+    def _value(self, index: IntArray, x: FloatArray) -> FloatArray:
+        anchor, offset = self._intervals.point(index, x)
+        return _inverse_map(anchor, offset, self.mu, self.weight, self.aspect)[0]
+
+
+@njit(cache=True, error_model="numpy")
+def _inverse_map(anchor, offset, mu, weight, aspect):
+    """z(k) and Φ(k) at real k = anchor + offset, poles measured from the anchor."""
+    value, phi = np.empty(offset.size), np.empty(offset.size)
+    total = weight.sum()
+    near = abs(total - aspect) < 0.5 * aspect
+    for i in range(offset.size):
+        k = anchor[i] + offset[i]
+        first = second = square = 0.0
+        for j in range(mu.size):
+            inverse = 1.0 / ((anchor[i] + mu[j]) + offset[i])
+            first += weight[j] * inverse
+            second += weight[j] * mu[j] * inverse
+            square += weight[j] * (mu[j] * inverse) ** 2
+        value[i] = (total - aspect) * k - k * k * first if near else k * (second - aspect)
+        phi[i] = square
+    return value, phi
+
+
+@njit(cache=True, error_model="numpy")
+def _polish_real(z, anchor, offset, mu, weight, aspect):
+    """One Newton step at real points outside the support, with error bound and residual."""
+    eps = 2.220446049250313e-16
+    k, error, residual = np.empty(z.size), np.empty(z.size), np.empty(z.size)
+    for i in range(z.size):
+        at = anchor[i] + offset[i]
+        second = size = square = 0.0
+        for j in range(mu.size):
+            ratio = mu[j] / ((anchor[i] + mu[j]) + offset[i])
+            second += weight[j] * ratio
+            size += weight[j] * abs(ratio)
+            square += weight[j] * ratio * ratio
+        scale = abs(at) * (size + aspect) + abs(z[i])
+        rest = at * (second - aspect) - z[i]
+        slope = square - aspect
+        step = rest / slope
+        step = min(max(step, -0.5 * abs(offset[i])), 0.5 * abs(offset[i]))
+        k[i] = at - step
+        rounding = (8.0 + np.sqrt(mu.size)) * eps * scale
+        error[i] = 4.0 * (abs(step) + rounding / abs(slope)) / abs(at) + 4.0 * eps
+        residual[i] = abs(rest) / scale
+    return k, error, residual
+
+
+@njit(cache=True, error_model="numpy")
+def _equation(kr, ki, zr, zi, mu, weight, aspect, total, near):
+    """F(k), dF/dlog k and the sum of the sizes of the terms of F."""
+    ar = ai = br = bi = size = 0.0
+    for j in range(mu.size):
+        gr, gi = kr + mu[j], ki
+        scale = 1.0 / (gr * gr + gi * gi)
+        ir, ii = gr * scale, -gi * scale
+        first = weight[j] if near else weight[j] * mu[j]
+        ar += first * ir
+        ai += first * ii
+        size += first * np.sqrt(scale)
+        square = weight[j] * mu[j] * mu[j]
+        br += square * (ir * ir - ii * ii)
+        bi += square * 2.0 * ir * ii
+    modulus = np.sqrt(kr * kr + ki * ki)
+    if near:
+        k2r, k2i = kr * kr - ki * ki, 2.0 * kr * ki
+        fr = (total - aspect) * kr - (k2r * ar - k2i * ai) - zr
+        fi = (total - aspect) * ki - (k2r * ai + k2i * ar) - zi
+        size = modulus * (abs(total - aspect) + modulus * size)
+    else:
+        fr = -aspect * kr + kr * ar - ki * ai - zr
+        fi = -aspect * ki + kr * ai + ki * ar - zi
+        size = modulus * (aspect + size)
+    br -= aspect
+    return fr, fi, kr * br - ki * bi, kr * bi + ki * br, size + abs(zr) + abs(zi)
+
+
+@njit(cache=True, error_model="numpy")
+def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, total, near, max_steps):
+    """Newton in log k; the phase is kept as its distance `wall` from 0 (far=0) or −π (far=1).
+
+    Returns log|k|, wall, far, error bound, residual, status.  A root on the physical branch has
+    a phase strictly between the walls; measuring from the nearer wall keeps its relative
+    accuracy where Im k is many decades below |k|.
+    """
+    eps = 2.220446049250313e-16
+    extra = False
+    error = residual = np.inf
+    for _ in range(max_steps):
+        modulus = np.exp(log_k)
+        kr = modulus * np.cos(wall) * (1.0 - 2.0 * far)
+        ki = -modulus * np.sin(wall)
+        fr, fi, dr, di, size = _equation(kr, ki, zr, zi, mu, weight, aspect, total, near)
+        norm = 1.0 / (dr * dr + di * di)
+        sr, si = -(fr * dr + fi * di) * norm, -(fi * dr - fr * di) * norm
+        if not np.isfinite(sr + si):
+            return log_k, wall, far, np.inf, np.inf, 3
+        length = np.sqrt(sr * sr + si * si)
+        residual = np.sqrt(fr * fr + fi * fi) / size
+        error = 4.0 * (
+            length + (8.0 + np.sqrt(mu.size)) * eps * size * np.sqrt(norm) + eps * (1.0 + abs(log_k))
+        )
+        if extra:
+            break
+        if length > 1.5:
+            sr *= 1.5 / length
+            si *= 1.5 / length
+        log_k += sr
+        moved = wall - si * (1.0 - 2.0 * far)
+        extra = length < 1e-8 and abs(moved - wall) < 1e-6 * wall
+        if moved <= 0.0:
+            moved = 0.2 * wall
+        elif moved >= np.pi:
+            moved, far = 0.2 * (np.pi - wall), 1.0 - far
+        elif moved > 0.5 * np.pi:
+            moved, far = np.pi - moved, 1.0 - far
+        wall = moved
+    if wall < 1e-60:
+        return log_k, wall, far, error, residual, 2
+    if not extra:
+        return log_k, wall, far, error, residual, 1
+    return log_k, wall, far, error, residual, 0 if residual < 1e-12 else 4
+
+
+@njit(cache=True, error_model="numpy")
+def _cold(zr, zi, mu, weight, aspect, total, near, max_steps):
+    """Start from k = −z/P with a few averaged fixed-point steps."""
+    kr, ki = -zr / aspect, -max(zi, 1e-3 * abs(zr)) / aspect
+    for _ in range(8):
+        ar = ai = 0.0
+        for j in range(mu.size):
+            gr = kr + mu[j]
+            scale = weight[j] * mu[j] / (gr * gr + ki * ki)
+            ar += gr * scale
+            ai -= ki * scale
+        kr, ki = (
+            0.5 * kr + 0.5 * (kr * ar - ki * ai - zr) / aspect,
+            0.5 * ki + 0.5 * (kr * ai + ki * ar - zi) / aspect,
+        )
+    angle = -np.arctan2(ki, kr)
+    far = 1.0 if angle > 0.5 * np.pi else 0.0
+    wall = max(min(angle, np.pi - angle), 1e-14)
+    log_k = 0.5 * np.log(kr * kr + ki * ki)
+    return _newton(zr, zi, log_k, wall, far, mu, weight, aspect, total, near, max_steps)
+
+
+@njit(cache=True, error_model="numpy")
+def _continued(zr, zi, mu, weight, aspect, total, near, max_steps):
+    """Follow the root down from a large imaginary part."""
+    height = 10.0 * (mu[-1] * (1.0 + np.sqrt(aspect)) ** 2 + abs(zr))
+    state = _cold(zr, zi + height, mu, weight, aspect, total, near, max_steps)
+    factor = 0.2
+    for _ in range(400):
+        lower = height * factor if height * factor > 1e-18 * abs(zr) else 0.0
+        trial = _newton(
+            zr, zi + lower, state[0], max(state[1], 1e-14), state[2],
+            mu, weight, aspect, total, near, max_steps,
+        )  # fmt: skip
+        if trial[5] == 0:
+            state, height = trial, lower
+            factor = max(factor * factor, 1e-4)
+            if height == 0.0:
+                break
+        else:
+            factor = np.sqrt(factor)
+            if factor > 0.999:
+                return trial
+    return state
+
+
+@njit(cache=True, error_model="numpy")
+def _solve(zr, zi, mu, weight, aspect, max_steps):
+    """Solve along the points in order, each started from its predecessor."""
+    total = weight.sum()
+    near = abs(total - aspect) < 0.5 * aspect
+    size = zr.size
+    k = np.empty(size, dtype=np.complex128)
+    error, residual = np.empty(size), np.empty(size)
+    status = np.empty(size, dtype=np.int8)
+    warm = False
+    state = (0.0, 0.0, 0.0, 0.0, 0.0, 0)
+    for i in range(size):
+        if warm:
+            state = _newton(
+                zr[i], zi[i], state[0], max(state[1], 1e-8), state[2],
+                mu, weight, aspect, total, near, 12,
+            )  # fmt: skip
+        if not warm or state[5] != 0:
+            state = _cold(zr[i], zi[i], mu, weight, aspect, total, near, max_steps)
+        if state[5] != 0:
+            state = _continued(zr[i], zi[i], mu, weight, aspect, total, near, max_steps)
+        warm = state[5] == 0
+        log_k, wall, far = state[0], state[1], state[2]
+        modulus = np.exp(log_k)
+        k[i] = complex(modulus * np.cos(wall) * (1.0 - 2.0 * far), -modulus * np.sin(wall))
+        error[i], residual[i], status[i] = state[3], state[4], state[5]
+        if not warm:
+            k[i], error[i] = complex(np.nan, np.nan), np.inf
+    return k, error, residual, status

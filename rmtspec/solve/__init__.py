@@ -1,0 +1,1 @@
+"""Numerics shared by all ensembles: they know equations, not physics."""

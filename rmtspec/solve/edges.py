@@ -1,0 +1,287 @@
+r"""Gaps of a spectrum, found on the real axis of the inverse map z(k).
+
+A law whose Stieltjes transform is the inverse of an explicit function z(k) has its gaps where
+that function decreases on the real axis (Silverstein and Choi 1995).  For the ensembles here
+
+.. math::  dz/dk = \Phi(k) - P,   \qquad \Phi > 0,
+
+with :math:`\Phi` strictly convex on every interval between the singular points of z(k): each
+interval holds one gap or none, and the sign of min Φ − P decides.  Everything below works with
+the excess :math:`F = \ln(\Phi/P)` in a coordinate x in which the distance to an end of the
+interval is exponential, so that F is close to linear near the ends and an edge at a relative
+distance of 1e-30 from an end is as easy as any other.  Edges are stationary points of z(k): an
+error δ in k changes z by O(δ²).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+
+REACH = 80.0
+"""Coordinates run over [-REACH, REACH]; exp(-80) = 2e-35 of the interval."""
+
+_GOLDEN = 0.6180339887498949
+_FLAT = 1e-7  # golden section stops here: the minimum is quadratic, its value then exact to 1e-14
+_SHARP = 1e-11  # roots stop here: an edge is stationary, so its z is then exact to rounding
+_CEILING = 300.0  # stands in for +inf in F, so that interpolation stays finite
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Open intervals (low, high) of the real axis on which Φ is convex, one entry each.
+
+    Attributes
+    ----------
+    low, high : (m,) end points, ±inf allowed on one side
+    scale : (m,) length that makes the coordinate of an unbounded interval dimensionless
+    low_value, high_value : (m,) value of z at an end where Φ < P, NaN at an end where Φ > P
+    above : (m,) fraction of the spectrum above a gap opened by this interval
+    branch : (m,) label passed on to the ensemble's functions
+    """
+
+    low: FloatArray
+    high: FloatArray
+    scale: FloatArray
+    low_value: FloatArray
+    high_value: FloatArray
+    above: FloatArray
+    branch: IntArray
+
+    def point(self, index: IntArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the nearer end and the signed offset from it, exact however small."""
+        return _point(self.low, self.high, self.scale, index, x)
+
+
+@njit(cache=True, error_model="numpy")
+def _point(low, high, scale, index, x):
+    anchor, offset = np.empty(x.size), np.empty(x.size)
+    for i in range(x.size):
+        a, b = low[index[i]], high[index[i]]
+        from_low = np.isfinite(a)
+        if from_low and np.isfinite(b):
+            tail = np.exp(-abs(x[i]))
+            size = (b - a) * tail / (1.0 + tail)
+            from_low = x[i] < 0.0
+        else:
+            size = scale[index[i]] * np.exp(x[i] if from_low else -x[i])
+        anchor[i], offset[i] = (a, size) if from_low else (b, -size)
+    return anchor, offset
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """Open gaps of the spectrum in ascending order; a bulk or an atom lies between neighbours.
+
+    Attributes
+    ----------
+    lower, upper : (g,) ends of each gap, ±inf at the two outer ones
+    above : (g,) fraction of the spectrum above each gap
+    interval : (g,) interval of the inverse map that opens it
+    left, right : (g,) coordinates of its ends there
+    """
+
+    lower: FloatArray
+    upper: FloatArray
+    above: FloatArray
+    interval: IntArray
+    left: FloatArray
+    right: FloatArray
+
+    @property
+    def edges(self) -> FloatArray:
+        """(k, 2) lower and upper edge of every bulk."""
+        return np.column_stack([self.upper[:-1], self.lower[1:]])[self._has_width]
+
+    @property
+    def masses(self) -> FloatArray:
+        """(k,) exact mass of every bulk."""
+        return (self.above[:-1] - self.above[1:])[self._has_width]
+
+    @property
+    def _has_width(self) -> NDArray[np.bool_]:
+        """Between two gaps that touch there is an atom, not a bulk."""
+        return self.lower[1:] > self.upper[:-1]
+
+
+CoordinateFunction = Callable[[IntArray, FloatArray], FloatArray]
+
+
+def find_gaps(
+    intervals: Intervals, excess: CoordinateFunction, value: CoordinateFunction
+) -> Gaps:
+    """Find every open gap of the spectrum.
+
+    Parameters
+    ----------
+    intervals : the m intervals between the singular points of z(k)
+    excess : F = ln(Φ/P) at coordinate x of interval i, vectorised over (i, x)
+    value : z at coordinate x of interval i, vectorised over (i, x)
+    """
+    chosen, left, right = crossings(intervals, excess)
+    z_left = np.where(left > -REACH, value(chosen, left), intervals.low_value[chosen])
+    z_right = np.where(right < REACH, value(chosen, right), intervals.high_value[chosen])
+    lower, upper = np.minimum(z_left, z_right), np.maximum(z_left, z_right)
+    order = np.argsort(0.5 * (np.clip(lower, -1e300, 1e300) + np.clip(upper, -1e300, 1e300)))
+    chosen = chosen[order]
+    return Gaps(
+        lower[order], upper[order], intervals.above[chosen], chosen, left[order], right[order]
+    )
+
+
+def crossings(
+    intervals: Intervals, excess: CoordinateFunction
+) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Return the intervals on which F < 0 somewhere, and the coordinates between which it is.
+
+    A coordinate of ±REACH stands for an end of the interval at which F is still negative.
+    """
+    low_wall, high_wall = np.isnan(intervals.low_value), np.isnan(intervals.high_value)
+    both = low_wall & high_wall
+    inner = np.where(low_wall, REACH, np.where(high_wall, -REACH, 0.0))
+    is_open = ~both
+    candidates = np.flatnonzero(both)
+    if candidates.size:
+        inner[candidates], is_open[candidates] = _negative_point(candidates, excess)
+    chosen = np.flatnonzero(is_open)
+    inside = inner[chosen]
+    left, right = np.full(chosen.size, -REACH), np.full(chosen.size, REACH)
+    walls_left, walls_right = low_wall[chosen], high_wall[chosen]
+    roots = bracketed_root(
+        lambda which, x: excess(np.concatenate([chosen[walls_left], chosen[walls_right]])[which], x),
+        np.concatenate([inside[walls_left], inside[walls_right]]),
+        np.concatenate([left[walls_left], right[walls_right]]),
+    )
+    split = int(np.count_nonzero(walls_left))
+    left[walls_left], right[walls_right] = roots[:split], roots[split:]
+    return chosen, left, right
+
+
+def _negative_point(
+    index: IntArray, excess: CoordinateFunction
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Golden-section search for a point with F < 0, given up where the minimum is positive."""
+    c = np.full(index.size, -REACH * (2.0 * _GOLDEN - 1.0))
+    state = np.vstack([np.full(index.size, -REACH), np.full(index.size, REACH), c, -c])
+    values = np.vstack([excess(index, state[2]), excess(index, state[3])])
+    while True:
+        active, x = _golden_step(state, values)
+        if active.size == 0:
+            break
+        _golden_update(state, values, active, x, excess(index[active], x))
+    best = np.argmin(values, axis=0)
+    columns = np.arange(index.size)
+    return state[2 + best, columns], values[best, columns] < 0.0
+
+
+@njit(cache=True, error_model="numpy")
+def _golden_step(state, values):
+    """Next abscissa of every search that is still undecided (state: a, b, c, d)."""
+    active = np.empty(state.shape[1], dtype=np.intp)
+    x = np.empty(state.shape[1])
+    count = 0
+    for i in range(state.shape[1]):
+        for j in range(2):
+            if not abs(values[j, i]) < _CEILING:
+                values[j, i] = _CEILING if not values[j, i] < 0.0 else -_CEILING
+        a, b = state[0, i], state[1, i]
+        if min(values[0, i], values[1, i]) < 0.0 or b - a <= _FLAT * (1.0 + abs(state[2, i])):
+            continue
+        if values[0, i] < values[1, i]:
+            x[count] = state[3, i] - _GOLDEN * (state[3, i] - a)
+        else:
+            x[count] = state[2, i] + _GOLDEN * (b - state[2, i])
+        active[count] = i
+        count += 1
+    return active[:count], x[:count]
+
+
+@njit(cache=True, error_model="numpy")
+def _golden_update(state, values, active, x, f):
+    for j in range(active.size):
+        i = active[j]
+        if values[0, i] < values[1, i]:
+            state[1, i], state[3, i], values[1, i] = state[3, i], state[2, i], values[0, i]
+            state[2, i], values[0, i] = x[j], f[j]
+        else:
+            state[0, i], state[2, i], values[0, i] = state[2, i], state[3, i], values[1, i]
+            state[3, i], values[1, i] = x[j], f[j]
+
+
+def bracketed_root(
+    function: CoordinateFunction, inside: FloatArray, outside: FloatArray, xtol: float = _SHARP
+) -> FloatArray:
+    """Solve function(i, x_i) = 0 for all i at once, between points of opposite sign.
+
+    Chandrupatla's method (1997): inverse quadratic interpolation where it is safe, bisection
+    elsewhere.  If the sign at `outside` is the same as at `inside`, the root is taken to lie
+    beyond `outside`, which is returned.
+    """
+    index = np.arange(inside.size)
+    if index.size == 0:
+        return inside.copy()
+    state = np.vstack([outside, inside, outside, outside])
+    values = np.vstack([function(index, outside), function(index, inside), np.empty((2, index.size))])
+    values[2] = values[0]
+    active = _root_start(state, values)
+    while active.size:
+        x = state[3, active]
+        active = _root_step(state, values, active, function(active, x), xtol)
+    return state[3]
+
+
+@njit(cache=True, error_model="numpy")
+def _root_start(state, values):
+    """Bisect first; state holds a, b, c and the next abscissa."""
+    active = np.empty(state.shape[1], dtype=np.intp)
+    count = 0
+    for i in range(state.shape[1]):
+        for j in range(3):
+            if not abs(values[j, i]) < _CEILING:
+                values[j, i] = _CEILING if not values[j, i] < 0.0 else -_CEILING
+        if (values[0, i] < 0.0) != (values[1, i] < 0.0):
+            state[3, i] = 0.5 * (state[0, i] + state[1, i])
+            active[count] = i
+            count += 1
+    return active[:count]
+
+
+@njit(cache=True, error_model="numpy")
+def _root_step(state, values, active, f, xtol):
+    """Take in f at the proposed abscissae, propose the next, return those still running."""
+    count = 0
+    for j in range(active.size):
+        i, fx = active[j], f[j]
+        if not abs(fx) < _CEILING:
+            fx = _CEILING if not fx < 0.0 else -_CEILING
+        if (fx < 0.0) == (values[0, i] < 0.0):
+            state[2, i], values[2, i] = state[0, i], values[0, i]
+        else:
+            state[2, i], values[2, i] = state[1, i], values[1, i]
+            state[1, i], values[1, i] = state[0, i], values[0, i]
+        state[0, i], values[0, i] = state[3, i], fx
+        a, b, c = state[0, i], state[1, i], state[2, i]
+        fa, fb, fc = values[0, i], values[1, i], values[2, i]
+        best = a if abs(fa) < abs(fb) else b
+        limit, width = xtol * (1.0 + abs(best)), abs(b - a)
+        if fx == 0.0 or width <= 2.0 * limit:
+            state[3, i] = best
+            continue
+        step = 0.5
+        xi, phi = (a - b) / (c - b), (fa - fb) / (fc - fb)
+        if phi * phi < xi and (1.0 - phi) ** 2 < 1.0 - xi:
+            step = fa / (fb - fa) * fc / (fb - fc) + (c - a) / (b - a) * fa / (fc - fa) * fb / (
+                fc - fb
+            )
+        margin = min(limit / width, 0.5)
+        state[3, i] = a + min(max(step, margin), 1.0 - margin) * (b - a)
+        active[count] = i
+        count += 1
+    return active[:count]
