@@ -1,0 +1,13 @@
+"""The same laws written a second time: slow, at any number of digits, on code of their own.
+
+The modules take plain numbers and sequences and need mpmath and sympy only. Nothing in `rmtspec`
+imports them; import the one that is wanted:
+
+`random_feature`     Theorem 3.1 of arXiv 2505.17638 in its own variables, edges, moments
+`sample_covariance`  the equation of Silverstein and Bai (1995), edges, moments
+`conditional`        the random-feature law given one data set, edges and masses
+`replica`            the replica action in symbols and its saddle point
+`linear_pencil`      the matrix Dyson equation of a linear pencil of U, after George, Veiga and
+                     Macris (arXiv 2502.00336)
+`algebraic_curve`    isotropic data: P(q, z) = 0, its discriminant, and the edges it yields
+"""
