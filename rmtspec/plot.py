@@ -177,7 +177,7 @@ def _draw_bulks(
     peaks = []
     for (low, high), label in zip(np.asarray(law.edges), labels, strict=True):
         distance = _distances(low, high, points, logarithmic)
-        height = np.nan_to_num(law.density(law.origin + distance), posinf=0.0)
+        height = np.nan_to_num(law._bulks.density(distance), posinf=0.0)
         height = height * distance if logarithmic else height
         place = distance if logarithmic else law.origin + distance
         # The outline keeps a bulk visible that is thinner than a pixel.

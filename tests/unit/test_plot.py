@@ -1,0 +1,209 @@
+"""Pictures: the curve is the law, every bulk can be seen, and files appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+from rmtspec.law import BoundaryValue, SpectralLaw
+from rmtspec.plot import check_target, plot_spectrum, save
+from rmtspec.solve.edges import Gaps
+
+
+@dataclass(frozen=True)
+class Semicircles:
+    """A made-up ensemble: semicircles on given bulks, an atom at the origin takes what is left."""
+
+    edges: tuple[tuple[float, float], ...]
+    masses: tuple[float, ...]
+    origin: float = 0.0
+    spikes: tuple[float, ...] = ()
+    is_hard: bool = False
+
+    @property
+    def gaps(self):
+        lower = np.array([-np.inf, *(high for _, high in self.edges)])
+        upper = np.array([*(low for low, _ in self.edges), np.inf])
+        above = np.cumsum([0.0, *reversed(self.masses)])[::-1]
+        unused = np.zeros(lower.size)
+        return Gaps(lower, upper, above, unused.astype(np.intp), unused, unused)
+
+    @property
+    def outliers(self):
+        return np.array(self.spikes)
+
+    @property
+    def atoms(self):
+        rest = 1.0 - sum(self.masses)
+        return np.array([[0.0, rest]]) if rest > 1e-12 else np.zeros((0, 2))
+
+    def boundary(self, distance):
+        density = np.zeros(distance.size)
+        for (low, high), mass in zip(self.edges, self.masses, strict=True):
+            inside = (distance >= low) & (distance <= high)
+            x = distance[inside]
+            density[inside] = (
+                mass * np.sqrt((x - low) * (high - x)) * 8 / (np.pi * (high - low) ** 2)
+            )
+        return BoundaryValue(density, np.zeros(distance.size), np.zeros(distance.size, np.int8))
+
+
+THREE = SpectralLaw(
+    Semicircles(((1e-4, 3e-3), (8e-3, 0.2), (0.7, 9.0)), (0.1, 0.4, 0.1), 2e-3, (0.5, 20.0))
+)
+THIN = SpectralLaw(Semicircles(((1e-12, 1.001e-12), (1.0, 50.0)), (1e-3, 0.5), 1e-3))
+ONE = SpectralLaw(Semicircles(((1.0, 3.0),), (1.0,)))
+
+
+def drawn(law, **options):
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = plot_spectrum(law, figure.subplots(), **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure.canvas.draw()
+    return axes
+
+
+def outline(collection):
+    """Abscissa and height of the upper side of a filled curve."""
+    vertices = collection.get_paths()[0].vertices
+    upper = vertices[1 : (len(vertices) - 1) // 2]
+    return upper[:, 0], upper[:, 1]
+
+
+@pytest.mark.parametrize("law", [THREE, THIN])
+def test_area_under_a_bulk_is_its_mass_on_the_logarithmic_scale(law):
+    axes = drawn(law, points=2001)
+    for collection, mass in zip(axes.collections, law.masses, strict=True):
+        x, height = outline(collection)
+        # Trapezoidal rule in the angle between the edges, where the integrand is smooth.
+        assert np.trapezoid(height, np.log(x)) == pytest.approx(mass, rel=1e-5)
+
+
+def test_area_under_the_curve_is_one_on_the_linear_scale():
+    x, height = outline(drawn(ONE, scale="linear", points=2001).collections[0])
+    assert np.trapezoid(height, x) == pytest.approx(1.0, rel=1e-5)
+
+
+@pytest.mark.parametrize("law", [THREE, THIN])
+def test_every_bulk_leaves_its_colour_in_the_picture(law):
+    names = ["slow", "sample", "fast"][: len(law.masses)]
+    axes = drawn(law, names=names)
+    axes.get_legend().remove()
+    canvas = FigureCanvasAgg(axes.figure)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3].reshape(-1, 3)
+    for collection in axes.collections:
+        colour = to_hex(collection.get_edgecolor()[0])
+        rgb = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
+        assert np.count_nonzero(np.abs(pixels.astype(int) - rgb).max(axis=1) < 40) > 50
+
+
+def test_legend_names_bulks_masses_atom_and_outliers():
+    texts = [
+        text.get_text() for text in drawn(THREE, names=["slow", "mid", "mid"]).get_legend().texts
+    ]
+    assert texts == [
+        "slow bulk, mass 0.1",
+        "2 mid bulks, mass 0.5",
+        r"atom at $\lambda_0$, mass 0.4",
+        "2 outliers",
+    ]
+
+
+def test_bulks_of_one_name_share_a_colour():
+    first, second, third = (
+        to_hex(c.get_edgecolor()[0]) for c in drawn(THREE, names=["a", "b", "b"]).collections
+    )
+    assert first != second == third
+
+
+def test_limits_hold_all_bulks_and_outliers():
+    low, high = drawn(THREE).get_xlim()
+    assert low < 1e-4
+    assert high > 20
+    low, high = drawn(THREE, scale="linear").get_xlim()
+    assert low < 2e-3
+    assert high > 20.002
+
+
+def test_axes_are_labelled():
+    for axes in (drawn(THREE), drawn(ONE), drawn(ONE, scale="linear")):
+        assert axes.get_xlabel()
+        assert axes.get_ylabel()
+    assert "0.002" in drawn(THREE).get_xlabel()
+
+
+def test_a_bulk_that_touches_the_origin_is_cut_four_decades_below_its_top():
+    law = SpectralLaw(Semicircles(((0.0, 2.0),), (1.0,), is_hard=False))
+    low, _ = drawn(law).get_xlim()
+    assert 1e-5 < low < 2e-4
+
+
+def test_without_axes_a_new_figure_is_made():
+    import matplotlib.pyplot as plt
+
+    axes = plot_spectrum(ONE)
+    assert axes.figure.number in plt.get_fignums()
+    plt.close(axes.figure)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"names": ["a"]}, "names must have one entry for each of 3 bulks"),
+        ({"scale": "cubic"}, "scale must be 'log' or 'linear', got 'cubic'"),
+        ({"points": 1}, "points must be an integer"),
+    ],
+)
+def test_bad_options_are_refused_by_name(options, message):
+    with pytest.raises(ValueError, match=message):
+        plot_spectrum(THREE, Figure().subplots(), **options)
+
+
+@pytest.mark.parametrize("name", ["a.png", "b.PDF", "c.svg"])
+def test_saved_file_is_whole_and_alone(tmp_path, name):
+    save(drawn(THREE).figure, tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).stat().st_mode & 0o777 == 0o666 & ~current_umask()
+
+
+def current_umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_saved_png_can_be_opened(tmp_path):
+    save(drawn(THREE).figure, tmp_path / "a.png")
+    assert imread(tmp_path / "a.png").shape[:2] == (800, 1400)
+
+
+def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    target = tmp_path / "a.png"
+    target.write_text("old")
+    figure = drawn(ONE).figure
+
+    def fail(stream, **_):
+        stream.write(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(figure, "savefig", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save(figure, target)
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("name", ["a", "a.txt", "none/a.png"])
+def test_impossible_targets_are_refused_before_drawing(tmp_path, name):
+    with pytest.raises(ValueError, match="plot file must"):
+        check_target(tmp_path / name)
