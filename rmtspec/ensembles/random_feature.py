@@ -1,709 +1,274 @@
-r"""Gram matrix U of random features (arXiv 2505.17638, Theorem 3.1).
+r"""Gram matrix U of random features as an ensemble: law, resolvent traces and outliers.
 
-The Gaussian equivalent of the feature matrix of a score model at one diffusion time is
+The equations are in `feature_equations`.  In the normalisation of arXiv 2505.17638, Theorem 3.1,
 
-.. math::  U = \tfrac1n GG^\top+\tfrac{b^2}{d}WW^\top+s^2 I,\qquad
-           G = \tfrac{c}{\sqrt d}\,W\Sigma^{1/2}Z+v\,\Omega,
+.. math::  q=\frac1p\mathrm{Tr}R,\qquad
+           s=\frac1{pd}\mathrm{Tr}\,W^\top RW=\frac{S_0}{\psi_p},\qquad
+           r=\frac1{pd}\mathrm{Tr}\,\Sigma W^\top RW=\frac{S_1}{\psi_p},\qquad R=(U-z)^{-1}.
 
-W (p x d), Z (d x n), Ω (p x n) independent standard Gaussian, :math:`\psi_p=p/d`,
-:math:`\psi_n=n/d`, ρ the spectrum of Σ.  With R = (U − z)^-1, :math:`q=\frac1p\mathrm{Tr}R`,
-:math:`D=1+\frac1n\mathrm{Tr}[(c^2W\Sigma W^\top/d+v^2)R]` and :math:`k=1/(\psi_pq)`,
-:math:`y=1/D`, :math:`g_l=k+b^2+c^2yl`, :math:`S_j=\int l^jd\rho/g_l` it solves
-
-.. math::  F_1 &= v^2y-(\psi_p-1)k-k^2S_0-(z-s^2)=0, \\
-           F_2 &= \psi_n(1/y-1)-v^2/k-c^2S_1=0.
-
-In the paper's variables q, :math:`s=S_0/\psi_p`, :math:`r=S_1/\psi_p`.
-
-*The physical root.*  For Im z > 0 the map q -> 1/(s² − z + v²y + k(1 − kS_0)),
-D -> 1 + (v²/k + c²S_1)/ψ_n takes the product of upper half planes strictly into itself, so
-(Earle and Hamilton 1970) it has one fixed point there: Im q > 0 **and** Im D > 0 certify it.
-Im q > 0 alone does not.
-
-*Two nested laws.*  Given the data, U − s² is a Gram matrix of Gaussian rows whose measure H
-holds two eigenvalues :math:`\mu_\pm` for every non-zero eigenvalue ς of c²XX^T/n, with
-:math:`\mu_++\mu_-=\varsigma+b^2+u`, :math:`\mu_+\mu_-=b^2u`, :math:`u=v^2/\psi_n`, an atom at u
-of mass :math:`\psi_n-\bar r` and one at b² of mass :math:`1-\bar r`, where
-:math:`\bar r=\min(\psi_n,\rho((0,\infty)))`.  The law of ς is that of a sample covariance matrix,
-:math:`\kappa(\eta)=\eta(1-\frac1{\psi_n}\int\frac{c^2l\,d\rho}{\eta+c^2l})`, −κ outside it, and
-
-.. math::  (k+b^2)(k+u)/k=\kappa(\eta),\quad y=\frac{k+b^2}\eta
-           =\frac{k}{k+u}\,\frac{\kappa(\eta)}{\eta},\quad g_l=y(\eta+c^2l).
-
-Then :math:`dz/dk=\Phi-\psi_p` with the sum of squares
-
-.. math::  \Phi=\int\Big(\frac{b^2+c^2yl}{g_l}\Big)^2d\rho+\frac{(kmy)^2}{\psi_n\kappa'(\eta)},
-           \qquad m=\frac{v^2}{k^2}+c^2\int\frac{l\,d\rho}{g_l^2},
-
-which equals :math:`\int\mu^2(k+\mu)^{-2}dH` and is therefore convex between the points of −supp H.
+More sharply than the traces, :math:`W^\top RW/d\simeq(k+b^2+c^2y\Sigma)^{-1}`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from ..result import Status
-from ..solve.edges import Gaps, Intervals, bracketed_root, find_gaps
-from .weighted_gram import WeightedGram
+from .. import _checks
+from ..law import BoundaryValue, SpectralLaw, Transform
+from ..population import PopulationSpectrum
+from ..result import Status, warn_unconverged
+from ..solve.edges import Gaps
+from .feature_equations import Equations, FeatureEquations
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
-IntArray = NDArray[np.intp]
-
-_HARD_EDGE = 8 * np.finfo(float).eps
-_BY_K, _UPPER, _LOWER = 0, 1, 2  # how an interval is swept: by k, or by η on the root k_- or k_+
 
 
-class FeatureSolution(NamedTuple):
-    """k and y at every point, with the relative error bound of (k, y), residual and status."""
+@dataclass(frozen=True)
+class Resolvent:
+    """Traces of the resolvent (U − z)^-1, every array shaped like z.
 
+    Attributes
+    ----------
+    q, r, s : complex, the traces of Theorem 3.1 (total masses 1, tr Σ/d and 1)
+    k, y : complex, 1/(psi_p q) and 1/D: effective ridge and shrinkage in the data space
+    error : bound on the largest relative error of q, r and s
+    residual : largest relative residual of the two equations
+    converged : whether the values are within tolerance and on the physical branch
+    status : `rmtspec.Status` of each point
+    """
+
+    q: ComplexArray
+    r: ComplexArray
+    s: ComplexArray
     k: ComplexArray
     y: ComplexArray
     error: FloatArray
     residual: FloatArray
+    converged: NDArray[np.bool_]
     status: NDArray[np.int8]
 
 
 @dataclass(frozen=True)
-class FeatureEquations:
-    """The self-consistent equations in terms of z − s².
+class SpikeImages:
+    """Outliers of the spikes of the population, in the order of the spikes, all (spikes,) arrays.
 
-    `eigenvalues` are the positive atoms of ρ in ascending order with `weights`;
-    `zero_weight` = ρ({0}) = 1 − sum of the weights.
+    Attributes
+    ----------
+    location : distance of the outlier from s² on the fast side, NaN below the transition
+    overlap : squared scalar product of its eigenvector with the unit vector along W e
+    slow_location, slow_overlap : the same for the second outlier, on the slow side
+    threshold : population eigenvalue at which the (fast) outlier leaves the bulk, NaN if none
+    """
+
+    location: FloatArray
+    overlap: FloatArray
+    slow_location: FloatArray
+    slow_overlap: FloatArray
+    threshold: FloatArray
+
+
+@dataclass(frozen=True)
+class RandomFeatureGram:
+    r""":math:`U=\frac1nGG^\top+\frac{b^2}dWW^\top+s^2I` for given scalars.
+
+    Parameters
+    ----------
+    psi_p, psi_n : float > 0
+        Features and samples per dimension, p/d and n/d.
+    population : PopulationSpectrum
+        Spectrum of the data covariance Σ; its spikes give outliers.
+    c2, b2, v2, s2 : float >= 0
+        Squares of the linear part in the data (:math:`e^{-2t}a_t^2`), the linear part in the
+        noise, the sample-specific part and the floor.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is out of its range or population is not a PopulationSpectrum.
+
+    References
+    ----------
+    Bonnaire, Urfin, Biroli, Mézard, arXiv 2505.17638, Theorem 3.1.
     """
 
     psi_p: float
     psi_n: float
-    eigenvalues: FloatArray
-    weights: FloatArray
-    zero_weight: float
+    population: PopulationSpectrum
     c2: float
     b2: float
     v2: float
-    max_steps: int = field(default=100, kw_only=True)
+    s2: float
 
-    @property
-    def u(self) -> float:
-        """u = v²/psi_n, the eigenvalue of a sample in the directions that hold no data."""
-        return self.v2 / self.psi_n
-
-    @property
-    def rank(self) -> float:
-        """Mass of the non-zero eigenvalues of the data covariance, per dimension."""
-        return min(self.psi_n, 1.0 - self.zero_weight) if self.has_data else 0.0
-
-    @property
-    def has_data(self) -> bool:
-        """Whether the data are seen at all (c > 0 and a positive population eigenvalue)."""
-        return self.c2 > 0.0 and self.eigenvalues.size > 0
-
-    @property
-    def total(self) -> float:
-        """Mass of H on (0, inf)."""
-        return (
-            self.rank * (1.0 + (self.b2 > 0.0 and self.v2 > 0.0))
-            + (1.0 - self.rank) * (self.b2 > 0.0)
-            + (self.psi_n - self.rank) * (self.v2 > 0.0)
-        )
-
-    def atoms_above(self, k: float) -> float:
-        """Mass of the two atoms of H, at b² and u, that lie above −k."""
-        return (1.0 - self.rank) * (self.b2 > -k) + (self.psi_n - self.rank) * (self.u > -k)
+    def __post_init__(self) -> None:
+        for name in ("psi_p", "psi_n"):
+            object.__setattr__(self, name, _checks.real(name, getattr(self, name), 1e-9, 1e9))
+        for name in ("c2", "b2", "v2", "s2"):
+            object.__setattr__(self, name, _checks.real(name, getattr(self, name), 0.0, 1e100))
+        if not isinstance(self.population, PopulationSpectrum):
+            raise TypeError(f"population must be a PopulationSpectrum, got {self.population!r}")
 
     @cached_property
-    def is_hard(self) -> bool:
-        """Whether the spectrum touches s² with a diverging density (psi_p equal to the mass of H)."""
-        return abs(self.total - self.psi_p) <= _HARD_EDGE * self.psi_p
+    def equations(self) -> Equations:
+        """The self-consistent equations behind the law."""
+        eigenvalues, weights, zero_weight = self._split_population
+        return FeatureEquations(
+            self.psi_p, self.psi_n, eigenvalues, weights, zero_weight, self.c2, self.b2, self.v2
+        )
 
     @property
-    def atom(self) -> float:
-        """Mass of the eigenvalue s²."""
-        return 0.0 if self.is_hard else max(0.0, 1.0 - self.total / self.psi_p)
-
-    @property
-    def _parameters(self) -> tuple[FloatArray, FloatArray, float, float, float, float, float, float]:
+    def _split_population(self) -> tuple[FloatArray, FloatArray, float]:
+        """Positive eigenvalues, their weights, and the weight of 0."""
+        positive = self.population.eigenvalues > 0.0
         return (
-            self.c2 * self.eigenvalues, self.weights, self.zero_weight,
-            self.psi_p, self.psi_n, self.b2, self.v2, self.u,
-        )  # fmt: skip
-
-    def solve(self, z: ComplexArray) -> FeatureSolution:
-        """Solve for (k, y) at flat z − s² with Im z >= 0; real z is the limit from above.
-
-        Real points must lie inside a bulk; outside use `solve_real`.
-        """
-        return FeatureSolution(
-            *_solve(
-                np.ascontiguousarray(z.real),
-                np.ascontiguousarray(z.imag),
-                *self._parameters,
-                self.max_steps,
-            )
+            np.array(self.population.eigenvalues[positive]),
+            np.array(self.population.weights[positive]),
+            float(self.population.weights[~positive].sum()),
         )
 
-    def solve_real(self, z: FloatArray) -> FeatureSolution:
-        """Solve for (k, y) at flat real z − s² outside the support (NaN on it)."""
-        gap = np.searchsorted(self.gaps.lower, z, side="right") - 1
-        outside = (gap >= 0) & (z < self.gaps.upper[gap])
-        k, y = np.full(z.shape, np.nan), np.full(z.shape, np.nan)
-        error, residual = np.full(z.shape, np.inf), np.full(z.shape, np.nan)
-        status = np.full(z.shape, Status.LEFT_HALF_PLANE, dtype=np.int8)
-        if np.any(outside):
-            inside, target = gap[outside], z[outside]
-            index = self.gaps.interval[inside]
+    def spectrum(self) -> SpectralLaw:
+        """The limiting law of the p eigenvalues."""
+        return SpectralLaw(self)
 
-            def distance(i: IntArray, x: FloatArray) -> FloatArray:
-                value = self._value(index[i], x)
-                return (value - target[i]) / (np.abs(value) + np.abs(target[i]))
+    @property
+    def origin(self) -> float:
+        """Distances are measured from s²."""
+        return self.s2
 
-            x = bracketed_root(
-                distance, self.gaps.left[inside], self.gaps.right[inside], xtol=4e-16
-            )
-            value, phi, k[outside], y[outside], size = self._map(index, x)
-            gain = 1.0 / (np.abs(phi - self.psi_p) * np.abs(k[outside]))
-            rest = np.abs(value - target)
-            rounding = (8.0 + np.sqrt(self.weights.size)) * np.finfo(float).eps
-            error[outside] = 4.0 * (rest + rounding * size) * gain
-            residual[outside] = rest / (size + np.abs(target))
-            status[outside] = np.where(
-                residual[outside] < 1e-12, Status.CONVERGED, Status.PRECISION_EXHAUSTED
-            )
-        return FeatureSolution(
-            k.astype(np.complex128), y.astype(np.complex128), error, residual, status
-        )
-
-    @cached_property
+    @property
     def gaps(self) -> Gaps:
-        """Every gap of the spectrum, in terms of z − s²."""
-        return find_gaps(self._intervals, self._excess, self._value)
-
-    def spike(self, eigenvalue: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-        r"""Images of one isolated population eigenvalue: z − s², squared overlap, dz/dk.
-
-        The outlier condition :math:`g_{l_0}=0` reads :math:`\eta=-c^2l_0`, with two roots k each
-        of which is an outlier where κ'(η) > 0 and dz/dk < 0; the unit eigenvector has with the
-        unit vector along :math:`We` (e the spike's direction) the squared scalar product
-
-        .. math::  \cos^2=\frac{-dz/dk}{\psi_p(1+c^2l_0\,dy/dk)},\qquad
-                   \frac{dy}{dk}=\frac{my^2}{\psi_n\kappa'(\eta)}.
-        """
-        branches = [_UPPER, _LOWER] if self.b2 > 0.0 and self.v2 > 0.0 else [_UPPER]
-        zero = np.zeros(len(branches))
-        pole = np.full(len(branches), -self.c2 * eigenvalue)
-        value, phi, _, _, _, slope = _inverse_map(
-            np.array(branches), zero, zero, pole, zero, pole, zero, *self._parameters
-        )
-        rise = phi - self.psi_p
-        visible = rise < 0.0
-        overlap = np.where(
-            visible, -rise / (self.psi_p * (1.0 + self.c2 * eigenvalue * slope)), 0.0
-        )
-        return np.where(visible, value, np.nan), overlap, rise
-
-    @cached_property
-    def _data_level(self) -> WeightedGram:
-        """The law of the non-zero eigenvalues of c²XX^T/n: −psi_n κ(η) is its z at k = η."""
-        return WeightedGram(self.psi_n, self.c2 * self.eigenvalues, self.weights)
-
-    @cached_property
-    def _table(self) -> _Table:
-        return _without_data(self) if not self.has_data else _with_data(self)
+        """Every gap of the spectrum."""
+        return self.equations.gaps
 
     @property
-    def _intervals(self) -> Intervals:
-        return self._table.intervals
+    def is_hard(self) -> bool:
+        """Whether the law touches s² with a diverging density (p = number of non-zero modes)."""
+        return self.equations.is_hard
 
-    def _map(self, index: IntArray, x: FloatArray) -> tuple[FloatArray, ...]:
-        """z − s², Φ, k, y and the size of the terms of z at coordinate x of an interval."""
-        anchor, offset = self._intervals.point(index, x)
-        table = self._table
-        return _inverse_map(
-            self._intervals.branch[index], anchor, offset,
-            table.low_pole[index], table.low_offset[index],
-            table.high_pole[index], table.high_offset[index],
-            *self._parameters,
-        )[:5]  # fmt: skip
+    @property
+    def atoms(self) -> FloatArray:
+        """(j, 2) the atom at s², if there is one."""
+        mass = self.equations.atom
+        return np.array([[0.0, mass]]) if mass > 0.0 else np.empty((0, 2))
 
-    def _excess(self, index: IntArray, x: FloatArray) -> FloatArray:
-        return np.log(self._map(index, x)[1] / self.psi_p)
+    def boundary(self, distance: FloatArray) -> BoundaryValue:
+        """Density on the real axis inside the bulks."""
+        found = self.equations.solve(distance.astype(np.complex128))
+        density = (1.0 / found.k).imag / (np.pi * self.psi_p)
+        return BoundaryValue(density, found.error, found.status)
 
-    def _value(self, index: IntArray, x: FloatArray) -> FloatArray:
-        return self._map(index, x)[0]
+    def transform(self, z: ComplexArray) -> Transform:
+        """Stieltjes transform q of the p eigenvalues."""
+        found = self.solve(z, check=False)
+        return Transform(found.q, found.error, found.status)
 
+    def solve(self, z: ArrayLike, *, check: bool = True) -> Resolvent:
+        """Resolvent traces at z, complex or real off the support, any shape.
 
-class _Table(NamedTuple):
-    """Intervals with, for those swept by η, their ends as pole + offset (exact near a pole)."""
+        Raises
+        ------
+        TypeError, ValueError
+            If z is not numeric, not finite, or real and on the support.
 
-    intervals: Intervals
-    low_pole: FloatArray
-    low_offset: FloatArray
-    high_pole: FloatArray
-    high_offset: FloatArray
-
-
-class _Rows:
-    """Collects intervals row by row."""
-
-    def __init__(self, model: FeatureEquations) -> None:
-        self.model = model
-        self.rows: list[tuple[float, ...]] = []
-
-    def by_k(
-        self, low: float, high: float, mass: float, low_value: float = np.nan,
-        high_value: float = np.nan,
-    ) -> None:  # fmt: skip
-        """Add an interval of k, unless it is empty or would lie below all p eigenvalues."""
-        if low < high and (mass < self.model.psi_p or high == np.inf):
-            scale = self.model.b2 + self.model.u + float(
-                self.model.c2 * np.dot(self.model.weights, self.model.eigenvalues)
-            )
-            self.rows.append(
-                (low, high, scale, low_value, high_value, mass, _BY_K, 0.0, 0.0, 0.0, 0.0)
-            )
-
-    def by_eta(
-        self, branch: int, low: tuple[float, float] | None, high: tuple[float, float], mass: float,
-        low_value: float = np.nan,
-    ) -> None:  # fmt: skip
-        """Add an interval of η with ends (pole, offset); no low end stands for −inf."""
-        if mass >= self.model.psi_p:
-            return
-        if low is None:
-            low, start, width = (0.0, 0.0), -np.inf, 0.0
-        else:
-            start, width = 0.0, (high[0] - low[0]) + (high[1] - low[1])
-        scale = -high[0] - high[1]
-        self.rows.append((start, width, scale, low_value, np.nan, mass, branch, *low, *high))
-
-    def table(self) -> _Table:
-        """The finished table."""
-        columns = [np.array(column) for column in zip(*self.rows, strict=True)]
-        intervals = Intervals(
-            *columns[:5], columns[5] / self.model.psi_p, columns[6].astype(np.intp)
+        Warns
+        -----
+        ConvergenceWarning
+            Once, if points did not converge; they are NaN and flagged.
+        """
+        points = _checks.complex_array("z", z)
+        flat = points.ravel()
+        if check:
+            SpectralLaw(self).check_off_support(flat)
+        lower = flat.imag < 0.0
+        shifted = np.where(lower, flat.conj(), flat) - self.s2
+        k, y, error, residual, status = self._solve_flat(shifted)
+        eigenvalues, weights, zero_weight = self._split_population
+        s0, s1, loss = _traces(
+            k, y, error, eigenvalues, weights, zero_weight, self.c2, self.b2
         )
-        return _Table(intervals, *columns[7:])
-
-    def outside(self) -> _Table:
-        """Close the table with the interval k > 0, left of the whole spectrum."""
-        model = self.model
-        soft = model.total > model.psi_p and not model.is_hard
-        self.by_k(0.0, np.inf, model.psi_p, np.nan if soft else 0.0, -np.inf)
-        return self.table()
-
-
-def _without_data(model: FeatureEquations) -> _Table:
-    """c = 0: H consists of the two atoms b² and u alone."""
-    rows = _Rows(model)
-    atoms = sorted({mu for mu in (model.b2, model.u) if mu > 0.0})
-    if atoms:
-        rows.by_k(-np.inf, -atoms[-1], 0.0, low_value=np.inf)
-    if len(atoms) == 2:
-        rows.by_k(-atoms[1], -atoms[0], model.atoms_above(-0.5 * (atoms[0] + atoms[1])))
-    if atoms and model.atom > 0.0:
-        rows.by_k(-atoms[0], 0.0, model.total, high_value=0.0)
-    return rows.outside()
-
-
-def _with_data(model: FeatureEquations) -> _Table:
-    """All intervals between −supp H, from the gaps of the data level, and k > 0."""
-    rows, data = _Rows(model), model._data_level
-    gaps, intervals = data.gaps, data._intervals
-    both = model.b2 > 0.0 and model.v2 > 0.0
-    for which, i in enumerate(gaps.interval):
-        low, high = (
-            tuple(float(part[0]) for part in intervals.point(np.array([i]), np.array([x])))
-            for x in (gaps.left[which], gaps.right[which])
+        with np.errstate(invalid="ignore"):
+            q = 1.0 / (self.psi_p * k)
+        if check:
+            warn_unconverged("resolvent", flat, status)
+        values = [q, s1 / self.psi_p, s0 / self.psi_p, k, y]
+        q, r, s, k, y = (
+            np.where(lower, value.conj(), value).reshape(points.shape) for value in values
         )
-        mass = float(gaps.above[which]) * model.psi_n
-        if np.isneginf(intervals.low[i]):
-            rows.by_eta(_UPPER, None, high, 0.0, low_value=np.inf)
-            if both and model.atom > 0.0:
-                rows.by_eta(_LOWER, None, high, model.total, low_value=0.0)
-        elif intervals.high[i] < 0.0:
-            rows.by_eta(_UPPER, low, high, mass)
-            if both:
-                rows.by_eta(_LOWER, low, high, model.total - mass)
-    lowest = 0.0 if data.is_hard else -float(gaps.edges[0, 0]) / model.psi_n
-    start, _, _, end, _, _ = _roots(lowest, model.b2, model.u)
-    rank = model.rank
-    cuts = [-mu for mu, atom in ((model.b2, 1.0 - rank), (model.u, model.psi_n - rank)) if atom > 0]
-    points = [start, *sorted(cut for cut in set(cuts) if start < cut < end), end]
-    for low_k, high_k in zip(points[:-1], points[1:], strict=True):
-        mass = rank + model.atoms_above(0.5 * (low_k + high_k))
-        if high_k < 0.0:
-            rows.by_k(low_k, high_k, mass)
-        elif model.atom > 0.0:
-            rows.by_k(low_k, high_k, mass, high_value=0.0)
-    return rows.outside()
+        shape = points.shape
+        return Resolvent(
+            q, r, s, k, y, np.maximum(error, loss).reshape(shape), residual.reshape(shape),
+            (status == Status.CONVERGED).reshape(shape), status.reshape(shape),
+        )  # fmt: skip
+
+    def _solve_flat(self, z: ComplexArray) -> tuple[ComplexArray, ComplexArray, FloatArray,
+                                                     FloatArray, NDArray[np.int8]]:  # fmt: skip
+        """k, y, error, residual, status at flat z − s² with Im z >= 0."""
+        real = z.imag == 0.0
+        parts = (self.equations.solve(z[~real]), self.equations.solve_real(z.real[real]))
+        columns = []
+        for upper, axis in zip(*parts, strict=True):
+            column = np.empty(z.shape, dtype=upper.dtype)
+            column[~real], column[real] = upper, axis
+            columns.append(column)
+        return tuple(columns)  # type: ignore[return-value]
+
+    @property
+    def outliers(self) -> FloatArray:
+        """Distances of all outliers from s², ascending."""
+        images = self.spike_images
+        both = np.concatenate([images.location, images.slow_location])
+        return np.sort(both[np.isfinite(both)])
+
+    @cached_property
+    def spike_images(self) -> SpikeImages:
+        """What becomes of each spike of the population."""
+        spikes = np.asarray(self.population.spikes, dtype=np.float64)
+        table = np.full((spikes.size, 5), np.nan)
+        for row, spike in zip(table, spikes, strict=True):
+            if self.c2 > 0.0 and spike not in self.population.eigenvalues:
+                location, overlap = self.equations.spike(float(spike))
+                row[: 2 * location.size] = np.column_stack([location, overlap]).ravel()
+            row[4] = _nearest(self.equations.visible_spikes, float(spike))
+        overlaps = np.nan_to_num(table[:, [1, 3]])
+        return SpikeImages(table[:, 0], overlaps[:, 0], table[:, 2], overlaps[:, 1], table[:, 4])
+
+
+def _nearest(intervals: FloatArray, spike: float) -> float:
+    """End of an interval of visible spikes that is nearest to this one; 0 and inf are no ends."""
+    ends = intervals[np.isfinite(intervals) & (intervals > 0.0)]
+    return float(ends[np.argmin(np.abs(ends - spike))]) if ends.size else np.nan
 
 
 @njit(cache=True, error_model="numpy")
-def _roots(kappa, b2, u):
-    """k_-, k_- + b², k_- + u, then the same for k_+, the roots of (k + b²)(k + u) = κk, κ <= 0."""
-    b, root_u = np.sqrt(b2), np.sqrt(u)
-    spread = np.sqrt(((b - root_u) ** 2 - kappa) * ((b + root_u) ** 2 - kappa))
-    low = -0.5 * (b2 + u - kappa + spread)
-    high = b2 * u / low if low != 0.0 else 0.0
-    shift = u - b2 - kappa  # k + b² = −(shift ± spread)/2, spread² = shift² − 4κb²
-    low_b = -0.5 * (shift + spread) if shift > 0.0 else 2.0 * kappa * b2 / (spread - shift)
-    high_b = 0.5 * (spread - shift) if shift <= 0.0 else -2.0 * kappa * b2 / (spread + shift)
-    shift = b2 - u - kappa
-    low_u = -0.5 * (shift + spread) if shift > 0.0 else 2.0 * kappa * u / (spread - shift)
-    high_u = 0.5 * (spread - shift) if shift <= 0.0 else -2.0 * kappa * u / (spread + shift)
-    if b2 == 0.0 or u == 0.0:  # the small root is 0
-        high_b, high_u = b2, u
-    return low, low_b, low_u, high, high_b, high_u
-
-
-@njit(cache=True, error_model="numpy")
-def _data_ratio(pole, offset, tau, weights, psi_n):
-    """κ/η = 1 − df1/ψ_n at η = pole + offset, κ' and Σ w |τ/(η + τ)|.
-
-    The sum is split at |η|: eigenvalues above it count whole, so that nothing cancels where
-    psi_n equals the number of large eigenvalues.
-    """
-    eta = pole + offset
-    whole, rest, size, square = psi_n, 0.0, 0.0, 0.0
-    for j in range(tau.size):
-        inverse = 1.0 / ((pole + tau[j]) + offset)
-        ratio = tau[j] * inverse
-        if tau[j] > abs(eta):
-            whole -= weights[j]
-            rest += weights[j] * eta * inverse
-        else:
-            rest -= weights[j] * ratio
-        size += weights[j] * abs(ratio)
-        square += weights[j] * ratio * ratio
-    return (whole + rest) / psi_n, 1.0 - square / psi_n, size
-
-
-@njit(cache=True, error_model="numpy")
-def _solve_eta(kappa, tau, weights, psi_n):
-    """Solve κ(η) = kappa on its rising convex branch right of the data law, as (pole, offset).
-
-    Newton from the right of the root decreases monotonically.
-    """
-    mean = total = 0.0
-    for j in range(tau.size):
-        mean += weights[j] * tau[j]
-        total += weights[j]
-    pole, offset = 0.0, max(kappa, 0.0) + mean / psi_n
-    if kappa < 0.0 and psi_n > total:
-        pole, offset = -tau[0], 0.5 * tau[0]
-        ratio, _, _ = _data_ratio(pole, offset, tau, weights, psi_n)
-        if (pole + offset) * ratio < kappa:
-            pole, offset = 0.0, 0.0
-    for _ in range(200):
-        ratio, slope, _ = _data_ratio(pole, offset, tau, weights, psi_n)
-        step = ((pole + offset) * ratio - kappa) / slope
-        if not (step > 4e-16 * abs(offset)) or slope <= 0.0:
-            break
-        offset -= step
-    return pole, offset
-
-
-@njit(cache=True, error_model="numpy")
-def _inverse_map(
-    branch, anchor, offset, low_pole, low_offset, high_pole, high_offset,
-    tau, weights, zero_weight, psi_p, psi_n, b2, v2, u,
-):  # fmt: skip
-    """z − s², Φ, k, y, the size of the terms of z, and dy/dk, at real points of the inverse map."""
-    count = offset.size
-    value, phi, size, slope = np.empty(count), np.empty(count), np.empty(count), np.empty(count)
-    k_out, y_out = np.empty(count), np.empty(count)
-    for i in range(count):
-        if branch[i] == 0:
-            k = anchor[i] + offset[i]
-            kb, ku = (anchor[i] + b2) + offset[i], (anchor[i] + u) + offset[i]
-            pole, at = _solve_eta(kb * (ku / k), tau, weights, psi_n) if tau.size else (0.0, 1.0)
-            ratio, rise, df1 = _data_ratio(pole, at, tau, weights, psi_n)
-        else:
-            if offset[i] > 0.0:
-                pole, at = low_pole[i], low_offset[i] + offset[i]
-            else:
-                pole, at = high_pole[i], high_offset[i] + offset[i]
-            ratio, rise, df1 = _data_ratio(pole, at, tau, weights, psi_n)
-            roots = _roots((pole + at) * ratio, b2, u)
-            k, kb, ku = roots[:3] if branch[i] == 1 else roots[3:]
-        eta = pole + at
-        along_b = (abs(k) + b2) / abs(kb)
-        along_u = (1.0 + df1 / psi_n) / abs(ratio) + ((abs(k) + u) / abs(ku) if u > 0.0 else 0.0)
-        if tau.size and (along_b < along_u or k == 0.0):
-            y = kb / eta
-        else:
-            y = ratio * (k / ku if u > 0.0 else 1.0)
-        zeroth = zeroth_size = first = first_size = second = shrunk = shrunk_size = 0.0
-        squares = 0.0
-        for j in range(tau.size):
-            inverse = 1.0 / ((pole + tau[j]) + at)
-            zeroth += weights[j] * inverse
-            zeroth_size += weights[j] * abs(inverse)
-            first += weights[j] * tau[j] * inverse
-            first_size += weights[j] * abs(tau[j] * inverse)
-            second += weights[j] * tau[j] * inverse * inverse
-            kept = (b2 / y + tau[j]) * inverse
-            shrunk += weights[j] * kept
-            shrunk_size += weights[j] * abs(kept)
-            squares += weights[j] * kept * kept
-        if zero_weight > 0.0:
-            zeroth += zero_weight * y / kb
-            zeroth_size += zero_weight * abs(y / kb)
-            kept = b2 / kb
-            shrunk += zero_weight * kept
-            shrunk_size += zero_weight * abs(kept)
-            squares += zero_weight * kept * kept
-        # Two forms of the same z: the first loses digits at psi_p = 1 + psi_n, the second elsewhere.
-        plain = k * (shrunk - psi_p) + v2 * y
-        plain_size = abs(k) * (shrunk_size + psi_p) + abs(v2 * y)
-        level = k * ((1.0 + psi_n - psi_p) - psi_n * y - k * zeroth / y - first)
-        level_size = abs(k) * (
-            abs(1.0 + psi_n - psi_p) + abs(psi_n * y) + abs(k / y) * zeroth_size + first_size
-        )
-        value[i], size[i] = (plain, plain_size) if plain_size < level_size else (level, level_size)
-        m = second / (y * y) + (v2 / (k * k) if v2 > 0.0 else 0.0)
-        slope[i] = m * y * y / (psi_n * rise)
-        squares += k * k * m * slope[i]
-        phi[i] = squares if rise > 0.0 and np.isfinite(squares) else np.inf
-        k_out[i], y_out[i] = k, y
-    return value, phi, k_out, y_out, size, slope
-
-
-@njit(cache=True, error_model="numpy")
-def _reciprocal(x):
-    scale = 1.0 / (x.real * x.real + x.imag * x.imag)
-    return complex(x.real * scale, -x.imag * scale)
-
-
-@njit(cache=True, error_model="numpy")
-def _sums(k, y, tau, weights, zero_weight, b2):
-    """S_0, c²S_1, ∫1/g², ∫c²l/g², ∫c⁴l²/g², and rounding sizes of the first two.
-
-    With c²l = τ.  Real arithmetic, so that the loop is vectorised.
-    """
-    kr, ki, yr, yi = k.real + b2, k.imag, y.real, y.imag
-    r0 = i0 = r1 = i1 = r00 = i00 = r01 = i01 = r11 = i11 = e0 = e1 = 0.0
-    base, steep = abs(kr) + abs(ki) + b2, abs(yr) + abs(yi)
-    for j in range(tau.size):
-        t, w = tau[j], weights[j]
-        gr, gi = kr + t * yr, ki + t * yi
-        scale = 1.0 / (gr * gr + gi * gi)
-        hr, hi = gr * scale, -gi * scale
-        cr, ci = hr * hr - hi * hi, 2.0 * hr * hi
-        wt = w * t
-        r0 += w * hr
-        i0 += w * hi
-        r1 += wt * hr
-        i1 += wt * hi
-        r00 += w * cr
-        i00 += w * ci
-        r01 += wt * cr
-        i01 += wt * ci
-        r11 += wt * t * cr
-        i11 += wt * t * ci
-        lost = (base + t * steep) * scale
-        e0 += w * lost
-        e1 += wt * lost
-    if zero_weight > 0.0:
-        scale = 1.0 / (kr * kr + ki * ki)
-        hr, hi = kr * scale, -ki * scale
-        r0 += zero_weight * hr
-        i0 += zero_weight * hi
-        r00 += zero_weight * (hr * hr - hi * hi)
-        i00 += zero_weight * 2.0 * hr * hi
-        e0 += zero_weight * base * scale
-    return (
-        complex(r0, i0), complex(r1, i1), complex(r00, i00), complex(r01, i01), complex(r11, i11),
-        e0, e1,
-    )  # fmt: skip
-
-
-@njit(cache=True, error_model="numpy")
-def _phase(log_modulus, wall, far):
-    modulus = np.exp(log_modulus)
-    return complex(modulus * np.cos(wall) * (1.0 - 2.0 * far), -modulus * np.sin(wall))
-
-
-@njit(cache=True, error_model="numpy")
-def _moved(wall, far, turn):
-    """New distance from the nearer of the walls 0 and −π after the phase turned by `turn`."""
-    moved = wall - turn * (1.0 - 2.0 * far)
-    if moved <= 0.0:
-        return 0.2 * wall, far
-    if moved >= np.pi:
-        return 0.2 * (np.pi - wall), 1.0 - far
-    if moved > 0.5 * np.pi:
-        return np.pi - moved, 1.0 - far
-    return moved, far
-
-
-@njit(cache=True, error_model="numpy")
-def _newton(
-    z, log_k, wall_k, far_k, log_y, wall_y, far_y,
-    tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps,
-):  # fmt: skip
-    """Newton in (log k, log y), each phase kept as its distance from the nearer of 0 and −π.
-
-    Both phases of a physical root lie strictly between the walls.  Measured from the nearer wall
-    they keep their relative accuracy where an imaginary part is many decades below the modulus,
-    and a step across a wall, towards an unphysical root, is cut back.
-    """
+def _traces(k, y, error, eigenvalues, weights, zero_weight, c2, b2):
+    """S_0, S_1 and the larger of their relative error bounds, from (k, y) known to `error`."""
     eps = 2.220446049250313e-16
-    near = abs(1.0 + psi_n - psi_p) < 0.5 * psi_p
     ulp = (8.0 + np.sqrt(weights.size)) * eps
-    extra = False
-    error = residual = np.inf
-    for _ in range(max_steps):
-        k, y = _phase(log_k, wall_k, far_k), _phase(log_y, wall_y, far_y)
-        s0, s1, s00, s01, s11, e0, e1 = _sums(k, y, tau, weights, zero_weight, b2)
-        inverse_y, v2_k = _reciprocal(y), v2 * _reciprocal(k)
-        f2 = psi_n * (inverse_y - 1.0) - v2_k - s1
-        f2_k, f2_y = v2_k + k * s01, s11 * y - psi_n * inverse_y
-        size_k, size_y = abs(k), abs(y)
-        size2 = psi_n * (abs(inverse_y) + 1.0) + abs(v2_k) + e1
-        if near:
-            bracket = (1.0 + psi_n - psi_p) - psi_n * y - k * s0 - y * s1
-            f1 = k * bracket - z
-            f1_k = k * (bracket + k * (k * s00 - s0 + y * s01))
-            f1_y = k * y * (k * s01 - psi_n - s1 + y * s11)
-            size1 = size_k * (
-                abs(1.0 + psi_n - psi_p) + psi_n * size_y + size_k * e0 + size_y * e1
-            )
-        else:
-            f1 = v2 * y - (psi_p - 1.0) * k - k * k * s0 - z
-            f1_k = k * (k * k * s00 - 2.0 * k * s0 - (psi_p - 1.0))
-            f1_y = y * (v2 + k * k * s01)
-            size1 = v2 * size_y + size_k * (abs(psi_p - 1.0) + size_k * e0)
-        size1 += abs(z)
-        inverse = _reciprocal(f1_k * f2_y - f1_y * f2_k)
-        step_k, step_y = (f1_y * f2 - f2_y * f1) * inverse, (f2_k * f1 - f1_k * f2) * inverse
-        length = max(abs(step_k), abs(step_y))
-        if not np.isfinite(length):
-            return log_k, wall_k, far_k, log_y, wall_y, far_y, np.inf, np.inf, 3
-        residual = max(abs(f1) / size1, abs(f2) / size2)
-        gain = abs(inverse)
-        error = 4.0 * (
-            length
-            + ulp * gain * max(
-                abs(f2_y) * size1 + abs(f1_y) * size2, abs(f2_k) * size1 + abs(f1_k) * size2
-            )
-            + eps * (1.0 + abs(log_k) + abs(log_y))
-        )  # fmt: skip
-        if extra:
-            break
-        if length > 1.5:
-            step_k *= 1.5 / length
-            step_y *= 1.5 / length
-        extra = (
-            length < 1e-8
-            and abs(step_k.imag) < 1e-6 * wall_k
-            and abs(step_y.imag) < 1e-6 * wall_y
-        )
-        log_k += step_k.real
-        log_y += step_y.real
-        wall_k, far_k = _moved(wall_k, far_k, step_k.imag)
-        wall_y, far_y = _moved(wall_y, far_y, step_y.imag)
-    status = 0 if residual < 1e-12 else 4
-    if not extra:
-        status = 1
-    if wall_k < 1e-60 or wall_y < 1e-60:
-        status = 2
-    return log_k, wall_k, far_k, log_y, wall_y, far_y, error, residual, status
-
-
-@njit(cache=True, error_model="numpy")
-def _polar(x):
-    """log|x| and the phase of x as a distance from its wall, at least 1e-14."""
-    angle = -np.arctan2(x.imag, x.real)
-    far = 1.0 if angle > 0.5 * np.pi else 0.0
-    wall = max(min(angle, np.pi - angle), 1e-14)
-    return 0.5 * np.log(x.real * x.real + x.imag * x.imag), wall, far
-
-
-@njit(cache=True, error_model="numpy")
-def _cold(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps):
-    """Start from k = −z/ψ_p, y = 1 with a few averaged steps of the fixed-point map of (q, D)."""
-    tilted = complex(z.real, z.imag + 1e-3 * abs(z.real))
-    q, d = -_reciprocal(tilted), complex(1.0, 1e-6)
-    for _ in range(8):
-        k, y = _reciprocal(psi_p * q), _reciprocal(d)
-        s0, s1, _, _, _, _, _ = _sums(k, y, tau, weights, zero_weight, b2)
-        q = 0.5 * q + 0.5 * _reciprocal(v2 * y + k * (1.0 - k * s0) - z)
-        d = 0.5 * d + 0.5 * (1.0 + (v2 * psi_p * q + s1) / psi_n)
-    log_k, wall_k, far_k = _polar(_reciprocal(psi_p * q))
-    log_y, wall_y, far_y = _polar(_reciprocal(d))
-    return _newton(
-        z, log_k, wall_k, far_k, log_y, wall_y, far_y,
-        tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps,
-    )  # fmt: skip
-
-
-@njit(cache=True, error_model="numpy")
-def _warm(state, z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps, floor):
-    """Newton from the state of another point."""
-    return _newton(
-        z, state[0], max(state[1], floor), state[2], state[3], max(state[4], floor), state[5],
-        tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps,
-    )  # fmt: skip
-
-
-@njit(cache=True, error_model="numpy")
-def _continued(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps):
-    """Follow the root down from a large imaginary part."""
-    mean = 0.0
-    for j in range(tau.size):
-        mean += weights[j] * tau[j]
-    height = 10.0 * ((1.0 + psi_p) * (mean + b2) + (1.0 + psi_p / psi_n) * v2 + abs(z))
-    lifted = complex(z.real, z.imag + height)
-    state = _cold(lifted, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps)
-    factor = 0.2
-    for _ in range(400):
-        lower = height * factor if height * factor > 1e-18 * abs(z) else 0.0
-        trial = _warm(
-            state, complex(z.real, z.imag + lower),
-            tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps, 1e-14,
-        )  # fmt: skip
-        if trial[8] == 0:
-            state, height = trial, lower
-            factor = max(factor * factor, 1e-4)
-            if height == 0.0:
-                break
-        else:
-            factor = np.sqrt(factor)
-            if factor > 0.999:
-                return trial
-    return state
-
-
-@njit(cache=True, error_model="numpy")
-def _solve(zr, zi, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps):
-    """Solve along the points in order, each started from its predecessor."""
-    count = zr.size
-    k, y = np.empty(count, dtype=np.complex128), np.empty(count, dtype=np.complex128)
-    error, residual = np.empty(count), np.empty(count)
-    status = np.empty(count, dtype=np.int8)
-    warm = False
-    state = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0)
-    for i in range(count):
-        z = complex(zr[i], zi[i])
-        if warm:
-            state = _warm(
-                state, z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, 12, 1e-8
-            )
-        if not warm or state[8] != 0:
-            state = _cold(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps)
-        if state[8] != 0:
-            state = _continued(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps)
-        warm = state[8] == 0
-        if warm:
-            k[i], y[i] = _phase(state[0], state[1], state[2]), _phase(state[3], state[4], state[5])
-            error[i] = state[6]
-        else:
-            k[i], y[i], error[i] = complex(np.nan, np.nan), complex(np.nan, np.nan), np.inf
-        residual[i], status[i] = state[7], state[8]
-    return k, y, error, residual, status
+    s0, s1 = np.empty(k.size, dtype=np.complex128), np.empty(k.size, dtype=np.complex128)
+    loss = np.empty(k.size)
+    for i in range(k.size):
+        base, steep = k[i] + b2, c2 * y[i]
+        zeroth = first = complex(0.0, 0.0)
+        moved0 = moved1 = 0.0
+        for j in range(weights.size + 1):
+            weight = weights[j] if j < weights.size else zero_weight
+            value = eigenvalues[j] if j < weights.size else 0.0
+            if weight == 0.0:
+                continue
+            g = base + steep * value
+            scale = 1.0 / (g.real * g.real + g.imag * g.imag)
+            inverse = complex(g.real * scale, -g.imag * scale)
+            zeroth += weight * inverse
+            first += weight * value * inverse
+            # |dg| for relative errors of k and y, and for the rounding of g itself
+            moved = (error[i] + ulp) * (abs(k[i]) + b2 + abs(steep) * value) * scale
+            moved0 += weight * moved
+            moved1 += weight * value * moved
+        s0[i], s1[i] = zeroth, first
+        loss[i] = max(moved0 / abs(zeroth), moved1 / abs(first)) if abs(first) > 0.0 else moved0 / abs(zeroth)
+    return s0, s1, loss

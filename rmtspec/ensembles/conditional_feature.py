@@ -1,0 +1,121 @@
+r"""Gram matrix U of random features given one data set.
+
+Given X (d x n, centred), U − s² is the Gram matrix of Gaussian rows (`WeightedGram`, P = psi_p)
+whose measure H holds, per dimension and with :math:`u=v^2/\psi_n`, for each of the :math:`r_0`
+non-zero eigenvalues :math:`\hat l_i` of XX^T/n the two eigenvalues :math:`\mu_\pm` of
+
+.. math::  \mu_++\mu_-=c^2\hat l_i+b^2+u,\qquad \mu_+\mu_-=b^2u,
+
+the eigenvalue u with multiplicity :math:`n-r_0` and b² with multiplicity :math:`d-r_0`
+(n > d, n < d and rank-deficient data alike).  It follows from
+:math:`U-s^2=\frac1d\mathcal WM\mathcal W^\top`, :math:`\mathcal W=[W,\Omega']`, by the singular
+value decomposition of X: M falls into 2 x 2 blocks of trace and determinant as above.  Then
+:math:`W^\top RW/d\simeq[k+b^2+c^2y\,XX^\top/n]^{-1}` with :math:`y=k/(k+u)`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..solve.edges import Gaps
+from .feature_equations import Equations, FeatureSolution
+from .random_feature import RandomFeatureGram
+from .weighted_gram import GramSolution, WeightedGram
+
+FloatArray = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+
+
+@dataclass(frozen=True)
+class ConditionalFeatureGram(RandomFeatureGram):
+    """U for a given data set, whose covariance has the spectrum `population` (no spikes).
+
+    Parameters are those of `RandomFeatureGram`; psi_n = n/d must be at least the mass of the
+    positive eigenvalues.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        rank = float(self._split_population[1].sum())
+        if self.psi_n < rank * (1.0 - 1e-12):
+            raise ValueError(f"psi_n must be at least the rank over d, {rank:g}, got {self.psi_n!r}")
+
+    @cached_property
+    def equations(self) -> Equations:
+        """The one self-consistent equation of the given data."""
+        eigenvalues, weights, zero_weight = self._split_population
+        return ConditionalEquations(
+            self.psi_p, self.psi_n, eigenvalues, weights, zero_weight, self.c2, self.b2, self.v2
+        )
+
+
+@dataclass(frozen=True)
+class ConditionalEquations:
+    """Equations of the law given the data, in terms of z − s²; fields as `FeatureEquations`."""
+
+    psi_p: float
+    psi_n: float
+    eigenvalues: FloatArray
+    weights: FloatArray
+    zero_weight: float
+    c2: float
+    b2: float
+    v2: float
+
+    @cached_property
+    def gram(self) -> WeightedGram:
+        """The Gram matrix of Gaussian rows that U − s² is, given the data."""
+        u, signal = self.v2 / self.psi_n, self.c2 * self.eigenvalues
+        b, root_u = np.sqrt(self.b2), np.sqrt(u)
+        spread = np.sqrt((signal + (b - root_u) ** 2) * (signal + (b + root_u) ** 2))
+        upper = 0.5 * (signal + self.b2 + u + spread)
+        lower = np.divide(self.b2 * u, upper, out=np.zeros_like(upper), where=upper > 0.0)
+        rank = float(self.weights.sum())
+        mu = np.concatenate([upper, lower, [u, self.b2]])
+        weight = np.concatenate(
+            [self.weights, self.weights, [max(self.psi_n - rank, 0.0), self.zero_weight]]
+        )
+        kept = (mu > 0.0) & (weight > 0.0)
+        distinct, position = np.unique(mu[kept], return_inverse=True)
+        return WeightedGram(self.psi_p, distinct, np.bincount(position, weights=weight[kept]))
+
+    @property
+    def gaps(self) -> Gaps:
+        """Every gap of the spectrum."""
+        return self.gram.gaps
+
+    @property
+    def is_hard(self) -> bool:
+        """Whether the law touches s² with a diverging density."""
+        return self.gram.is_hard
+
+    @property
+    def atom(self) -> float:
+        """Mass of the eigenvalue s²."""
+        return self.gram.atom
+
+    @property
+    def visible_spikes(self) -> FloatArray:
+        """Given data have no spikes apart from their own eigenvalues."""
+        return np.empty((0, 2))
+
+    def spike(self, eigenvalue: float) -> tuple[FloatArray, FloatArray]:
+        """Given data have no spikes apart from their own eigenvalues."""
+        raise NotImplementedError
+
+    def solve(self, z: ComplexArray) -> FeatureSolution:
+        """Solve for (k, y) at flat z − s² with Im z >= 0; real z must lie inside a bulk."""
+        return self._with_shrinkage(self.gram.solve(z))
+
+    def solve_real(self, z: FloatArray) -> FeatureSolution:
+        """Solve for (k, y) at flat real z − s² outside the support."""
+        return self._with_shrinkage(self.gram.solve_real(z))
+
+    def _with_shrinkage(self, found: GramSolution) -> FeatureSolution:
+        u = self.v2 / self.psi_n
+        y = found.k / (found.k + u) if u > 0.0 else np.ones_like(found.k)
+        return FeatureSolution(found.k, y, found.error, found.residual, found.status)

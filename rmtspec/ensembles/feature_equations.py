@@ -1,0 +1,520 @@
+r"""Gram matrix U of random features (arXiv 2505.17638, Theorem 3.1).
+
+The Gaussian equivalent of the feature matrix of a score model at one diffusion time is
+
+.. math::  U = \tfrac1n GG^\top+\tfrac{b^2}{d}WW^\top+s^2 I,\qquad
+           G = \tfrac{c}{\sqrt d}\,W\Sigma^{1/2}Z+v\,\Omega,
+
+W (p x d), Z (d x n), Ω (p x n) independent standard Gaussian, :math:`\psi_p=p/d`,
+:math:`\psi_n=n/d`, ρ the spectrum of Σ.  With R = (U − z)^-1, :math:`q=\frac1p\mathrm{Tr}R`,
+:math:`D=1+\frac1n\mathrm{Tr}[(c^2W\Sigma W^\top/d+v^2)R]` and :math:`k=1/(\psi_pq)`,
+:math:`y=1/D`, :math:`g_l=k+b^2+c^2yl`, :math:`S_j=\int l^jd\rho/g_l` it solves
+
+.. math::  F_1 &= v^2y-(\psi_p-1)k-k^2S_0-(z-s^2)=0, \\
+           F_2 &= \psi_n(1/y-1)-v^2/k-c^2S_1=0.
+
+In the paper's variables q, :math:`s=S_0/\psi_p`, :math:`r=S_1/\psi_p`.
+
+*The physical root.*  For Im z > 0 the map q -> 1/(s² − z + v²y + k(1 − kS_0)),
+D -> 1 + (v²/k + c²S_1)/ψ_n takes the product of upper half planes strictly into itself, so
+(Earle and Hamilton 1970) it has one fixed point there: Im q > 0 **and** Im D > 0 certify it.
+Im q > 0 alone does not.
+
+*Two nested laws.*  Given the data, U − s² is a Gram matrix of Gaussian rows whose measure H
+holds two eigenvalues :math:`\mu_\pm` for every non-zero eigenvalue ς of c²XX^T/n, with
+:math:`\mu_++\mu_-=\varsigma+b^2+u`, :math:`\mu_+\mu_-=b^2u`, :math:`u=v^2/\psi_n`, an atom at u
+of mass :math:`\psi_n-\bar r` and one at b² of mass :math:`1-\bar r`, where
+:math:`\bar r=\min(\psi_n,\rho((0,\infty)))`.  The law of ς is that of a sample covariance matrix,
+:math:`\kappa(\eta)=\eta(1-\frac1{\psi_n}\int\frac{c^2l\,d\rho}{\eta+c^2l})`, −κ outside it, and
+
+.. math::  (k+b^2)(k+u)/k=\kappa(\eta),\quad y=\frac{k+b^2}\eta
+           =\frac{k}{k+u}\,\frac{\kappa(\eta)}{\eta},\quad g_l=y(\eta+c^2l).
+
+Then :math:`dz/dk=\Phi-\psi_p` with the sum of squares
+
+.. math::  \Phi=\int\Big(\frac{b^2+c^2yl}{g_l}\Big)^2d\rho+\frac{(kmy)^2}{\psi_n\kappa'(\eta)},
+           \qquad m=\frac{v^2}{k^2}+c^2\int\frac{l\,d\rho}{g_l^2},
+
+which equals :math:`\int\mu^2(k+\mu)^{-2}dH` and is therefore convex between the points of −supp H.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ..result import Status
+from ..solve.edges import Gaps, Intervals, bracketed_root, find_gaps
+from .feature_gaps import LOWER, UPPER, Table, inverse_map, with_data, without_data
+from .weighted_gram import WeightedGram
+
+FloatArray = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+IntArray = NDArray[np.intp]
+
+_HARD_EDGE = 8 * np.finfo(float).eps
+
+
+class FeatureSolution(NamedTuple):
+    """k and y at every point, with the relative error bound of (k, y), residual and status."""
+
+    k: ComplexArray
+    y: ComplexArray
+    error: FloatArray
+    residual: FloatArray
+    status: NDArray[np.int8]
+
+
+class Equations(Protocol):
+    """What the random-feature ensemble asks of its equations, all in terms of z − s²."""
+
+    @property
+    def gaps(self) -> Gaps:
+        """Every gap of the spectrum."""
+
+    @property
+    def is_hard(self) -> bool:
+        """Whether the law touches s² with a diverging density."""
+
+    @property
+    def atom(self) -> float:
+        """Mass of the eigenvalue s²."""
+
+    @property
+    def visible_spikes(self) -> FloatArray:
+        """(m, 2) intervals of population eigenvalues whose fast outlier stands clear of the bulk."""
+
+    def solve(self, z: ComplexArray) -> FeatureSolution:
+        """Solve at flat points with Im z >= 0, the real ones inside bulks."""
+
+    def solve_real(self, z: FloatArray) -> FeatureSolution:
+        """Solve at flat real points outside the support."""
+
+    def spike(self, eigenvalue: float) -> tuple[FloatArray, FloatArray]:
+        """Distance and squared overlap of the images of an isolated population eigenvalue."""
+
+
+@dataclass(frozen=True)
+class FeatureEquations:
+    """The self-consistent equations in terms of z − s².
+
+    `eigenvalues` are the positive atoms of ρ in ascending order with `weights`;
+    `zero_weight` = ρ({0}) = 1 − sum of the weights.
+    """
+
+    psi_p: float
+    psi_n: float
+    eigenvalues: FloatArray
+    weights: FloatArray
+    zero_weight: float
+    c2: float
+    b2: float
+    v2: float
+    max_steps: int = field(default=100, kw_only=True)
+
+    @property
+    def u(self) -> float:
+        """u = v²/psi_n, the eigenvalue of a sample in the directions that hold no data."""
+        return self.v2 / self.psi_n
+
+    @property
+    def rank(self) -> float:
+        """Mass of the non-zero eigenvalues of the data covariance, per dimension."""
+        return min(self.psi_n, 1.0 - self.zero_weight) if self.has_data else 0.0
+
+    @property
+    def has_data(self) -> bool:
+        """Whether the data are seen at all (c > 0 and a positive population eigenvalue)."""
+        return self.c2 > 0.0 and self.eigenvalues.size > 0
+
+    @property
+    def total(self) -> float:
+        """Mass of H on (0, inf)."""
+        return (
+            self.rank * (1.0 + (self.b2 > 0.0 and self.v2 > 0.0))
+            + (1.0 - self.rank) * (self.b2 > 0.0)
+            + (self.psi_n - self.rank) * (self.v2 > 0.0)
+        )
+
+    def atoms_above(self, k: float) -> float:
+        """Mass of the two atoms of H, at b² and u, that lie above −k."""
+        return (1.0 - self.rank) * (self.b2 > -k) + (self.psi_n - self.rank) * (self.u > -k)
+
+    @cached_property
+    def is_hard(self) -> bool:
+        """Whether the spectrum touches s² with a diverging density (psi_p equal to the mass of H)."""
+        return abs(self.total - self.psi_p) <= _HARD_EDGE * self.psi_p
+
+    @property
+    def atom(self) -> float:
+        """Mass of the eigenvalue s²."""
+        return 0.0 if self.is_hard else max(0.0, 1.0 - self.total / self.psi_p)
+
+    @property
+    def _parameters(self) -> tuple[FloatArray, FloatArray, float, float, float, float, float, float]:
+        return (
+            self.c2 * self.eigenvalues, self.weights, self.zero_weight,
+            self.psi_p, self.psi_n, self.b2, self.v2, self.u,
+        )  # fmt: skip
+
+    def solve(self, z: ComplexArray) -> FeatureSolution:
+        """Solve for (k, y) at flat z − s² with Im z >= 0; real z is the limit from above.
+
+        Real points must lie inside a bulk; outside use `solve_real`.
+        """
+        return FeatureSolution(
+            *_solve(
+                np.ascontiguousarray(z.real),
+                np.ascontiguousarray(z.imag),
+                *self._parameters,
+                self.max_steps,
+            )
+        )
+
+    def solve_real(self, z: FloatArray) -> FeatureSolution:
+        """Solve for (k, y) at flat real z − s² outside the support (NaN on it)."""
+        gap = np.searchsorted(self.gaps.lower, z, side="right") - 1
+        outside = (gap >= 0) & (z < self.gaps.upper[gap])
+        k, y = np.full(z.shape, np.nan), np.full(z.shape, np.nan)
+        error, residual = np.full(z.shape, np.inf), np.full(z.shape, np.nan)
+        status = np.full(z.shape, Status.LEFT_HALF_PLANE, dtype=np.int8)
+        if np.any(outside):
+            inside, target = gap[outside], z[outside]
+            index = self.gaps.interval[inside]
+
+            def distance(i: IntArray, x: FloatArray) -> FloatArray:
+                value = self._value(index[i], x)
+                return (value - target[i]) / (np.abs(value) + np.abs(target[i]))
+
+            x = bracketed_root(
+                distance, self.gaps.left[inside], self.gaps.right[inside], xtol=4e-16
+            )
+            value, phi, k[outside], y[outside], size = self._map(index, x)
+            gain = 1.0 / (np.abs(phi - self.psi_p) * np.abs(k[outside]))
+            rest = np.abs(value - target)
+            rounding = (8.0 + np.sqrt(self.weights.size)) * np.finfo(float).eps
+            error[outside] = 4.0 * (rest + rounding * size) * gain
+            residual[outside] = rest / (size + np.abs(target))
+            status[outside] = np.where(
+                residual[outside] < 1e-12, Status.CONVERGED, Status.PRECISION_EXHAUSTED
+            )
+        return FeatureSolution(
+            k.astype(np.complex128), y.astype(np.complex128), error, residual, status
+        )
+
+    @cached_property
+    def gaps(self) -> Gaps:
+        """Every gap of the spectrum, in terms of z − s²."""
+        return find_gaps(self._intervals, self._excess, self._value)
+
+    def spike(self, eigenvalue: float) -> tuple[FloatArray, FloatArray]:
+        r"""Distance from s² and squared overlap of the images of an isolated population eigenvalue.
+
+        The outlier condition :math:`g_{l_0}=0` reads :math:`\eta=-c^2l_0`, with two roots k (fast
+        and slow side; one if b = 0 or v = 0), each an outlier where κ'(η) > 0 and dz/dk < 0.  Its
+        unit eigenvector has with the unit vector along :math:`We`, e the direction of the spike,
+        the squared scalar product
+
+        .. math::  \cos^2=\frac{-dz/dk}{\psi_p(1+c^2l_0\,dy/dk)},\qquad
+                   \frac{dy}{dk}=\frac{my^2}{\psi_n\kappa'(\eta)},
+
+        the residue at the outlier of :math:`e^\top W^\top RWe/(d\psi_p)\simeq1/(\psi_pg_{l_0})`.
+        A root below the transition has location NaN and overlap 0.
+        """
+        branch = np.array([UPPER, LOWER] if self.b2 > 0.0 and self.v2 > 0.0 else [UPPER])
+        zero = np.zeros(branch.size)
+        pole = np.full(branch.size, -self.c2 * eigenvalue)
+        value, phi, _, _, _, slope = inverse_map(
+            branch, zero, zero, pole, zero, pole, zero, *self._parameters
+        )
+        fall = self.psi_p - phi
+        overlap = fall / (self.psi_p * (1.0 + self.c2 * eigenvalue * slope))
+        visible = fall > 0.0
+        return np.where(visible, value, np.nan), np.where(visible, overlap, 0.0)
+
+    @cached_property
+    def visible_spikes(self) -> FloatArray:
+        """(m, 2) intervals of population eigenvalues whose fast outlier stands clear of the bulk."""
+        if not self.has_data:
+            return np.empty((0, 2))
+        below = ~np.isneginf(self.gaps.lower)
+        index = self.gaps.interval[below]
+        tip = -np.sqrt(self.b2 * self.u)  # k_- and k_+ meet here
+        ends = []
+        for x in (self.gaps.left[below], self.gaps.right[below]):
+            _, _, k, y, _ = self._map(index, x)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                ends.append(np.where(k < tip, np.maximum(-(k + self.b2) / (y * self.c2), 0.0), 0.0))
+        ends[0][np.isposinf(self.gaps.upper[below])] = np.inf
+        fast = ends[0] > 0.0
+        return np.column_stack([ends[1][fast], ends[0][fast]])
+
+    @cached_property
+    def data_level(self) -> WeightedGram:
+        """The law of the non-zero eigenvalues of c²XX^T/n: −psi_n κ(η) is its z at k = η."""
+        return WeightedGram(self.psi_n, self.c2 * self.eigenvalues, self.weights)
+
+    @cached_property
+    def _table(self) -> Table:
+        return without_data(self) if not self.has_data else with_data(self)
+
+    @property
+    def _intervals(self) -> Intervals:
+        return self._table.intervals
+
+    def _map(self, index: IntArray, x: FloatArray) -> tuple[FloatArray, ...]:
+        """z − s², Φ, k, y and the size of the terms of z at coordinate x of an interval."""
+        anchor, offset = self._intervals.point(index, x)
+        table = self._table
+        return inverse_map(
+            self._intervals.branch[index], anchor, offset,
+            table.low_pole[index], table.low_offset[index],
+            table.high_pole[index], table.high_offset[index],
+            *self._parameters,
+        )[:5]  # fmt: skip
+
+    def _excess(self, index: IntArray, x: FloatArray) -> FloatArray:
+        return np.log(self._map(index, x)[1] / self.psi_p)
+
+    def _value(self, index: IntArray, x: FloatArray) -> FloatArray:
+        return self._map(index, x)[0]
+
+
+@njit(cache=True, error_model="numpy")
+def _reciprocal(x):
+    scale = 1.0 / (x.real * x.real + x.imag * x.imag)
+    return complex(x.real * scale, -x.imag * scale)
+
+
+@njit(cache=True, error_model="numpy")
+def _sums(k, y, tau, weights, zero_weight, b2):
+    """S_0, c²S_1, ∫1/g², ∫c²l/g², ∫c⁴l²/g², and rounding sizes of the first two.
+
+    With c²l = τ.  Real arithmetic, so that the loop is vectorised.
+    """
+    kr, ki, yr, yi = k.real + b2, k.imag, y.real, y.imag
+    r0 = i0 = r1 = i1 = r00 = i00 = r01 = i01 = r11 = i11 = e0 = e1 = 0.0
+    base, steep = abs(kr) + abs(ki) + b2, abs(yr) + abs(yi)
+    for j in range(tau.size):
+        t, w = tau[j], weights[j]
+        gr, gi = kr + t * yr, ki + t * yi
+        scale = 1.0 / (gr * gr + gi * gi)
+        hr, hi = gr * scale, -gi * scale
+        cr, ci = hr * hr - hi * hi, 2.0 * hr * hi
+        wt = w * t
+        r0 += w * hr
+        i0 += w * hi
+        r1 += wt * hr
+        i1 += wt * hi
+        r00 += w * cr
+        i00 += w * ci
+        r01 += wt * cr
+        i01 += wt * ci
+        r11 += wt * t * cr
+        i11 += wt * t * ci
+        lost = (base + t * steep) * scale
+        e0 += w * lost
+        e1 += wt * lost
+    if zero_weight > 0.0:
+        scale = 1.0 / (kr * kr + ki * ki)
+        hr, hi = kr * scale, -ki * scale
+        r0 += zero_weight * hr
+        i0 += zero_weight * hi
+        r00 += zero_weight * (hr * hr - hi * hi)
+        i00 += zero_weight * 2.0 * hr * hi
+        e0 += zero_weight * base * scale
+    return (
+        complex(r0, i0), complex(r1, i1), complex(r00, i00), complex(r01, i01), complex(r11, i11),
+        e0, e1,
+    )  # fmt: skip
+
+
+@njit(cache=True, error_model="numpy")
+def _phase(log_modulus, wall, far):
+    modulus = np.exp(log_modulus)
+    return complex(modulus * np.cos(wall) * (1.0 - 2.0 * far), -modulus * np.sin(wall))
+
+
+@njit(cache=True, error_model="numpy")
+def _moved(wall, far, turn):
+    """New distance from the nearer of the walls 0 and −π after the phase turned by `turn`."""
+    moved = wall - turn * (1.0 - 2.0 * far)
+    if moved <= 0.0:
+        return 0.2 * wall, far
+    if moved >= np.pi:
+        return 0.2 * (np.pi - wall), 1.0 - far
+    if moved > 0.5 * np.pi:
+        return np.pi - moved, 1.0 - far
+    return moved, far
+
+
+@njit(cache=True, error_model="numpy")
+def _newton(
+    z, log_k, wall_k, far_k, log_y, wall_y, far_y,
+    tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps,
+):  # fmt: skip
+    """Newton in (log k, log y), each phase kept as its distance from the nearer of 0 and −π.
+
+    Both phases of a physical root lie strictly between the walls.  Measured from the nearer wall
+    they keep their relative accuracy where an imaginary part is many decades below the modulus,
+    and a step across a wall, towards an unphysical root, is cut back.
+    """
+    eps = 2.220446049250313e-16
+    near = abs(1.0 + psi_n - psi_p) < 0.5 * psi_p
+    ulp = (8.0 + np.sqrt(weights.size)) * eps
+    extra = False
+    error = residual = np.inf
+    for _ in range(max_steps):
+        k, y = _phase(log_k, wall_k, far_k), _phase(log_y, wall_y, far_y)
+        s0, s1, s00, s01, s11, e0, e1 = _sums(k, y, tau, weights, zero_weight, b2)
+        inverse_y, v2_k = _reciprocal(y), v2 * _reciprocal(k)
+        f2 = psi_n * (inverse_y - 1.0) - v2_k - s1
+        f2_k, f2_y = v2_k + k * s01, s11 * y - psi_n * inverse_y
+        size_k, size_y = abs(k), abs(y)
+        size2 = psi_n * (abs(inverse_y) + 1.0) + abs(v2_k) + e1
+        if near:
+            bracket = (1.0 + psi_n - psi_p) - psi_n * y - k * s0 - y * s1
+            f1 = k * bracket - z
+            f1_k = k * (bracket + k * (k * s00 - s0 + y * s01))
+            f1_y = k * y * (k * s01 - psi_n - s1 + y * s11)
+            size1 = size_k * (
+                abs(1.0 + psi_n - psi_p) + psi_n * size_y + size_k * e0 + size_y * e1
+            )
+        else:
+            f1 = v2 * y - (psi_p - 1.0) * k - k * k * s0 - z
+            f1_k = k * (k * k * s00 - 2.0 * k * s0 - (psi_p - 1.0))
+            f1_y = y * (v2 + k * k * s01)
+            size1 = v2 * size_y + size_k * (abs(psi_p - 1.0) + size_k * e0)
+        size1 += abs(z)
+        inverse = _reciprocal(f1_k * f2_y - f1_y * f2_k)
+        step_k, step_y = (f1_y * f2 - f2_y * f1) * inverse, (f2_k * f1 - f1_k * f2) * inverse
+        length = max(abs(step_k), abs(step_y))
+        if not np.isfinite(length):
+            return log_k, wall_k, far_k, log_y, wall_y, far_y, np.inf, np.inf, 3
+        residual = max(abs(f1) / size1, abs(f2) / size2)
+        gain = abs(inverse)
+        error = 4.0 * (
+            length
+            + ulp * gain * max(
+                abs(f2_y) * size1 + abs(f1_y) * size2, abs(f2_k) * size1 + abs(f1_k) * size2
+            )
+            + eps * (1.0 + abs(log_k) + abs(log_y))
+        )  # fmt: skip
+        if extra:
+            break
+        if length > 1.5:
+            step_k *= 1.5 / length
+            step_y *= 1.5 / length
+        extra = (
+            length < 1e-8
+            and abs(step_k.imag) < 1e-6 * wall_k
+            and abs(step_y.imag) < 1e-6 * wall_y
+        )
+        log_k += step_k.real
+        log_y += step_y.real
+        wall_k, far_k = _moved(wall_k, far_k, step_k.imag)
+        wall_y, far_y = _moved(wall_y, far_y, step_y.imag)
+    status = 0 if residual < 1e-12 else 4
+    if not extra:
+        status = 1
+    if wall_k < 1e-60 or wall_y < 1e-60:
+        status = 2
+    return log_k, wall_k, far_k, log_y, wall_y, far_y, error, residual, status
+
+
+@njit(cache=True, error_model="numpy")
+def _polar(x):
+    """log|x| and the phase of x as a distance from its wall, at least 1e-14."""
+    angle = -np.arctan2(x.imag, x.real)
+    far = 1.0 if angle > 0.5 * np.pi else 0.0
+    wall = max(min(angle, np.pi - angle), 1e-14)
+    return 0.5 * np.log(x.real * x.real + x.imag * x.imag), wall, far
+
+
+@njit(cache=True, error_model="numpy")
+def _cold(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps):
+    """Start from k = −z/ψ_p, y = 1 with a few averaged steps of the fixed-point map of (q, D)."""
+    tilted = complex(z.real, z.imag + 1e-3 * abs(z.real))
+    q, d = -_reciprocal(tilted), complex(1.0, 1e-6)
+    for _ in range(8):
+        k, y = _reciprocal(psi_p * q), _reciprocal(d)
+        s0, s1, _, _, _, _, _ = _sums(k, y, tau, weights, zero_weight, b2)
+        q = 0.5 * q + 0.5 * _reciprocal(v2 * y + k * (1.0 - k * s0) - z)
+        d = 0.5 * d + 0.5 * (1.0 + (v2 * psi_p * q + s1) / psi_n)
+    log_k, wall_k, far_k = _polar(_reciprocal(psi_p * q))
+    log_y, wall_y, far_y = _polar(_reciprocal(d))
+    return _newton(
+        z, log_k, wall_k, far_k, log_y, wall_y, far_y,
+        tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps,
+    )  # fmt: skip
+
+
+@njit(cache=True, error_model="numpy")
+def _warm(state, z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps, floor):
+    """Newton from the state of another point."""
+    return _newton(
+        z, state[0], max(state[1], floor), state[2], state[3], max(state[4], floor), state[5],
+        tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps,
+    )  # fmt: skip
+
+
+@njit(cache=True, error_model="numpy")
+def _continued(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps):
+    """Follow the root down from a large imaginary part."""
+    mean = 0.0
+    for j in range(tau.size):
+        mean += weights[j] * tau[j]
+    height = 10.0 * ((1.0 + psi_p) * (mean + b2) + (1.0 + psi_p / psi_n) * v2 + abs(z))
+    lifted = complex(z.real, z.imag + height)
+    state = _cold(lifted, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps)
+    factor = 0.2
+    for _ in range(400):
+        lower = height * factor if height * factor > 1e-18 * abs(z) else 0.0
+        trial = _warm(
+            state, complex(z.real, z.imag + lower),
+            tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps, 1e-14,
+        )  # fmt: skip
+        if trial[8] == 0:
+            state, height = trial, lower
+            factor = max(factor * factor, 1e-4)
+            if height == 0.0:
+                break
+        else:
+            factor = np.sqrt(factor)
+            if factor > 0.999:
+                return trial
+    return state
+
+
+@njit(cache=True, error_model="numpy")
+def _solve(zr, zi, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps):
+    """Solve along the points in order, each started from its predecessor."""
+    count = zr.size
+    k, y = np.empty(count, dtype=np.complex128), np.empty(count, dtype=np.complex128)
+    error, residual = np.empty(count), np.empty(count)
+    status = np.empty(count, dtype=np.int8)
+    warm = False
+    state = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0)
+    for i in range(count):
+        z = complex(zr[i], zi[i])
+        if warm:
+            state = _warm(
+                state, z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, 12, 1e-8
+            )
+        if not warm or state[8] != 0:
+            state = _cold(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps)
+        if state[8] != 0:
+            state = _continued(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps)
+        warm = state[8] == 0
+        if warm:
+            k[i], y[i] = _phase(state[0], state[1], state[2]), _phase(state[3], state[4], state[5])
+            error[i] = state[6]
+        else:
+            k[i], y[i], error[i] = complex(np.nan, np.nan), complex(np.nan, np.nan), np.inf
+        residual[i], status[i] = state[7], state[8]
+    return k, y, error, residual, status

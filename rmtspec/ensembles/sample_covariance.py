@@ -1,0 +1,147 @@
+r"""Sample covariance matrix of n Gaussian samples in d dimensions, general population.
+
+For :math:`\frac1nXX^\top` with population law H and ratio :math:`c=d/n` the companion
+:math:`\tilde m=1/k` of the Stieltjes transform g solves (Silverstein and Bai 1995)
+
+.. math::  z=-k+ck\int\frac{t\,dH(t)}{k+t},\qquad
+           g(z)=\frac{k}{-z}\int\frac{dH(t)}{k+t}.
+
+This is the equation of a `WeightedGram` with aspect 1 and measure c·H.  Its density is that of
+the n x n companion, c times the density of g.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _checks
+from ..law import BoundaryValue, SpectralLaw, Transform
+from ..population import PopulationSpectrum
+from ..solve.edges import Gaps
+from .weighted_gram import WeightedGram
+
+FloatArray = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+
+
+@dataclass(frozen=True)
+class SampleCovariance:
+    """Sample covariance matrix XX^T/n of d-dimensional data with a general population spectrum.
+
+    Parameters
+    ----------
+    ratio : float > 0
+        Dimension over number of samples, d/n.
+    population : PopulationSpectrum
+        Spectrum of the population covariance; its spikes give outliers.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ratio is not a finite number above 0 or population is not a PopulationSpectrum.
+
+    References
+    ----------
+    Marchenko and Pastur 1967; Silverstein and Bai 1995; Silverstein and Choi 1995;
+    Baik and Silverstein 2006 (spikes).
+
+    Examples
+    --------
+    >>> import rmtspec as rs
+    >>> law = rs.SampleCovariance(4.0, rs.PopulationSpectrum.isotropic()).spectrum()
+    >>> law.support, law.atoms
+    (array([[1., 9.]]), array([[0.  , 0.75]]))
+    """
+
+    ratio: float
+    population: PopulationSpectrum
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ratio", _checks.positive("ratio", self.ratio))
+        if not isinstance(self.population, PopulationSpectrum):
+            raise TypeError(f"population must be a PopulationSpectrum, got {self.population!r}")
+
+    def spectrum(self) -> SpectralLaw:
+        """The limiting law of the d eigenvalues."""
+        return SpectralLaw(self)
+
+    @property
+    def origin(self) -> float:
+        """Distances are measured from 0."""
+        return 0.0
+
+    @cached_property
+    def _companion(self) -> WeightedGram:
+        positive = self.population.eigenvalues > 0.0
+        return WeightedGram(
+            1.0,
+            self.population.eigenvalues[positive],
+            self.ratio * self.population.weights[positive],
+        )
+
+    @property
+    def _zero_weight(self) -> float:
+        return float(self.population.weights[self.population.eigenvalues == 0.0].sum())
+
+    @cached_property
+    def gaps(self) -> Gaps:
+        """Every gap of the spectrum, with the fraction of the d eigenvalues above it."""
+        found = self._companion.gaps
+        return Gaps(
+            found.lower,
+            found.upper,
+            np.minimum(found.above / self.ratio, 1.0 - self._zero_weight),
+            found.interval,
+            found.left,
+            found.right,
+        )
+
+    @property
+    def is_hard(self) -> bool:
+        """Whether the law touches 0 with a diverging density (n = number of positive modes)."""
+        return self._companion.is_hard
+
+    @property
+    def atoms(self) -> FloatArray:
+        """(j, 2) the atom at 0, if there is one."""
+        if self.is_hard:
+            mass = self._zero_weight
+        else:
+            mass = max(self._zero_weight, 1.0 - 1.0 / self.ratio)
+        return np.array([[0.0, mass]]) if mass > 0.0 else np.empty((0, 2))
+
+    @cached_property
+    def outliers(self) -> FloatArray:
+        """Images z(−t) of the spikes t with dz/dk < 0 there, ascending."""
+        spikes = np.asarray(self.population.spikes, dtype=np.float64)
+        spikes = spikes[(spikes > 0.0) & ~np.isin(spikes, self.population.eigenvalues)]
+        value, slope = self._companion.inverse_map(-spikes)
+        return np.sort(value[slope < 0.0])
+
+    def boundary(self, distance: FloatArray) -> BoundaryValue:
+        """Density on the real axis inside the bulks."""
+        found = self._companion.solve(distance.astype(np.complex128))
+        density = (1.0 / found.k).imag / (np.pi * self.ratio)
+        return BoundaryValue(density, found.error, found.status)
+
+    def transform(self, z: ComplexArray) -> Transform:
+        """Stieltjes transform of the d eigenvalues."""
+        k, error, _, status = self._companion.solve(z)
+        real = z.imag == 0.0
+        if np.any(real):
+            k[real], error[real], _, status[real] = self._companion.solve_real(z.real[real])
+        t, w = self.population.eigenvalues, self.population.weights
+        shifted = k[:, None] + t
+        level = np.sum(w / shifted, axis=1)
+        at_zero = z == 0.0
+        value = np.where(
+            at_zero,
+            level / (1.0 - self.ratio * np.sum(w * t / shifted, axis=1)),
+            -k * level / np.where(at_zero, 1.0, z),
+        )
+        slope = np.sum(w * t / shifted**2, axis=1)
+        return Transform(value, error * np.maximum(np.abs(slope / level), 1.0), status)

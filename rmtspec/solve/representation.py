@@ -1,0 +1,323 @@
+r"""A density on disjoint bulks as polynomials in the square root of the distance from an edge.
+
+On the lower half of a bulk [a, b] of width L put :math:`x=a+Lu^2`, on the upper half
+:math:`x=b-Lu^2`, :math:`0\le u\le 1/\sqrt2`.  Next to a regular edge the density is u times an
+analytic function of u, next to a hard edge (a diverging 1/sqrt) 1/u times one.  That function is
+interpolated at Chebyshev nodes on panels that are halved until its last coefficients vanish;
+panels shrink geometrically towards a dip, a nearly closed gap or a lower edge decades below b.
+Density, distribution function and quantile then cost a panel search and one polynomial.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.polynomial import chebyshev
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+NODES = 16
+"""Chebyshev nodes a panel."""
+
+_TAIL = 1e-12  # a panel is done when its last three coefficients are below this times the largest
+_NOISE = 10.0  # ... or below this times the error that the solver reports for its nodes
+_MAX_DEPTH = 60
+_HALF = float(np.sqrt(0.5))
+
+_T = np.cos(np.pi * (np.arange(NODES) + 0.5) / NODES)[::-1].copy()
+_TO_COEFFICIENTS = np.linalg.inv(chebyshev.chebvander(_T, NODES - 1))
+
+# Coefficients of ∫_{-1}^t T_j T_n, for j = 0, 1, 2.
+_INTEGRAL = np.array(
+    [
+        [
+            np.resize(
+                np.append(
+                    chebyshev.chebint(chebyshev.chebmul(np.eye(3)[j], np.eye(NODES)[n]), lbnd=-1.0),
+                    np.zeros(NODES + 3),
+                ),
+                NODES + 3,
+            )
+            for n in range(NODES)
+        ]
+        for j in range(3)
+    ]
+)
+
+BoundaryDensity = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
+"""Density and its relative error at real points inside the bulks."""
+
+
+@dataclass(frozen=True)
+class Representation:
+    """Piecewise polynomials for the density of every bulk, normalised to its exact mass.
+
+    Attributes
+    ----------
+    edges : (k, 2) lower and upper ends
+    masses : (k,) exact masses
+    defect : (k,) integrated density minus exact mass, before the normalisation
+    tail : (k,) relative size of the last coefficients of the worst panel
+    """
+
+    edges: FloatArray
+    masses: FloatArray
+    hard: NDArray[np.bool_]
+    first: NDArray[np.intp]
+    low: FloatArray
+    high: FloatArray
+    density_coefficients: FloatArray
+    mass_coefficients: FloatArray
+    before: FloatArray
+    defect: FloatArray
+    tail: FloatArray
+
+    def density(self, x: FloatArray) -> FloatArray:
+        """Density at flat points, 0 outside the bulks."""
+        return _density(
+            x, self.edges, self.hard, self.first, self.low, self.high, self.density_coefficients
+        )
+
+    def mass_below(self, x: FloatArray) -> FloatArray:
+        """Mass of the bulks on (-inf, x] at flat points."""
+        return _mass_below(
+            x, self.edges, self.masses, self.first, self.low, self.high,
+            self.mass_coefficients, self.before,
+        )  # fmt: skip
+
+    def locate(self, bulk: NDArray[np.intp], mass: FloatArray) -> FloatArray:
+        """Point of the given bulk below which it has the given mass."""
+        return _locate(
+            bulk, mass, self.edges, self.masses, self.first, self.low, self.high,
+            self.mass_coefficients, self.before,
+        )  # fmt: skip
+
+    def quadrature(self, order: int) -> tuple[FloatArray, FloatArray]:
+        """Nodes x and weights w with Σ w f(x) = ∫ f dρ over all bulks; `order` points a panel."""
+        t, w = np.polynomial.legendre.leggauss(order)
+        u = 0.5 * (self.high - self.low)[:, None] * (t + 1.0) + self.low[:, None]
+        half = np.repeat(np.arange(self.first.size - 1), np.diff(self.first))
+        bulk, upper = half // 2, half % 2 == 1
+        width = (self.edges[:, 1] - self.edges[:, 0])[bulk]
+        x = np.where(upper, self.edges[bulk, 1], self.edges[bulk, 0])[:, None] + np.where(
+            upper, -width, width
+        )[:, None] * (u * u)
+        shape = np.einsum("pn,nk->pk", self.density_coefficients, chebyshev.chebvander(t, NODES - 1).T)
+        factor = np.where((self.hard[bulk] & ~upper)[:, None], 1.0, u * u)
+        weights = shape * factor * w * (width * (self.high - self.low))[:, None]
+        return x.ravel(), weights.ravel()
+
+
+def represent(
+    boundary: BoundaryDensity, edges: FloatArray, masses: FloatArray, hard: NDArray[np.bool_]
+) -> Representation:
+    """Sample the density until every panel is resolved.
+
+    Parameters
+    ----------
+    boundary : density and relative error at ascending flat points inside the bulks
+    edges : (k, 2); masses : (k,); hard : (k,) whether the lower edge of a bulk is a hard one
+    """
+    half = np.repeat(np.arange(2 * len(edges)), 2)
+    low = np.tile([0.0, 0.5 * _HALF], 2 * len(edges))
+    high = np.tile([0.5 * _HALF, _HALF], 2 * len(edges))
+    done: list[tuple[NDArray[np.intp], FloatArray, FloatArray, FloatArray, FloatArray]] = []
+    for depth in range(_MAX_DEPTH):
+        coefficients, noise = _sample(boundary, edges, hard, half, low, high)
+        size = np.abs(coefficients).max(axis=1)
+        tail = np.abs(coefficients[:, -3:]).max(axis=1) / np.where(size > 0.0, size, 1.0)
+        rough = ~(tail <= np.maximum(_TAIL, _NOISE * noise))
+        if depth == _MAX_DEPTH - 1:
+            rough[:] = False
+        smooth = ~rough
+        done.append((half[smooth], low[smooth], high[smooth], coefficients[smooth], tail[smooth]))
+        if not np.any(rough):
+            break
+        middle = 0.5 * (low + high)
+        half = np.repeat(half[rough], 2)
+        low, high = (
+            np.column_stack([low[rough], middle[rough]]).ravel(),
+            np.column_stack([middle[rough], high[rough]]).ravel(),
+        )
+    return _assemble(edges, masses, hard, *(np.concatenate(part) for part in zip(*done, strict=True)))
+
+
+def _sample(
+    boundary: BoundaryDensity,
+    edges: FloatArray,
+    hard: NDArray[np.bool_],
+    half: NDArray[np.intp],
+    low: FloatArray,
+    high: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Chebyshev coefficients of the smooth factor on every panel, and the noise of its nodes."""
+    bulk, upper = half // 2, half % 2 == 1
+    u = low[:, None] + 0.5 * (high - low)[:, None] * (_T + 1.0)
+    width = (edges[:, 1] - edges[:, 0])[bulk][:, None]
+    a, b = edges[bulk, 0][:, None], edges[bulk, 1][:, None]
+    x = np.where(upper[:, None], b - width * u * u, a + width * u * u)
+    flat = x.ravel()
+    order = np.argsort(flat)
+    density, noise = np.empty_like(flat), np.empty_like(flat)
+    density[order], noise[order] = boundary(flat[order])
+    # An ulp of x moves the density by ulp / (2 distance): the noise of a very thin bulk.
+    noise = noise.reshape(x.shape) + 1.2e-16 * np.abs(x) / (width * u * u)
+    factor = np.where((hard[bulk] & ~upper)[:, None], u, 1.0 / u)
+    values = density.reshape(x.shape) * factor
+    return values @ _TO_COEFFICIENTS.T, noise.max(axis=1)
+
+
+def _assemble(
+    edges: FloatArray,
+    masses: FloatArray,
+    hard: NDArray[np.bool_],
+    half: NDArray[np.intp],
+    low: FloatArray,
+    high: FloatArray,
+    coefficients: FloatArray,
+    tail: FloatArray,
+) -> Representation:
+    order = np.lexsort((low, half))
+    half, low, high = half[order], low[order], high[order]
+    coefficients, tail = coefficients[order], tail[order]
+    bulk, upper = half // 2, half % 2 == 1
+    first = np.searchsorted(half, np.arange(2 * len(edges) + 1))
+    width = (edges[:, 1] - edges[:, 0])[bulk]
+    middle, radius = 0.5 * (low + high), 0.5 * (high - low)
+    soft = ~(hard[bulk] & ~upper)
+    # dm = 2 L s u² du (soft) or 2 L s du (hard), u = middle + radius t
+    factors = np.where(
+        soft, [middle**2 + 0.5 * radius**2, 2.0 * middle * radius, 0.5 * radius**2],
+        [np.ones_like(middle), np.zeros_like(middle), np.zeros_like(middle)],
+    )  # fmt: skip
+    integral = np.einsum("jp,pn,jnm->pm", factors, coefficients, _INTEGRAL, optimize=True)
+    mass = (2.0 * width * radius)[:, None] * integral
+    total = mass.sum(axis=1)  # every Chebyshev polynomial is 1 at t = 1
+    found = np.bincount(bulk, weights=total, minlength=len(edges))
+    scale = np.where(found > 0.0, masses / np.where(found > 0.0, found, 1.0), np.nan)[bulk]
+    mass *= scale[:, None]
+    running = np.cumsum(total * scale)
+    start = first[half]
+    before = running - total * scale - np.where(start > 0, running[start - 1], 0.0)
+    worst = np.zeros(len(edges))
+    np.maximum.at(worst, bulk, tail)
+    return Representation(
+        edges, masses, hard, first, low, high, coefficients * scale[:, None], mass, before,
+        found - masses, worst,
+    )  # fmt: skip
+
+
+@njit(cache=True, error_model="numpy")
+def _chebyshev(coefficients, t):
+    """Clenshaw's recurrence."""
+    b0 = b1 = 0.0
+    for j in range(coefficients.size - 1, 0, -1):
+        b0, b1 = coefficients[j] + 2.0 * t * b0 - b1, b0
+    return coefficients[0] + t * b0 - b1
+
+
+@njit(cache=True, error_model="numpy")
+def _last_not_above(values, start, stop, x):
+    """Largest i in [start, stop) with values[i] <= x, or start."""
+    while stop - start > 1:
+        middle = (start + stop) // 2
+        if values[middle] <= x:
+            start = middle
+        else:
+            stop = middle
+    return start
+
+
+@njit(cache=True, error_model="numpy")
+def _place(x, edges, first, low, high):
+    """Bulk, whether in its upper half, panel, u and t of a point; bulk −1 if in none."""
+    bulk = _last_not_above(edges[:, 0], 0, edges.shape[0], x)
+    a, b = edges[bulk, 0], edges[bulk, 1]
+    if not (x > a and x < b):
+        return -1, False, 0, 0.0, 0.0
+    upper = x - a > b - x
+    u = np.sqrt((b - x if upper else x - a) / (b - a))
+    half = 2 * bulk + (1 if upper else 0)
+    panel = _last_not_above(low, first[half], first[half + 1], u)
+    t = (2.0 * u - low[panel] - high[panel]) / (high[panel] - low[panel])
+    return bulk, upper, panel, u, t
+
+
+@njit(cache=True, error_model="numpy")
+def _density(x, edges, hard, first, low, high, coefficients):
+    result = np.zeros(x.size)
+    if edges.shape[0] == 0:
+        return result
+    for i in range(x.size):
+        bulk, upper, panel, u, t = _place(x[i], edges, first, low, high)
+        if bulk >= 0:
+            smooth = _chebyshev(coefficients[panel], t)
+            result[i] = max(smooth / u if hard[bulk] and not upper else smooth * u, 0.0)
+        elif hard[0] and x[i] == edges[0, 0]:
+            result[i] = np.inf
+    return result
+
+
+@njit(cache=True, error_model="numpy")
+def _mass_below(x, edges, masses, first, low, high, coefficients, before):
+    result = np.zeros(x.size)
+    count = edges.shape[0]
+    if count == 0:
+        return result
+    below = np.zeros(count + 1)
+    for j in range(count):
+        below[j + 1] = below[j] + masses[j]
+    for i in range(x.size):
+        bulk, upper, panel, _, t = _place(x[i], edges, first, low, high)
+        if bulk >= 0:
+            part = before[panel] + _chebyshev(coefficients[panel], t)
+            part = min(max(part, 0.0), masses[bulk])
+            result[i] = below[bulk + 1] - part if upper else below[bulk] + part
+        elif x[i] > edges[0, 0]:
+            result[i] = below[_last_not_above(edges[:, 0], 0, count, x[i]) + 1]
+    return result
+
+
+@njit(cache=True, error_model="numpy")
+def _locate(bulk, mass, edges, masses, first, low, high, coefficients, before):
+    """Invert the mass of a bulk: panel search, then Newton kept inside a shrinking bracket."""
+    result = np.empty(mass.size)
+    for i in range(mass.size):
+        index = bulk[i]
+        a, b = edges[index, 0], edges[index, 1]
+        half = 2 * index
+        stop = first[half + 1] - 1
+        lower_mass = before[stop] + _chebyshev(coefficients[stop], 1.0)
+        upper = mass[i] > lower_mass
+        target = mass[i]
+        if upper:
+            half += 1
+            target = masses[index] - mass[i]
+        panel = _last_not_above(before, first[half], first[half + 1], target)
+        target -= before[panel]
+        left, right, t = -1.0, 1.0, 0.0
+        for _ in range(80):
+            f = _chebyshev(coefficients[panel], t) - target
+            if f > 0.0:
+                right = t
+            else:
+                left = t
+            b0 = b1 = d0 = d1 = 0.0
+            for j in range(coefficients.shape[1] - 1, 0, -1):
+                d0, d1 = 2.0 * b0 + 2.0 * t * d0 - d1, d0
+                b0, b1 = coefficients[panel, j] + 2.0 * t * b0 - b1, b0
+            slope = b0 + t * d0 - d1
+            new = t - f / slope if slope > 0.0 else 2.0
+            if not (left < new < right):
+                new = 0.5 * (left + right)
+            if abs(new - t) <= 1e-15 or right - left <= 1e-15:
+                t = new
+                break
+            t = new
+        u = 0.5 * (low[panel] + high[panel] + t * (high[panel] - low[panel]))
+        result[i] = b - (b - a) * u * u if upper else a + (b - a) * u * u
+    return result
