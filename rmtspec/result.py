@@ -13,6 +13,10 @@ class ConvergenceWarning(UserWarning):
     """Some points did not converge; they hold NaN and are flagged in `converged`."""
 
 
+class FewDimensionsWarning(UserWarning):
+    """The data fill few dimensions: the limit d -> inf is far for their lowest eigenvalues."""
+
+
 class Status(IntEnum):
     """How the solution at one point ended."""
 

@@ -1,0 +1,463 @@
+r"""The random-feature score model at one diffusion time (arXiv 2505.17638).
+
+A network :math:`A\,\sigma(Wx/\sqrt d)/\sqrt p` with fixed Gaussian W learns the score of data noised
+for a time t.  Gradient flow relaxes in the eigenbasis of the feature matrix U: the mode of
+eigenvalue λ has the training time :math:`\tau=\psi_p/(\Delta_t\lambda)`, so bulks of U are stages of
+training.  The eigenvalues fall into up to four families, here named after what they learn:
+
+========  ==============================================  =====================================
+family    mass (times psi_p, cut from the top at psi_p)    near
+========  ==============================================  =====================================
+fast      r̄ = min(psi_n, number of data directions / d)    of order psi_p: the population
+sample    psi_n − r̄                                        s² + v²(…): the single samples
+noise     1 − r̄                                            s² + b²(…): directions without data
+slow      r̄                                                s² + b²v²/(psi_n c² l): noise along data
+========  ==============================================  =====================================
+
+Sample and noise change places when b² > v²/psi_n.  The rest is the atom at s², which no loss sees.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import _checks
+from .activation import Coefficients, gaussian_equivalence
+from .ensembles.conditional_feature import ConditionalFeatureGram
+from .ensembles.random_feature import RandomFeatureGram, Resolvent
+from .ensembles.weighted_gram import WeightedGram
+from .law import SpectralLaw
+from .population import PopulationSpectrum
+from .result import FewDimensionsWarning
+
+FloatArray = NDArray[np.float64]
+
+TRUSTED_PARTICIPATION = 50.0
+"""Below this participation ratio the lowest eigenvalues of real features are smeared."""
+
+
+class Family(NamedTuple):
+    """A family of eigenvalues that belong together.
+
+    `mass` is exact; `lower` and `upper` are the ends of the eigenvalue range that holds this mass;
+    `merged` says that the lower end lies inside a bulk, where it is a quantile and not an edge.
+    """
+
+    name: str
+    mass: float
+    lower: float
+    upper: float
+    tau: float
+    merged: bool
+
+
+@dataclass(frozen=True)
+class Timescales:
+    r"""Training times :math:`\psi_p/(\Delta_t\lambda)` at the lower ends of the families.
+
+    Attributes
+    ----------
+    tau_gen : at the lower end of the fast family: by then the population is learned
+    tau_mem : at the lower end of the sample family: by then single samples are memorised
+    tau_slow : at the lower end of the slow family, where the training loss ends its decrease
+    merged : whether for any of the three a mass quantile stands in for an edge
+    families : the families present, from the top of the spectrum down
+
+    A time is NaN when its family is empty: no sample family for n <= (data directions), no slow
+    family for p <= n.
+    """
+
+    tau_gen: float
+    tau_mem: float
+    tau_slow: float
+    merged: bool
+    families: tuple[Family, ...]
+
+
+@dataclass(frozen=True)
+class AsymptoticBulks:
+    r"""Theorem 3.2 of arXiv 2505.17638, and the forms that are one order better.
+
+    Attributes
+    ----------
+    regime : "I" for psi_p > psi_n, "II" for psi_p <= psi_n
+    atom : location s² and mass
+    rho_1_edges, rho_1_mass : first bulk, :math:`s^2+v^2(1\mp\sqrt{\psi_p/\psi_n})^2`
+    rho_2_edges, rho_2_mass : (k, 2) edges of the second bulk, the law of the population matrix
+    sample_edges, sample_mass :
+        :math:`s^2+\frac{v^2}{\psi_n}(\sqrt{\psi_n-1}\mp\sqrt{\psi_p-1})^2`, NaN unless both > 1
+    slow_edges, slow_mass : :math:`s^2+\mu_-(\sqrt{\psi_p-\psi_n}\mp1)^2` with
+        :math:`\mu_-=b^2v^2/(\psi_n(c^2\bar l+b^2))`; NaN for psi_p <= psi_n
+    """
+
+    regime: str
+    atom: tuple[float, float]
+    rho_1_edges: tuple[float, float]
+    rho_1_mass: float
+    rho_2_edges: FloatArray
+    rho_2_mass: float
+    sample_edges: tuple[float, float]
+    sample_mass: float
+    slow_edges: tuple[float, float]
+    slow_mass: float
+
+
+@dataclass(frozen=True)
+class Outliers:
+    """Eigenvalues that spikes of the population pull out of the bulks of U, one entry a spike.
+
+    Attributes
+    ----------
+    location : (i,) outlier beside the fast bulk; NaN below the transition
+    overlap : (i,) squared scalar product of its unit eigenvector with the unit vector along W e,
+        e the direction of the spike; 0 below the transition
+    threshold : (i,) population eigenvalue, nearest to the spike, at which this outlier enters a
+        bulk; NaN if there is none
+    slow_location, slow_overlap : (i,) the second outlier of the same spike, beside the slow bulk
+    """
+
+    location: FloatArray
+    overlap: FloatArray
+    threshold: FloatArray
+    slow_location: FloatArray
+    slow_overlap: FloatArray
+
+
+@dataclass(frozen=True)
+class RandomFeatureModel:
+    r"""Random-feature score model at a fixed diffusion time, in the high-dimensional limit.
+
+    Parameters
+    ----------
+    psi_p, psi_n : float in [1e-9, 1e9]
+        Features per dimension p/d, and samples per dimension n/d.
+    t : float > 0
+        Diffusion time: data are seen as :math:`e^{-t}x+\sqrt{\Delta_t}\xi`,
+        :math:`\Delta_t=1-e^{-2t}`.
+    activation : str or callable
+        See `rmtspec.activation`.  A non-zero Gaussian mean α_0 adds α_0²·11ᵀ to U: one eigenvalue
+        of order p (see `mean_feature_eigenvalue`); bulks and atom do not change.
+    population : PopulationSpectrum, optional
+        Spectrum of the data covariance, isotropic with variance 1 if omitted.  For a two-cluster
+        mixture with means ±m, |m| = O(1), and cluster variance σ², give a spike at σ² + |m|².
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind or out of range.
+
+    References
+    ----------
+    Bonnaire, Urfin, Biroli, Mézard, arXiv 2505.17638, Theorems 3.1 and 3.2.
+
+    Examples
+    --------
+    >>> import rmtspec as rs
+    >>> model = rs.RandomFeatureModel(psi_p=64, psi_n=8, t=0.01)
+    >>> times = model.timescales()
+    >>> times.tau_gen < times.tau_mem < times.tau_slow
+    True
+    """
+
+    psi_p: float
+    psi_n: float
+    t: float
+    activation: str | Callable[[Any], Any] = "tanh"
+    population: PopulationSpectrum = None  # type: ignore[assignment]
+    conditional: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        if self.population is None:
+            object.__setattr__(self, "population", PopulationSpectrum.isotropic())
+        if not isinstance(self.population, PopulationSpectrum):
+            raise TypeError(f"population must be a PopulationSpectrum, got {self.population!r}")
+        for name in ("psi_p", "psi_n"):
+            object.__setattr__(self, name, _checks.real(name, getattr(self, name), 1e-9, 1e9))
+        object.__setattr__(self, "t", _checks.positive("t", self.t))
+        _ = self.coefficients
+
+    @classmethod
+    def from_data(
+        cls,
+        x: ArrayLike,
+        psi_p: float,
+        t: float,
+        activation: str | Callable[[Any], Any] = "tanh",
+    ) -> Self:
+        r"""Law of U given this very data set: no population has to be guessed.
+
+        The rows are centred; psi_n = n/d.  The law is exact in the limit through the measured
+        eigenvalues of :math:`x^\top x/n`, which become the `population`.
+
+        Parameters
+        ----------
+        x : array_like, shape (n, d), real and finite, n >= 2
+        psi_p, t, activation : as for `RandomFeatureModel`
+
+        Warns
+        -----
+        FewDimensionsWarning
+            If the participation ratio of the data is below 50: with few effective dimensions the
+            variance of a pre-activation does not concentrate (relative variance 2/PR), and the
+            low eigenvalues of real features are smeared by 4 to 70 %, while the fast bulk holds
+            to about 2 % (measured on 8x8 digits, PR = 13).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If x is not a finite real matrix with at least two different rows, or another
+            argument is out of range.
+        """
+        population = PopulationSpectrum.from_samples(x)
+        assert population.samples is not None and population.dimension is not None  # noqa: PT018
+        model = cls(psi_p, population.samples / population.dimension, t, activation, population)
+        object.__setattr__(model, "conditional", True)
+        if population.participation_ratio < TRUSTED_PARTICIPATION:
+            warnings.warn(
+                f"the data have a participation ratio of {population.participation_ratio:.1f}, "
+                f"below {TRUSTED_PARTICIPATION:g}: the fast bulk can be trusted to some per cent, "
+                "the lowest eigenvalues (tau_mem, tau_slow) cannot",
+                FewDimensionsWarning,
+                stacklevel=2,
+            )
+        return model
+
+    @cached_property
+    def coefficients(self) -> Coefficients:
+        """a_t, b_t, v_t, s_t and what belongs to them, at variance tr Σ/d."""
+        return gaussian_equivalence(self.activation, self.t, self.population.mean)
+
+    @property
+    def delta(self) -> float:
+        """Noise variance 1 − exp(−2t)."""
+        return self.coefficients.delta
+
+    @property
+    def floor(self) -> float:
+        """s_t², below which U has no eigenvalue and at which the atom sits."""
+        return self.coefficients.s**2
+
+    @cached_property
+    def ensemble(self) -> RandomFeatureGram:
+        """The Gaussian equivalent of the feature matrix U."""
+        kind = ConditionalFeatureGram if self.conditional else RandomFeatureGram
+        at = self.coefficients
+        return kind(
+            self.psi_p, self.psi_n, self.population, at.c**2, at.b**2, at.v**2, at.s**2
+        )
+
+    def resolvent(self, z: ArrayLike) -> Resolvent:
+        r"""Traces q, r, s of :math:`(U-z)^{-1}` (arXiv 2505.17638, Theorem 3.1).
+
+        Parameters
+        ----------
+        z : array_like, any shape
+            Complex, or real off the support.
+
+        Returns
+        -------
+        Resolvent
+            q = Tr R/p, r = Tr(Σ WᵀRW)/(pd), s = Tr(WᵀRW)/(pd), and k, y, error, residual,
+            converged, status, all shaped like z.  For a model made by `from_data`, Σ is the
+            sample covariance.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If z is not numeric, not finite, or real and on the support.
+
+        Warns
+        -----
+        ConvergenceWarning
+            Once, if points did not converge; they are NaN and flagged.
+        """
+        return self.ensemble.solve(z)
+
+    def spectrum(self) -> SpectralLaw:
+        """Limiting eigenvalue law of U."""
+        return self._law
+
+    @cached_property
+    def _law(self) -> SpectralLaw:
+        return SpectralLaw(self.ensemble)
+
+    @cached_property
+    def families(self) -> tuple[Family, ...]:
+        """Families of eigenvalues with their exact masses, from the top of the spectrum down."""
+        at, psi_p, psi_n = self.coefficients, self.psi_p, self.psi_n
+        rank = min(psi_n, float(self.population.weights[self.population.eigenvalues > 0.0].sum()))
+        rank = rank if at.c > 0.0 or at.c < 0.0 else 0.0
+        if self.conditional:
+            rank = float(self.population.weights[self.population.eigenvalues > 0.0].sum())
+        has_v, has_b = at.v > 0.0, at.b != 0.0
+        middle = [("sample", (psi_n - rank) * has_v), ("noise", (1.0 - rank) * has_b)]
+        if at.b**2 > at.v**2 / psi_n:
+            middle.reverse()
+        left, found, upper = psi_p, [], np.inf
+        for name, share in [("fast", rank), *middle, ("slow", rank * (has_v and has_b))]:
+            mass = min(share, left)
+            if mass <= 1e-12 * psi_p:
+                continue
+            left -= mass
+            lower, merged = self._end_above((psi_p - left) / psi_p)
+            if np.isinf(upper):
+                upper = float(self._law.support[-1, 1])
+            found.append(
+                Family(name, mass / psi_p, lower, upper, psi_p / (at.delta * lower), merged)
+            )
+            upper = self._next_edge_below(lower) if not merged else lower
+        return tuple(found)
+
+    def _end_above(self, fraction: float) -> tuple[float, bool]:
+        """Lower end of the given top fraction of the spectrum, and whether it is inside a bulk."""
+        law = self._law
+        above = law.masses[::-1].cumsum()[::-1]
+        edge = np.abs(above - fraction) <= 1e-10
+        if np.any(edge):
+            return float(law.support[edge, 0][0]), False
+        return float(law.quantile(max(1.0 - fraction, 0.0))), True
+
+    def _next_edge_below(self, x: float) -> float:
+        """Upper end of the bulk below a lower edge, or the edge itself for the lowest bulk."""
+        upper = self._law.support[:, 1]
+        below = upper[upper < x]
+        return float(below[-1]) if below.size else x
+
+    def bulk_names(self) -> tuple[str, ...]:
+        """Names of the families that each bulk of the spectrum holds, in ascending order."""
+        above = np.append(self._law.masses[::-1].cumsum()[::-1], 0.0)
+        names, top = [], 0.0
+        spans = []
+        for family in self.families:
+            spans.append((family.name, top, top + family.mass))
+            top += family.mass
+        for high, low in zip(above[:-1], above[1:], strict=True):
+            inside = [n for n, start, stop in spans if start < high - 1e-10 and stop > low + 1e-10]
+            names.append(" + ".join(inside))
+        return tuple(names)
+
+    def timescales(self) -> Timescales:
+        r"""Training times at which the model generalises, memorises, and stops changing.
+
+        :math:`\tau=\psi_p/(\Delta_t\lambda)` (arXiv 2505.17638, Sect. 3.2) with λ the lower end of
+        the fast, sample and slow families.  A mode relaxes as
+        :math:`e^{-2\Delta_t\lambda\tau'/\psi_p}`, so at τ' = τ it has done two e-folds.
+
+        Returns
+        -------
+        Timescales
+            In units of the gradient-flow time τ = (steps)·(learning rate)/d².
+        """
+        times = {family.name: family for family in self.families}
+        asked = [times.get(name) for name in ("fast", "sample", "slow")]
+        gen, mem, slow = (family.tau if family else np.nan for family in asked)
+        merged = any(family.merged for family in asked if family)
+        return Timescales(gen, mem, slow, merged, self.families)
+
+    def asymptotic_bulks(self) -> AsymptoticBulks:
+        r"""Bulks for psi_p, psi_n >> 1 (Theorem 3.2), beside better approximations.
+
+        The theorem gives a first bulk of mass psi_n/psi_p (1 − 1/psi_p in regime II) and the
+        second of mass 1/psi_p, the top of the law of the population matrix
+        :math:`W(c^2\Sigma+b^2)W^\top/d+v^2+s^2`.  It merges the slow bulk, of mass at most 1/psi_p,
+        into the first; the corrected forms keep it apart.  They come from the counting of the
+        nested laws: :math:`\psi_n-1` samples see :math:`\psi_p-1` free directions.  The error of
+        the theorem's first bulk is of order 1/psi_n, that of the second bulk psi_n^(-1/2).
+        """
+        at, psi_p, psi_n = self.coefficients, self.psi_p, self.psi_n
+        b2, v2, s2 = at.b**2, at.v**2, at.s**2
+        first = psi_p > psi_n
+        root = np.sqrt(psi_p / psi_n)
+        top = at.c**2 * self.population.eigenvalues + b2
+        top, weight = top[top > 0.0], self.population.weights[top > 0.0]
+        second = np.empty((0, 2))
+        if top.size:
+            second = s2 + v2 + WeightedGram(psi_p, top, weight).gaps.edges
+        rho_1_mass = psi_n / psi_p if first else max(1.0 - 1.0 / psi_p, 0.0)
+        sample = slow = (np.nan, np.nan)
+        if psi_p > 1.0 and psi_n > 1.0:
+            sample = _band(s2, v2 / psi_n, np.sqrt(psi_n - 1.0), np.sqrt(psi_p - 1.0))
+        scale = at.c**2 * self.population.mean + b2
+        if first and scale > 0.0:
+            slow = _band(s2, b2 * v2 / (psi_n * scale), np.sqrt(psi_p - psi_n), 1.0)
+        sample_mass = (psi_n - 1.0) / psi_p if first else 1.0 - 1.0 / psi_p
+        return AsymptoticBulks(
+            regime="I" if first else "II",
+            atom=(s2, max(0.0, 1.0 - (1.0 + psi_n) / psi_p)),
+            rho_1_edges=_band(s2, v2, 1.0, root),
+            rho_1_mass=rho_1_mass,
+            rho_2_edges=second,
+            rho_2_mass=min(1.0, 1.0 / psi_p),
+            sample_edges=sample,
+            sample_mass=max(sample_mass, 0.0),
+            slow_edges=slow,
+            slow_mass=min(1.0, psi_p - psi_n) / psi_p if first else 0.0,
+        )
+
+    def outliers(self) -> Outliers:
+        r"""Where the spikes of the population show up in U.
+
+        A spike :math:`l_0` gives an outlier where :math:`k+b^2+c^2y\,l_0=0` off the bulks: up to
+        two, one on the fast and one (faint) on the slow side.
+
+        Returns
+        -------
+        Outliers
+            One entry a spike, in their order; empty for a model made by `from_data`, whose
+            isolated eigenvalues are bulks of mass 1/p.
+        """
+        if self.conditional:
+            return Outliers(*(np.empty(0) for _ in range(5)))
+        images = self.ensemble.spike_images
+        return Outliers(
+            self.floor + images.location,
+            images.overlap,
+            images.threshold,
+            self.floor + images.slow_location,
+            images.slow_overlap,
+        )
+
+    def mean_feature_eigenvalue(self, dimension: int) -> float:
+        r"""The eigenvalue of order p that a non-zero mean feature adds, at data dimension d.
+
+        The rank-one term :math:`\alpha_0^2\mathbf 1\mathbf 1^\top` of U gives the real root of
+        :math:`D(z)+p\,\alpha_0^2q(z)=0` above the spectrum, close to :math:`p\,\alpha_0^2`.
+
+        Parameters
+        ----------
+        dimension : int >= 1
+            d; p = psi_p d.
+
+        Returns
+        -------
+        float
+            NaN if the mean feature vanishes or is too weak to leave the bulk.
+        """
+        d = _checks.integer("dimension", dimension, 1)
+        pull = self.psi_p * d * self.coefficients.mean**2
+        top = float(self._law.support[-1, 1]) if len(self._law.masses) else self.floor
+
+        def balance(z: float) -> float:
+            found = self.resolvent(z)
+            return float((1.0 / found.y + pull * found.q).real)
+
+        from scipy.optimize import brentq
+
+        low, high = top + 1e-9 * (top + pull), 4.0 * (top + pull)
+        if pull == 0.0 or balance(low) > 0.0:
+            return np.nan
+        while balance(high) < 0.0:
+            high *= 2.0
+        return float(brentq(balance, low, high, xtol=1e-12 * high, rtol=1e-13))
+
+
+def _band(floor: float, scale: float, first: float, second: float) -> tuple[float, float]:
+    """floor + scale·(first ∓ second)²."""
+    return floor + scale * (first - second) ** 2, floor + scale * (first + second) ** 2
