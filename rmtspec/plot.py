@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from .law import SpectralLaw
+    from .random_feature_model import Timescales
 
 # Okabe and Ito (2008): distinguishable for colour-blind readers and in grey.
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#F0E442")
+_FAMILIES = ("slow", "sample", "fast", "noise")  # these keep their colour from picture to picture
 _ATOM_COLOUR = "#333333"
 _OUTLIER_COLOUR = "#D55E00"
 
@@ -95,6 +97,50 @@ def plot_spectrum(
     _draw_outliers(ax, law, logarithmic)
     _label_axes(ax, law, logarithmic)
     return ax
+
+
+def mark_timescales(ax: Axes, times: Timescales, origin: float) -> None:
+    r"""Mark the lower end of each family of eigenvalues with its training time.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        A picture made by `plot_spectrum` on the logarithmic scale.
+    times : Timescales
+        From `RandomFeatureModel.timescales`.
+    origin : float
+        The law's `origin`.
+
+    Examples
+    --------
+    >>> import rmtspec as rs
+    >>> from matplotlib.figure import Figure
+    >>> from rmtspec.plot import mark_timescales, plot_spectrum
+    >>> model = rs.RandomFeatureModel(8, 4, 0.01, "erf")
+    >>> ax = plot_spectrum(model.spectrum(), Figure().subplots(), names=model.bulk_names())
+    >>> mark_timescales(ax, model.timescales(), model.floor)
+    >>> len(ax.texts)
+    3
+    """
+    low, high = ax.get_xlim()
+    for row, family in enumerate(times.families):
+        place = family.lower - origin
+        if not low <= place <= high:
+            continue
+        at_right = ax.transLimits.transform((math.log10(place), 0.0))[0] > 0.75
+        ax.axvline(place, color=_ATOM_COLOUR, lw=0.8, ls=":", zorder=1)
+        # One row a family: labels of neighbouring ends do not cover each other.
+        ax.annotate(
+            rf"{family.name}: $\tau = {_power_of_ten(family.tau)}$",
+            (place, 0.98 - 0.06 * row),
+            xycoords=ax.get_xaxis_transform(),
+            xytext=(-4.0 if at_right else 4.0, 0.0),
+            textcoords="offset points",
+            fontsize="small",
+            ha="right" if at_right else "left",
+            va="top",
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0},
+        )
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
@@ -172,7 +218,7 @@ def _draw_bulks(
 ) -> list[float]:
     """Draw each bulk as a filled curve and return the heights of the peaks."""
     labels = [""] * len(law.edges) if names is None else list(names)
-    colours = {label: _COLOURS[i % len(_COLOURS)] for i, label in enumerate(dict.fromkeys(labels))}
+    colours = _chosen_colours(labels)
     legend = _legend_texts(law, labels)
     peaks = []
     for (low, high), label in zip(np.asarray(law.edges), labels, strict=True):
@@ -180,6 +226,8 @@ def _draw_bulks(
         height = np.nan_to_num(law._bulks.density(distance), posinf=0.0)
         height = height * distance if logarithmic else height
         place = distance if logarithmic else law.origin + distance
+        if not np.any(height > 0.0):
+            continue
         # The outline keeps a bulk visible that is thinner than a pixel.
         ax.fill_between(
             place,
@@ -191,6 +239,27 @@ def _draw_bulks(
         )
         peaks.append(float(height.max()))
     return peaks
+
+
+def _chosen_colours(labels: list[str]) -> dict[str, str]:
+    """A colour for each name: a family has its own, others take what is free."""
+    free = list(_COLOURS)
+    chosen: dict[str, str] = {}
+    for label in sorted(dict.fromkeys(labels), key=lambda label: label not in _FAMILIES):
+        family = label.split(" + ")[0]
+        own = _COLOURS[_FAMILIES.index(family)] if family in _FAMILIES else None
+        free = free or list(_COLOURS)
+        chosen[label] = own if own in free else free[0]
+        free.remove(chosen[label])
+    return chosen
+
+
+def _power_of_ten(value: float) -> str:
+    """The number with two digits, in mathtext."""
+    if 1e-2 <= value < 1e3:
+        return f"{value:.3g}"
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return rf"{mantissa}\times10^{{{int(exponent)}}}"
 
 
 def _legend_texts(law: SpectralLaw, labels: list[str]) -> dict[str, str]:
@@ -205,7 +274,7 @@ def _legend_texts(law: SpectralLaw, labels: list[str]) -> dict[str, str]:
 
 def _set_limits(ax: Axes, law: SpectralLaw, peaks: list[float], logarithmic: bool) -> None:
     edges, origin = np.asarray(law.edges), float(law.origin)
-    if not edges.size:
+    if not peaks:
         return
     outliers = np.asarray(law.outliers) - origin
     outliers = outliers[np.isfinite(outliers)]
@@ -220,14 +289,15 @@ def _set_limits(ax: Axes, law: SpectralLaw, peaks: list[float], logarithmic: boo
     shown = np.log10(np.concatenate([[low, edges[-1, 1]], outliers[outliers > 0.0]]))
     margin = 0.06 * (shown.max() - shown.min())
     ax.set_xlim(10.0 ** (shown.min() - margin), 10.0 ** (shown.max() + margin))
-    ax.set_ylim(min(peaks) / 30.0, max(peaks) * 3.0)
+    ax.set_ylim(min(peaks) / 30.0, max(peaks) * 6.0)
 
 
 def _draw_atoms(ax: Axes, law: SpectralLaw, logarithmic: bool) -> None:
     """An arrow on the atom, which on the logarithmic scale lies left of every distance."""
     for location, mass in np.asarray(law.atoms):
         distance = location - law.origin
-        where = r"$\lambda_0$" if distance == 0.0 else f"{location:.4g}"
+        floor = logarithmic and distance == 0.0 != law.origin
+        where = r"$\lambda_0$" if floor else f"{location:.4g}"
         at_origin = logarithmic and distance <= 0.0
         transform = ax.transAxes if at_origin else ax.get_xaxis_transform()
         place = 0.0 if at_origin else (distance if logarithmic else location)
@@ -288,7 +358,12 @@ def _label_axes(ax: Axes, law: SpectralLaw, logarithmic: bool) -> None:
         )
         ax.set_ylabel(r"density of $\ln(\lambda-\lambda_0)$")
     ax.spines[["top", "right"]].set_visible(False)
-    if ax.get_legend_handles_labels()[1]:
+    entries = len(ax.get_legend_handles_labels()[1])
+    if entries:
         ax.legend(
-            frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3
+            frameon=False,
+            fontsize="small",
+            loc="lower left",
+            bbox_to_anchor=(0.0, 1.0),
+            ncols=3 if entries <= 3 else 2,
         )

@@ -13,8 +13,9 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+import rmtspec as rs
 from rmtspec.law import BoundaryValue, SpectralLaw
-from rmtspec.plot import check_target, plot_spectrum, save
+from rmtspec.plot import check_target, mark_timescales, plot_spectrum, save
 from rmtspec.solve.edges import Gaps
 
 
@@ -146,6 +147,29 @@ def test_a_bulk_that_touches_the_origin_is_cut_four_decades_below_its_top():
     law = SpectralLaw(Semicircles(((0.0, 2.0),), (1.0,), is_hard=False))
     low, _ = drawn(law).get_xlim()
     assert 1e-5 < low < 2e-4
+
+
+def test_training_times_stand_at_the_lower_ends_of_the_families():
+    model = rs.RandomFeatureModel(8, 4, 0.01, "erf")
+    times = model.timescales()
+    axes = drawn(model.spectrum(), names=model.bulk_names())
+    mark_timescales(axes, times, model.floor)
+    axes.figure.canvas.draw()
+    for text, family in zip(axes.texts, times.families, strict=True):
+        assert text.xy[0] == family.lower - model.floor
+        name, value = text.get_text().replace("$", "").split(r": \tau = ")
+        number = float(value.replace(r"\times10^{", "e").replace("}", ""))
+        assert name == family.name
+        assert number == pytest.approx(family.tau, rel=0.05)  # two digits are shown
+
+
+def test_families_keep_their_colours_when_others_are_missing():
+    full = drawn(THREE, names=["slow", "sample", "fast"]).collections
+    part = drawn(THREE, names=["slow", "fast + noise", "fast"]).collections
+    colours = [[to_hex(c.get_edgecolor()[0]) for c in picture] for picture in (full, part)]
+    assert colours[0][0] == colours[1][0]
+    assert colours[0][2] == colours[1][2]
+    assert len(set(colours[1])) == 3
 
 
 def test_without_axes_a_new_figure_is_made():
