@@ -8,12 +8,12 @@ polynomials in (q, y), of degree two in y,
 
 Eliminating y by a resultant leaves P, of degree 5 in q and 2 in w. Every edge of the support is a
 branch point of q, hence a real root of the discriminant of P in q (or of its leading coefficient,
-where q has a pole: the atom and the hard edge at w = 0). The converse fails: most real roots
-belong to sheets that are not the resolvent's. Between two neighbouring real roots the number of
-real and complex sheets is constant, and one point tells whether the interval lies in a bulk:
-there all sheets are found as roots of a polynomial, and exactly one of them is the resolvent's,
-the one with Im q > 0 and Im D > 0, or real with dq/dw > 0 and dD/dw > 0. No iteration with a
-start is involved.
+where q has a pole: the atom and the hard edge at w = 0). The converse fails: other real roots,
+those at w < 0 for instance, belong to sheets that are not the resolvent's. Between two
+neighbouring real roots the number of real and complex sheets is constant, and one point tells
+whether the interval lies in a bulk: there all sheets are found as roots of a polynomial, and
+exactly one of them is the resolvent's, the one with Im q > 0 and Im D > 0, or real with
+dq/dw > 0 and dD/dw > 0. No iteration with a start is involved.
 """
 
 from __future__ import annotations
@@ -146,32 +146,48 @@ def real_roots(polynomial: Any, digits: int) -> list[Any]:
 
 
 def _refine(polynomial: Any, low: Any, high: Any, digits: int) -> Any:
+    """The one simple root, not zero, of an isolating interval: Newton, bisecting when it strays."""
     if low == high:
         return _to_mp(low)
-    # An isolating interval may hold zero, which is no root; shrink it until it has one sign.
-    while low <= 0 <= high:
-        low, high = polynomial.refine_root(low, high, steps=1)
-    low, high = polynomial.refine_root(low, high, eps=abs(low) / 10**4)
     coefficients = [_to_mp(value) for value in polynomial.all_coeffs()]
-    a, b = _to_mp(low), _to_mp(high)
+    tolerance = mp.mpf(10) ** (-digits - 20)
+    # The terms of the discriminant cancel at its roots; six times the digits have always sufficed
+    # for the degree of 13 it has here, and a bracket that stops shrinking would raise below.
     with mpmath.workdps(6 * digits + 200):
-        return _bracketed_newton(coefficients, a, b, mp.mpf(10) ** (-digits - 20))
+        low, high = _on_one_side(coefficients, _to_mp(low), _to_mp(high))
+        rising = mp.polyval(coefficients, high) > 0
+        x = _middle(low, high)
+        for _ in range(mp.prec):
+            value, slope = mp.polyval(coefficients, x, derivative=1)
+            if value == 0 or high - low < tolerance * abs(x):
+                return x
+            low, high = (low, x) if (value > 0) == rising else (x, high)
+            newton = x - value / slope if slope else low
+            inside = low < newton < high
+            if inside and abs(newton - x) < tolerance * abs(x):
+                return newton
+            x = newton if inside else _middle(low, high)
+    raise CertificateError(f"a root near {mp.nstr(x, 10)} was not resolved")
 
 
-def _bracketed_newton(coefficients: list[Any], low: Any, high: Any, tolerance: Any) -> Any:
-    """The one simple root between `low` and `high`: Newton, bisecting when it would leave."""
-    rising = mp.polyval(coefficients, high) > 0
-    x = (low + high) / 2
-    while True:
-        value, slope = mp.polyval(coefficients, x, derivative=1)
-        if value == 0 or high - low < tolerance * abs(x):
-            return x
-        low, high = (low, x) if (value > 0) == rising else (x, high)
-        newton = x - value / slope if slope else low
-        inside = low < newton < high
-        if inside and abs(newton - x) < tolerance * abs(x):
-            return newton
-        x = newton if inside else (low + high) / 2
+def _on_one_side(coefficients: list[Any], low: Any, high: Any) -> tuple[Any, Any]:
+    """Shrink an isolating interval of one root away from zero, where there is none."""
+    if low < 0 < high:
+        crossed = (coefficients[-1] > 0) == (mp.polyval(coefficients, high) > 0)
+        low, high = (low, mp.mpf(0)) if crossed else (mp.mpf(0), high)
+    inner, outer = (low, high) if low == 0 else (high, low)
+    if inner != 0:
+        return low, high
+    sign = mp.polyval(coefficients, outer) > 0
+    inner = outer / 16
+    while (mp.polyval(coefficients, inner) > 0) == sign:
+        outer, inner = inner, inner / 16
+    return min(inner, outer), max(inner, outer)
+
+
+def _middle(low: Any, high: Any) -> Any:
+    """Geometric mean of two numbers of one sign."""
+    return mp.sqrt(low * high) * mp.sign(high)
 
 
 def sheets(polynomial: Any, at: Any) -> list[Any]:

@@ -85,7 +85,8 @@ def solve(
     ----------
     z : number
         Im z > 0, or exactly real: inside a bulk the limit from above is returned, outside the
-        support the real solution. Edges and the atom at s² have none.
+        support the real solution. The atom at s² has none; at an edge, where the root is double,
+        the search may give up.
     psi_p, psi_n : number
         p/d and n/d, above 0.
     eigenvalues, weights : sequence of numbers
@@ -107,7 +108,7 @@ def solve(
     TypeError, ValueError
         If an argument is not a number of the range above.
     CertificateError
-        If no certified root is found, as happens at an edge and at the atom.
+        If no certified root is found, as happens at the atom and may happen at an edge.
 
     Notes
     -----

@@ -49,7 +49,7 @@ def solve(
     ----------
     z : number
         Im z > 0, or exactly real: the limit from above inside a bulk, the real solution outside.
-        Edges and z = 0 have none.
+        z = 0 is excluded; at an edge, where the root is double, the search may give up.
     ratio : number
         c = p/n > 0.
     eigenvalues, weights : sequence of numbers
