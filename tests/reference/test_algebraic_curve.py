@@ -7,7 +7,7 @@ import pytest
 import sympy as sp
 from mpmath import mp, mpf
 
-from rmtspec.reference import algebraic_curve, random_feature, sample_covariance
+from rmtspec.reference import _arguments, algebraic_curve, random_feature, sample_covariance
 
 DIGITS = 40
 ERF = {"c2": 0.40625, "b2": 0.0078125, "v2": 0.0390625}
@@ -122,7 +122,7 @@ def test_slow_bulk_lies_where_its_closed_form_says_to_leading_order():
 def test_exactly_one_sheet_has_both_imaginary_parts_positive():
     model, _ = MODELS["three bulks"]
     polynomial = algebraic_curve.specialise(*model)
-    system = algebraic_curve.TheoremSystem(algebraic_curve._arguments.gram(*theorem(model)))
+    system = algebraic_curve.TheoremSystem(_arguments.gram(*theorem(model)))
     several = 0
     with mpmath.workdps(60):
         for z in (mp.mpc(x, y) for x in (0.001, 0.05, 0.5, 4) for y in (0.001, 0.25)):

@@ -8,7 +8,7 @@ import mpmath
 import pytest
 from mpmath import mp, mpf
 
-from rmtspec.reference import algebraic_curve, random_feature, sample_covariance
+from rmtspec.reference import _arguments, algebraic_curve, random_feature, sample_covariance
 from rmtspec.reference._arguments import CertificateError
 
 DIGITS = 50
@@ -162,15 +162,35 @@ def test_root_with_a_positive_imaginary_part_of_q_alone_is_not_the_resolvent():
     strangers = [root for root in positive if deviation(root, physical.q) > mpf(10) ** -20]
     assert len(positive) - len(strangers) == 1
     assert strangers, "the test needs a spurious root; choose another point"
+    system = random_feature.TheoremSystem(_arguments.gram(*arguments))
     for root in strangers:
-        # Its partner D, from the equation of the theorem solved for v² y.
-        for D in partners(root, arguments):
-            system = algebraic_curve.TheoremSystem(algebraic_curve._arguments.gram(*arguments))
-            at = system.linearise([root, D], z)
-            if abs(at.residuals[0]) < mpf(10) ** -30 * at.sizes[0]:
-                assert mp.im(D) < 0
-        polished = random_feature.solve(z, *arguments, digits=DIGITS, start=(root, 1 + 1j))
+        (D,) = [D for D in partners(root, arguments) if solves(system, root, D, z)]
+        assert mp.im(D) < 0
+        # Started exactly there, the solver refuses it and finds the resolvent's.
+        polished = random_feature.solve(z, *arguments, digits=DIGITS, start=(root, D))
         assert deviation(polished.q, physical.q) < TOLERANCE
+
+
+@pytest.mark.parametrize("z", [-0.5, 0.005, 0.5, 16.0])
+def test_real_root_on_another_sheet_is_refused_in_a_gap(z):
+    model = (8, 4, 1.0, 0.40625, 0.0078125, 0.0390625)
+    arguments = (8, 4, [1.0], None, 0.40625, 0.0078125, 0.0390625, 0.0)
+    limit = random_feature.solve(mp.mpc(z, mpf(10) ** -45), *arguments, digits=DIGITS).q
+    system = random_feature.TheoremSystem(_arguments.gram(*arguments))
+    roots = algebraic_curve.sheets(algebraic_curve.specialise(*model), mpf(z))
+    assert len(roots) == 5
+    for root in roots:
+        (D,) = [D for D in partners(root, arguments) if solves(system, root, D, z)]
+        found = random_feature.solve(z, *arguments, digits=DIGITS, start=(root, D))
+        # The limit is 1e-45 away, times dq/dz/q below 1e3.
+        assert deviation(found.q, limit) < mpf(10) ** -40
+
+
+def solves(system, q, D, z):
+    """Whether (q, D) fulfils both equations; the sheets carry sixty digits."""
+    at = system.linearise([q, D], z)
+    pairs = zip(at.residuals, at.sizes, strict=True)
+    return all(abs(value) < mpf(10) ** -40 * size for value, size in pairs)
 
 
 def partners(q, arguments):
