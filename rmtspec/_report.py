@@ -79,7 +79,7 @@ def _outliers(model: RandomFeatureModel) -> list[dict[str, float]]:
 
 
 def spectrum_table(report: dict[str, Any]) -> str:
-    rows = [("bulk", "mass", "from", "to", "above floor: from", "to")]
+    rows: list[tuple[str, ...]] = [("bulk", "mass", "from", "to", "above floor: from", "to")]
     rows += [
         ("atom", _figure(atom["mass"]), _figure(atom["location"]), "", "", "")
         for atom in report["atoms"]
