@@ -1,13 +1,20 @@
 """Random-matrix theory of diffusion models: spectra, edges, outliers and training times."""
 
+from importlib.metadata import version
+
 from .ensembles.sample_covariance import SampleCovariance
 from .law import SpectralLaw
 from .population import PopulationSpectrum
-from .result import ConvergenceWarning, Status
+from .random_feature_model import RandomFeatureModel
+from .result import ConvergenceWarning, FewDimensionsWarning, Status
+
+__version__ = version("rmtspec")
 
 __all__ = [
     "ConvergenceWarning",
+    "FewDimensionsWarning",
     "PopulationSpectrum",
+    "RandomFeatureModel",
     "SampleCovariance",
     "SpectralLaw",
     "Status",

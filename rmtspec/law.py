@@ -164,12 +164,14 @@ class SpectralLaw:
             warn_unconverged("SpectralLaw", self.origin + points, status, stacklevel=4)
         return made
 
-    def density(self, x: ArrayLike) -> FloatArray:
+    def density(self, x: ArrayLike, *, from_origin: bool = False) -> FloatArray:
         """Density of the absolutely continuous part, on the real axis itself.
 
         Parameters
         ----------
         x : array_like of real numbers, any shape; ±inf allowed
+        from_origin : whether x is measured from `origin`.  A bulk that is thinner than the
+            floating-point spacing at `origin` can only be resolved that way.
 
         Returns
         -------
@@ -181,26 +183,28 @@ class SpectralLaw:
             If x is not real or holds NaN.
         """
         points = _checks.real_array("x", x, infinite=True)
-        return self._bulks.density(points.ravel() - self.origin).reshape(points.shape)
+        distance = points.ravel() - (0.0 if from_origin else self.origin)
+        return self._bulks.density(distance).reshape(points.shape)
 
-    def cdf(self, x: ArrayLike) -> FloatArray:
+    def cdf(self, x: ArrayLike, *, from_origin: bool = False) -> FloatArray:
         """Fraction of eigenvalues at or below x (atoms included; right-continuous).
 
         Parameters and errors are those of `density`.
         """
         points = _checks.real_array("x", x, infinite=True)
-        flat = points.ravel()
-        total = self._bulks.mass_below(flat - self.origin)
-        for location, mass in self.atoms:
-            total += mass * (flat >= location)
+        distance = points.ravel() - (0.0 if from_origin else self.origin)
+        total = self._bulks.mass_below(distance)
+        for location, mass in self._ensemble.atoms:
+            total += mass * (distance >= location)
         return np.minimum(total, 1.0).reshape(points.shape)
 
-    def quantile(self, u: ArrayLike) -> FloatArray:
+    def quantile(self, u: ArrayLike, *, from_origin: bool = False) -> FloatArray:
         """Smallest x with cdf(x) >= u.
 
         Parameters
         ----------
         u : array_like of numbers in [0, 1], any shape; 0 gives the lower end of the law
+        from_origin : whether to return the distance x − `origin` instead
 
         Returns
         -------
@@ -220,13 +224,13 @@ class SpectralLaw:
         result = starts[piece]
         in_bulk = kind >= 0
         rest = np.clip(flat - below[piece], 0.0, masses[piece])
-        result[in_bulk] = self.origin + self._bulks.locate(kind[in_bulk], rest[in_bulk])
-        return result.reshape(fractions.shape)
+        result[in_bulk] = self._bulks.locate(kind[in_bulk], rest[in_bulk])
+        return (result if from_origin else self.origin + result).reshape(fractions.shape)
 
     @cached_property
     def _pieces(self) -> tuple[FloatArray, NDArray[np.intp], FloatArray]:
-        """Start, bulk number (−1 for an atom) and mass of atoms and bulks in ascending order."""
-        starts = np.concatenate([self.atoms[:, 0], self.support[:, 0]])
+        """Distance, bulk number (−1 for an atom) and mass of atoms and bulks, ascending."""
+        starts = np.concatenate([self._ensemble.atoms[:, 0], self.edges[:, 0]])
         kinds = np.concatenate(
             [np.full(len(self.atoms), -1, dtype=np.intp), np.arange(len(self.masses))]
         )

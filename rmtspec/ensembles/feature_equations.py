@@ -156,6 +156,13 @@ class FeatureEquations:
         return 0.0 if self.is_hard else max(0.0, 1.0 - self.total / self.psi_p)
 
     @property
+    def _spare(self) -> float:
+        """psi_n minus the mass of the data directions, 0 where the data law touches 0."""
+        if not self.has_data or self.data_level.is_hard:
+            return 0.0
+        return self.psi_n - float(self.weights.sum())
+
+    @property
     def _parameters(self) -> tuple[FloatArray, FloatArray, float, float, float, float, float, float]:
         return (
             self.c2 * self.eigenvalues, self.weights, self.zero_weight,
@@ -230,7 +237,7 @@ class FeatureEquations:
         zero = np.zeros(branch.size)
         pole = np.full(branch.size, -self.c2 * eigenvalue)
         value, phi, _, _, _, slope = inverse_map(
-            branch, zero, zero, pole, zero, pole, zero, *self._parameters
+            branch, zero, zero, pole, zero, pole, zero, *self._parameters, self._spare
         )
         fall = self.psi_p - phi
         overlap = fall / (self.psi_p * (1.0 + self.c2 * eigenvalue * slope))
@@ -275,7 +282,7 @@ class FeatureEquations:
             self._intervals.branch[index], anchor, offset,
             table.low_pole[index], table.low_offset[index],
             table.high_pole[index], table.high_offset[index],
-            *self._parameters,
+            *self._parameters, self._spare,
         )[:5]  # fmt: skip
 
     def _excess(self, index: IntArray, x: FloatArray) -> FloatArray:

@@ -164,21 +164,22 @@ def _roots(kappa, b2, u):
 
 
 @njit(cache=True, error_model="numpy")
-def _data_ratio(pole, offset, tau, weights, psi_n):
+def _data_ratio(pole, offset, tau, weights, psi_n, spare):
     """κ/η = 1 − df1/ψ_n at η = pole + offset, κ' and Σ w |τ/(η + τ)|.
 
-    The sum is split at |η|: eigenvalues above it count whole, so that nothing cancels where
-    psi_n equals the number of large eigenvalues.
+    Written as ψ_n − Σw, plus w for the eigenvalues below |η|, plus or minus small terms: nothing
+    cancels where ψ_n equals the number of large eigenvalues, and the start is exactly 0 where it
+    equals that of all.
     """
     eta = pole + offset
-    whole, rest, size, square = psi_n, 0.0, 0.0, 0.0
+    whole, rest, size, square = spare, 0.0, 0.0, 0.0
     for j in range(tau.size):
         inverse = 1.0 / ((pole + tau[j]) + offset)
         ratio = tau[j] * inverse
         if tau[j] > abs(eta):
-            whole -= weights[j]
             rest += weights[j] * eta * inverse
         else:
+            whole += weights[j]
             rest -= weights[j] * ratio
         size += weights[j] * abs(ratio)
         square += weights[j] * ratio * ratio
@@ -186,23 +187,22 @@ def _data_ratio(pole, offset, tau, weights, psi_n):
 
 
 @njit(cache=True, error_model="numpy")
-def _solve_eta(kappa, tau, weights, psi_n):
+def _solve_eta(kappa, tau, weights, psi_n, spare):
     """Solve κ(η) = kappa on its rising convex branch right of the data law, as (pole, offset).
 
     Newton from the right of the root decreases monotonically.
     """
-    mean = total = 0.0
+    mean = 0.0
     for j in range(tau.size):
         mean += weights[j] * tau[j]
-        total += weights[j]
     pole, offset = 0.0, max(kappa, 0.0) + mean / psi_n
-    if kappa < 0.0 and psi_n > total:
+    if kappa < 0.0 and spare > 0.0:
         pole, offset = -tau[0], 0.5 * tau[0]
-        ratio, _, _ = _data_ratio(pole, offset, tau, weights, psi_n)
-        if (pole + offset) * ratio < kappa:
+        ratio, slope, _ = _data_ratio(pole, offset, tau, weights, psi_n, spare)
+        if slope <= 0.0 or (pole + offset) * ratio < kappa:  # not right of the root
             pole, offset = 0.0, 0.0
     for _ in range(200):
-        ratio, slope, _ = _data_ratio(pole, offset, tau, weights, psi_n)
+        ratio, slope, _ = _data_ratio(pole, offset, tau, weights, psi_n, spare)
         step = ((pole + offset) * ratio - kappa) / slope
         if not (step > 4e-16 * abs(offset)) or slope <= 0.0:
             break
@@ -213,7 +213,7 @@ def _solve_eta(kappa, tau, weights, psi_n):
 @njit(cache=True, error_model="numpy")
 def inverse_map(
     branch, anchor, offset, low_pole, low_offset, high_pole, high_offset,
-    tau, weights, zero_weight, psi_p, psi_n, b2, v2, u,
+    tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, spare,
 ):  # fmt: skip
     """z − s², Φ, k, y, the size of the terms of z, and dy/dk, at real points of the inverse map."""
     count = offset.size
@@ -223,14 +223,14 @@ def inverse_map(
         if branch[i] == 0:
             k = anchor[i] + offset[i]
             kb, ku = (anchor[i] + b2) + offset[i], (anchor[i] + u) + offset[i]
-            pole, at = _solve_eta(kb * (ku / k), tau, weights, psi_n) if tau.size else (0.0, 1.0)
-            ratio, rise, df1 = _data_ratio(pole, at, tau, weights, psi_n)
+            pole, at = _solve_eta(kb * (ku / k), tau, weights, psi_n, spare) if tau.size else (0.0, 1.0)
+            ratio, rise, df1 = _data_ratio(pole, at, tau, weights, psi_n, spare)
         else:
             if offset[i] > 0.0:
                 pole, at = low_pole[i], low_offset[i] + offset[i]
             else:
                 pole, at = high_pole[i], high_offset[i] + offset[i]
-            ratio, rise, df1 = _data_ratio(pole, at, tau, weights, psi_n)
+            ratio, rise, df1 = _data_ratio(pole, at, tau, weights, psi_n, spare)
             roots = _roots((pole + at) * ratio, b2, u)
             k, kb, ku = roots[:3] if branch[i] == 1 else roots[3:]
         eta = pole + at

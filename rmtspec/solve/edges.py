@@ -126,8 +126,9 @@ def find_gaps(
     value : z at coordinate x of interval i, vectorised over (i, x)
     """
     chosen, left, right = crossings(intervals, excess)
-    z_left = np.where(left > -REACH, value(chosen, left), intervals.low_value[chosen])
-    z_right = np.where(right < REACH, value(chosen, right), intervals.high_value[chosen])
+    low_value, high_value = intervals.low_value[chosen], intervals.high_value[chosen]
+    z_left = np.where(np.isnan(low_value), value(chosen, left), low_value)
+    z_right = np.where(np.isnan(high_value), value(chosen, right), high_value)
     lower, upper = np.minimum(z_left, z_right), np.maximum(z_left, z_right)
     order = np.argsort(0.5 * (np.clip(lower, -1e300, 1e300) + np.clip(upper, -1e300, 1e300)))
     chosen = chosen[order]

@@ -26,6 +26,7 @@ NODES = 16
 _TAIL = 1e-12  # a panel is done when its last three coefficients are below this times the largest
 _NOISE = 10.0  # ... or below this times the error that the solver reports for its nodes
 _MAX_DEPTH = 60
+_MAX_PANELS = 100_000
 _HALF = float(np.sqrt(0.5))
 
 _T = np.cos(np.pi * (np.arange(NODES) + 0.5) / NODES)[::-1].copy()
@@ -131,7 +132,9 @@ def represent(
         size = np.abs(coefficients).max(axis=1)
         tail = np.abs(coefficients[:, -3:]).max(axis=1) / np.where(size > 0.0, size, 1.0)
         rough = ~(tail <= np.maximum(_TAIL, _NOISE * noise))
-        if depth == _MAX_DEPTH - 1:
+        lost = ~np.isfinite(tail)  # no density at some node: halving cannot mend that for long
+        rough &= ~(lost & (depth >= 3))
+        if depth == _MAX_DEPTH - 1 or rough.size > _MAX_PANELS:
             rough[:] = False
         smooth = ~rough
         done.append((half[smooth], low[smooth], high[smooth], coefficients[smooth], tail[smooth]))
