@@ -66,7 +66,7 @@ class Ensemble(Protocol):
         """Density at ascending flat points inside the bulks."""
 
     def transform(self, z: ComplexArray) -> Transform:
-        """Stieltjes transform at flat points of the upper half plane or real ones off the support."""
+        """Stieltjes transform at flat points with Im z > 0, or real ones off the support."""
 
 
 class SpectralLaw:

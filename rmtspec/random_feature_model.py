@@ -1,9 +1,9 @@
 r"""The random-feature score model at one diffusion time (arXiv 2505.17638).
 
-A network :math:`A\,\sigma(Wx/\sqrt d)/\sqrt p` with fixed Gaussian W learns the score of data noised
-for a time t.  Gradient flow relaxes in the eigenbasis of the feature matrix U: the mode of
-eigenvalue λ has the training time :math:`\tau=\psi_p/(\Delta_t\lambda)`, so bulks of U are stages of
-training.  The eigenvalues fall into up to four families, here named after what they learn:
+A network :math:`A\,\sigma(Wx/\sqrt d)/\sqrt p` with fixed Gaussian W learns the score of data
+noised for a time t.  Gradient flow relaxes in the eigenbasis of the feature matrix U: the mode of
+eigenvalue λ has the training time :math:`\tau=\psi_p/(\Delta_t\lambda)`, so bulks of U are
+stages of training.  The eigenvalues fall into up to four families, named after what they learn:
 
 ========  ==============================================  =====================================
 family    mass (times psi_p, cut from the top at psi_p)    near
@@ -23,6 +23,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -249,9 +250,7 @@ class RandomFeatureModel:
         """The Gaussian equivalent of the feature matrix U."""
         kind = ConditionalFeatureGram if self.conditional else RandomFeatureGram
         at = self.coefficients
-        return kind(
-            self.psi_p, self.psi_n, self.population, at.c**2, at.b**2, at.v**2, at.s**2
-        )
+        return kind(self.psi_p, self.psi_n, self.population, at.c**2, at.b**2, at.v**2, at.s**2)
 
     def resolvent(self, z: ArrayLike) -> Resolvent:
         r"""Traces q, r, s of :math:`(U-z)^{-1}` (arXiv 2505.17638, Theorem 3.1).
@@ -338,7 +337,7 @@ class RandomFeatureModel:
         for family in self.families:
             spans.append((family.name, top, top + family.mass))
             top += family.mass
-        for high, low in zip(above[:-1], above[1:], strict=True):
+        for high, low in pairwise(above):
             inside = [n for n, start, stop in spans if start < high - 1e-10 and stop > low + 1e-10]
             names.append(" + ".join(inside))
         return tuple(names)

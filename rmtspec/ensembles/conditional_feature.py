@@ -42,7 +42,9 @@ class ConditionalFeatureGram(RandomFeatureGram):
         super().__post_init__()
         rank = float(self._split_population[1].sum())
         if self.psi_n < rank * (1.0 - 1e-12):
-            raise ValueError(f"psi_n must be at least the rank over d, {rank:g}, got {self.psi_n!r}")
+            raise ValueError(
+                f"psi_n must be at least the rank over d, {rank:g}, got {self.psi_n!r}"
+            )
 
     @cached_property
     def equations(self) -> Equations:
@@ -81,7 +83,8 @@ class ConditionalEquations:
         )
         kept = (mu > 0.0) & (weight > 0.0)
         distinct, position = np.unique(mu[kept], return_inverse=True)
-        return WeightedGram(self.psi_p, distinct, np.bincount(position, weights=weight[kept]))
+        merged = np.bincount(position, weights=weight[kept]).astype(np.float64)
+        return WeightedGram(self.psi_p, distinct, merged)
 
     @property
     def gaps(self) -> Gaps:

@@ -87,7 +87,7 @@ class Equations(Protocol):
 
     @property
     def visible_spikes(self) -> FloatArray:
-        """(m, 2) intervals of population eigenvalues whose fast outlier stands clear of the bulk."""
+        """(m, 2) intervals of population eigenvalues whose fast outlier is clear of the bulks."""
 
     def solve(self, z: ComplexArray) -> FeatureSolution:
         """Solve at flat points with Im z >= 0, the real ones inside bulks."""
@@ -147,8 +147,8 @@ class FeatureEquations:
 
     @cached_property
     def is_hard(self) -> bool:
-        """Whether the spectrum touches s² with a diverging density (psi_p equal to the mass of H)."""
-        return abs(self.total - self.psi_p) <= _HARD_EDGE * self.psi_p
+        """Whether the spectrum touches s² with a diverging density (psi_p = mass of H)."""
+        return bool(abs(self.total - self.psi_p) <= _HARD_EDGE * self.psi_p)
 
     @property
     def atom(self) -> float:
@@ -163,7 +163,9 @@ class FeatureEquations:
         return self.psi_n - float(self.weights.sum())
 
     @property
-    def _parameters(self) -> tuple[FloatArray, FloatArray, float, float, float, float, float, float]:
+    def _parameters(
+        self,
+    ) -> tuple[FloatArray, FloatArray, float, float, float, float, float, float]:
         return (
             self.c2 * self.eigenvalues, self.weights, self.zero_weight,
             self.psi_p, self.psi_n, self.b2, self.v2, self.u,
@@ -246,7 +248,7 @@ class FeatureEquations:
 
     @cached_property
     def visible_spikes(self) -> FloatArray:
-        """(m, 2) intervals of population eigenvalues whose fast outlier stands clear of the bulk."""
+        """(m, 2) intervals of population eigenvalues whose fast outlier is clear of the bulks."""
         if not self.has_data:
             return np.empty((0, 2))
         below = ~np.isneginf(self.gaps.lower)
@@ -389,9 +391,7 @@ def _newton(
             f1 = k * bracket - z
             f1_k = k * (bracket + k * (k * s00 - s0 + y * s01))
             f1_y = k * y * (k * s01 - psi_n - s1 + y * s11)
-            size1 = size_k * (
-                abs(1.0 + psi_n - psi_p) + psi_n * size_y + size_k * e0 + size_y * e1
-            )
+            size1 = size_k * (abs(1.0 + psi_n - psi_p) + psi_n * size_y + size_k * e0 + size_y * e1)
         else:
             f1 = v2 * y - (psi_p - 1.0) * k - k * k * s0 - z
             f1_k = k * (k * k * s00 - 2.0 * k * s0 - (psi_p - 1.0))
@@ -418,9 +418,7 @@ def _newton(
             step_k *= 1.5 / length
             step_y *= 1.5 / length
         extra = (
-            length < 1e-8
-            and abs(step_k.imag) < 1e-6 * wall_k
-            and abs(step_y.imag) < 1e-6 * wall_y
+            length < 1e-8 and abs(step_k.imag) < 1e-6 * wall_k and abs(step_y.imag) < 1e-6 * wall_y
         )
         log_k += step_k.real
         log_y += step_y.real
@@ -510,9 +508,7 @@ def _solve(zr, zi, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps
     for i in range(count):
         z = complex(zr[i], zi[i])
         if warm:
-            state = _warm(
-                state, z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, 12, 1e-8
-            )
+            state = _warm(state, z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, 12, 1e-8)
         if not warm or state[8] != 0:
             state = _cold(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps)
         if state[8] != 0:

@@ -20,6 +20,7 @@ lost next to a pole; elsewhere k is, and η solved for.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -60,9 +61,8 @@ class _Rows:
     ) -> None:  # fmt: skip
         """Add an interval of k, unless it is empty or would lie below all p eigenvalues."""
         if low < high and (mass < self.model.psi_p or high == np.inf):
-            scale = self.model.b2 + self.model.u + float(
-                self.model.c2 * np.dot(self.model.weights, self.model.eigenvalues)
-            )
+            signal = float(self.model.c2 * np.dot(self.model.weights, self.model.eigenvalues))
+            scale = self.model.b2 + self.model.u + signal
             self.rows.append(
                 (low, high, scale, low_value, high_value, mass, BY_K, 0.0, 0.0, 0.0, 0.0)
             )
@@ -118,10 +118,7 @@ def with_data(model: FeatureEquations) -> Table:
     gaps, intervals = data.gaps, data._intervals
     both = model.b2 > 0.0 and model.v2 > 0.0
     for which, i in enumerate(gaps.interval):
-        low, high = (
-            tuple(float(part[0]) for part in intervals.point(np.array([i]), np.array([x])))
-            for x in (gaps.left[which], gaps.right[which])
-        )
+        low, high = _end(intervals, i, gaps.left[which]), _end(intervals, i, gaps.right[which])
         mass = float(gaps.above[which]) * model.psi_n
         if np.isneginf(intervals.low[i]):
             rows.by_eta(UPPER, None, high, 0.0, low_value=np.inf)
@@ -136,13 +133,19 @@ def with_data(model: FeatureEquations) -> Table:
     rank = model.rank
     cuts = [-mu for mu, atom in ((model.b2, 1.0 - rank), (model.u, model.psi_n - rank)) if atom > 0]
     points = [start, *sorted(cut for cut in set(cuts) if start < cut < end), end]
-    for low_k, high_k in zip(points[:-1], points[1:], strict=True):
+    for low_k, high_k in pairwise(points):
         mass = rank + model.atoms_above(0.5 * (low_k + high_k))
         if high_k < 0.0:
             rows.by_k(low_k, high_k, mass)
         elif model.atom > 0.0:
             rows.by_k(low_k, high_k, mass, high_value=0.0)
     return rows.outside()
+
+
+def _end(intervals: Intervals, index: int, x: float) -> tuple[float, float]:
+    """An end of a gap of the data level, as pole and offset."""
+    pole, offset = intervals.point(np.array([index]), np.array([x]))
+    return float(pole[0]), float(offset[0])
 
 
 @njit(cache=True, error_model="numpy")
@@ -223,7 +226,9 @@ def inverse_map(
         if branch[i] == 0:
             k = anchor[i] + offset[i]
             kb, ku = (anchor[i] + b2) + offset[i], (anchor[i] + u) + offset[i]
-            pole, at = _solve_eta(kb * (ku / k), tau, weights, psi_n, spare) if tau.size else (0.0, 1.0)
+            pole, at = 0.0, 1.0
+            if tau.size:
+                pole, at = _solve_eta(kb * (ku / k), tau, weights, psi_n, spare)
             ratio, rise, df1 = _data_ratio(pole, at, tau, weights, psi_n, spare)
         else:
             if offset[i] > 0.0:
@@ -260,7 +265,7 @@ def inverse_map(
             shrunk += zero_weight * kept
             shrunk_size += zero_weight * abs(kept)
             squares += zero_weight * kept * kept
-        # Two forms of the same z: the first loses digits at psi_p = 1 + psi_n, the second elsewhere.
+        # Two forms of the same z: one loses digits at psi_p = 1 + psi_n, the other elsewhere.
         plain = k * (shrunk - psi_p) + v2 * y
         plain_size = abs(k) * (shrunk_size + psi_p) + abs(v2 * y)
         level = k * ((1.0 + psi_n - psi_p) - psi_n * y - k * zeroth / y - first)

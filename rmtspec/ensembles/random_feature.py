@@ -23,7 +23,7 @@ from ..law import BoundaryValue, SpectralLaw, Transform
 from ..population import PopulationSpectrum
 from ..result import Status, warn_unconverged
 from ..solve.edges import Gaps
-from .feature_equations import Equations, FeatureEquations
+from .feature_equations import Equations, FeatureEquations, FeatureSolution
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -185,12 +185,10 @@ class RandomFeatureGram:
         if check:
             SpectralLaw(self).check_off_support(flat)
         lower = flat.imag < 0.0
-        shifted = np.where(lower, flat.conj(), flat) - self.s2
+        shifted = np.asarray(np.where(lower, flat.conj(), flat) - self.s2)
         k, y, error, residual, status = self._solve_flat(shifted)
         eigenvalues, weights, zero_weight = self._split_population
-        s0, s1, loss = _traces(
-            k, y, error, eigenvalues, weights, zero_weight, self.c2, self.b2
-        )
+        s0, s1, loss = _traces(k, y, error, eigenvalues, weights, zero_weight, self.c2, self.b2)
         with np.errstate(invalid="ignore"):
             q = 1.0 / (self.psi_p * k)
         if check:
@@ -205,17 +203,16 @@ class RandomFeatureGram:
             (status == Status.CONVERGED).reshape(shape), status.reshape(shape),
         )  # fmt: skip
 
-    def _solve_flat(self, z: ComplexArray) -> tuple[ComplexArray, ComplexArray, FloatArray,
-                                                     FloatArray, NDArray[np.int8]]:  # fmt: skip
-        """k, y, error, residual, status at flat z − s² with Im z >= 0."""
+    def _solve_flat(self, z: ComplexArray) -> FeatureSolution:
+        """Solve at flat z − s² with Im z >= 0, real ones off the support."""
         real = z.imag == 0.0
-        parts = (self.equations.solve(z[~real]), self.equations.solve_real(z.real[real]))
-        columns = []
-        for upper, axis in zip(*parts, strict=True):
-            column = np.empty(z.shape, dtype=upper.dtype)
-            column[~real], column[real] = upper, axis
-            columns.append(column)
-        return tuple(columns)  # type: ignore[return-value]
+        if not np.any(real):
+            return self.equations.solve(z)
+        above, axis = self.equations.solve(z[~real]), self.equations.solve_real(z.real[real])
+        whole = FeatureSolution(*(np.empty(z.shape, dtype=part.dtype) for part in above))
+        for target, upper, on_axis in zip(whole, above, axis, strict=True):
+            target[~real], target[real] = upper, on_axis
+        return whole
 
     @property
     def outliers(self) -> FloatArray:
@@ -270,5 +267,7 @@ def _traces(k, y, error, eigenvalues, weights, zero_weight, c2, b2):
             moved0 += weight * moved
             moved1 += weight * value * moved
         s0[i], s1[i] = zeroth, first
-        loss[i] = max(moved0 / abs(zeroth), moved1 / abs(first)) if abs(first) > 0.0 else moved0 / abs(zeroth)
+        loss[i] = moved0 / abs(zeroth)
+        if abs(first) > 0.0:
+            loss[i] = max(loss[i], moved1 / abs(first))
     return s0, s1, loss

@@ -108,10 +108,8 @@ class SampleCovariance:
     @property
     def atoms(self) -> FloatArray:
         """(j, 2) the atom at 0, if there is one."""
-        if self.is_hard:
-            mass = self._zero_weight
-        else:
-            mass = max(self._zero_weight, 1.0 - 1.0 / self.ratio)
+        excess = 0.0 if self.is_hard else 1.0 - 1.0 / self.ratio
+        mass = max(self._zero_weight, excess)
         return np.array([[0.0, mass]]) if mass > 0.0 else np.empty((0, 2))
 
     @cached_property

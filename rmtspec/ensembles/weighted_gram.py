@@ -30,7 +30,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ..result import Status
-from ..solve.edges import REACH, Gaps, Intervals, bracketed_root, find_gaps
+from ..solve.edges import Gaps, Intervals, bracketed_root, find_gaps
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -69,7 +69,7 @@ class WeightedGram:
     @cached_property
     def is_hard(self) -> bool:
         """Whether the spectrum touches 0 with a diverging density (P equal to the mass of H)."""
-        return abs(self.total - self.aspect) <= _HARD_EDGE * self.aspect
+        return bool(abs(self.total - self.aspect) <= _HARD_EDGE * self.aspect)
 
     @property
     def atom(self) -> float:
@@ -103,12 +103,13 @@ class WeightedGram:
         if np.any(outside):
             inside, target = gap[outside], z[outside]
             index = self.gaps.interval[inside]
+
+            def distance(i: IntArray, x: FloatArray) -> FloatArray:
+                value = self._value(index[i], x)
+                return (value - target[i]) / (np.abs(value) + np.abs(target[i]))
+
             x = bracketed_root(
-                lambda i, x: np.arcsinh(self._value(index[i], x) / np.abs(target[i]))
-                - np.arcsinh(np.sign(target[i])),
-                self.gaps.left[inside],
-                self.gaps.right[inside],
-                xtol=4e-16,
+                distance, self.gaps.left[inside], self.gaps.right[inside], xtol=4e-16
             )
             anchor, offset = self._intervals.point(index, x)
             k[outside], error[outside], residual[outside] = _polish_real(
@@ -134,10 +135,9 @@ class WeightedGram:
         """Intervals between the poles −μ on which a gap is not excluded by its two end poles."""
         mu, weight, aspect = self.mu, self.weight, self.aspect
         above = np.append(weight[::-1].cumsum()[::-1][1:], 0.0)  # mass above each pole
-        lower_term, upper_term = np.cbrt(weight[:-1] * mu[:-1] ** 2), np.cbrt(weight[1:] * mu[1:] ** 2)
-        possible = ((lower_term + upper_term) ** 3 < aspect * np.diff(mu) ** 2) & (
-            above[:-1] < aspect
-        )
+        term = np.cbrt(weight * mu**2)
+        possible = (term[:-1] + term[1:]) ** 3 < aspect * np.diff(mu) ** 2
+        possible &= above[:-1] < aspect
         inner = np.flatnonzero(possible)
         low = [-np.inf, *-mu[inner + 1]]
         high = [-mu[-1], *-mu[inner]]
@@ -272,7 +272,9 @@ def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, total, near, max_steps
         length = np.sqrt(sr * sr + si * si)
         residual = np.sqrt(fr * fr + fi * fi) / size
         error = 4.0 * (
-            length + (8.0 + np.sqrt(mu.size)) * eps * size * np.sqrt(norm) + eps * (1.0 + abs(log_k))
+            length
+            + (8.0 + np.sqrt(mu.size)) * eps * size * np.sqrt(norm)
+            + eps * (1.0 + abs(log_k))
         )
         if extra:
             break

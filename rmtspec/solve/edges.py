@@ -114,9 +114,7 @@ class Gaps:
 CoordinateFunction = Callable[[IntArray, FloatArray], FloatArray]
 
 
-def find_gaps(
-    intervals: Intervals, excess: CoordinateFunction, value: CoordinateFunction
-) -> Gaps:
+def find_gaps(intervals: Intervals, excess: CoordinateFunction, value: CoordinateFunction) -> Gaps:
     """Find every open gap of the spectrum.
 
     Parameters
@@ -155,8 +153,9 @@ def crossings(
     inside = inner[chosen]
     left, right = np.full(chosen.size, -REACH), np.full(chosen.size, REACH)
     walls_left, walls_right = low_wall[chosen], high_wall[chosen]
+    behind = np.concatenate([chosen[walls_left], chosen[walls_right]])
     roots = bracketed_root(
-        lambda which, x: excess(np.concatenate([chosen[walls_left], chosen[walls_right]])[which], x),
+        lambda which, x: excess(behind[which], x),
         np.concatenate([inside[walls_left], inside[walls_right]]),
         np.concatenate([left[walls_left], right[walls_right]]),
     )
@@ -229,8 +228,8 @@ def bracketed_root(
     if index.size == 0:
         return inside.copy()
     state = np.vstack([outside, inside, outside, outside])
-    values = np.vstack([function(index, outside), function(index, inside), np.empty((2, index.size))])
-    values[2] = values[0]
+    start = function(index, outside)
+    values = np.vstack([start, function(index, inside), start])
     active = _root_start(state, values)
     while active.size:
         x = state[3, active]

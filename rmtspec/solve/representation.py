@@ -107,7 +107,7 @@ class Representation:
         x = np.where(upper, self.edges[bulk, 1], self.edges[bulk, 0])[:, None] + np.where(
             upper, -width, width
         )[:, None] * (u * u)
-        shape = np.einsum("pn,nk->pk", self.density_coefficients, chebyshev.chebvander(t, NODES - 1).T)
+        shape = self.density_coefficients @ chebyshev.chebvander(t, NODES - 1).T
         factor = np.where((self.hard[bulk] & ~upper)[:, None], 1.0, u * u)
         weights = shape * factor * w * (width * (self.high - self.low))[:, None]
         return x.ravel(), weights.ravel()
@@ -146,7 +146,8 @@ def represent(
             np.column_stack([low[rough], middle[rough]]).ravel(),
             np.column_stack([middle[rough], high[rough]]).ravel(),
         )
-    return _assemble(edges, masses, hard, *(np.concatenate(part) for part in zip(*done, strict=True)))
+    panels = (np.concatenate(part) for part in zip(*done, strict=True))
+    return _assemble(edges, masses, hard, *panels)
 
 
 def _sample(
