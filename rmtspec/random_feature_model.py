@@ -252,13 +252,16 @@ class RandomFeatureModel:
         at = self.coefficients
         return kind(self.psi_p, self.psi_n, self.population, at.c**2, at.b**2, at.v**2, at.s**2)
 
-    def resolvent(self, z: ArrayLike) -> Resolvent:
+    def resolvent(self, z: ArrayLike, *, rtol: float = 1e-8) -> Resolvent:
         r"""Traces q, r, s of :math:`(U-z)^{-1}` (arXiv 2505.17638, Theorem 3.1).
 
         Parameters
         ----------
         z : array_like, any shape
             Complex, or real off the support.
+        rtol : float in [4 eps, 1]
+            A point whose error bound exceeds it (within 1e-12 of an edge, say) counts as not
+            converged.
 
         Returns
         -------
@@ -277,7 +280,7 @@ class RandomFeatureModel:
         ConvergenceWarning
             Once, if points did not converge; they are NaN and flagged.
         """
-        return self.ensemble.solve(z)
+        return self.ensemble.solve(z, rtol=rtol)
 
     def spectrum(self) -> SpectralLaw:
         """Limiting eigenvalue law of U."""

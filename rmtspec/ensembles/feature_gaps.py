@@ -83,11 +83,13 @@ class _Rows:
 
     def table(self) -> Table:
         """The finished table."""
-        columns = [np.array(column) for column in zip(*self.rows, strict=True)]
-        intervals = Intervals(
-            *columns[:5], columns[5] / self.model.psi_p, columns[6].astype(np.intp)
+        low, high, scale, low_value, high_value, mass, branch, *ends = (
+            np.array(column) for column in zip(*self.rows, strict=True)
         )
-        return Table(intervals, *columns[7:])
+        above = mass / self.model.psi_p
+        return Table(
+            Intervals(low, high, scale, low_value, high_value, above, branch.astype(np.intp)), *ends
+        )
 
     def outside(self) -> Table:
         """Close the table with the interval k > 0, left of the whole spectrum."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -167,8 +168,11 @@ class RandomFeatureGram:
         found = self.solve(z, check=False)
         return Transform(found.q, found.error, found.status)
 
-    def solve(self, z: ArrayLike, *, check: bool = True) -> Resolvent:
+    def solve(self, z: ArrayLike, *, rtol: float = 1e-8, check: bool = True) -> Resolvent:
         """Resolvent traces at z, complex or real off the support, any shape.
+
+        A point whose error bound exceeds `rtol` (within 1e-12 of an edge, say) counts as not
+        converged.  `check` refuses real points on the support and warns of points that failed.
 
         Raises
         ------
@@ -181,27 +185,25 @@ class RandomFeatureGram:
             Once, if points did not converge; they are NaN and flagged.
         """
         points = _checks.complex_array("z", z)
+        rtol = _checks.real("rtol", rtol, 4 * np.finfo(float).eps, 1.0)
         flat = points.ravel()
         if check:
             SpectralLaw(self).check_off_support(flat)
         lower = flat.imag < 0.0
-        shifted = np.asarray(np.where(lower, flat.conj(), flat) - self.s2)
+        shifted = (np.where(lower, flat.conj(), flat) - self.s2).astype(np.complex128)
         k, y, error, residual, status = self._solve_flat(shifted)
         eigenvalues, weights, zero_weight = self._split_population
         s0, s1, loss = _traces(k, y, error, eigenvalues, weights, zero_weight, self.c2, self.b2)
-        with np.errstate(invalid="ignore"):
-            q = 1.0 / (self.psi_p * k)
+        error = np.maximum(error, loss)
+        status[(status == Status.CONVERGED) & ~(error <= rtol)] = Status.PRECISION_EXHAUSTED
+        converged = status == Status.CONVERGED
         if check:
             warn_unconverged("resolvent", flat, status)
-        values = [q, s1 / self.psi_p, s0 / self.psi_p, k, y]
-        q, r, s, k, y = (
-            np.where(lower, value.conj(), value).reshape(points.shape) for value in values
-        )
-        shape = points.shape
-        return Resolvent(
-            q, r, s, k, y, np.maximum(error, loss).reshape(shape), residual.reshape(shape),
-            (status == Status.CONVERGED).reshape(shape), status.reshape(shape),
-        )  # fmt: skip
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = (1.0 / (self.psi_p * k), s1 / self.psi_p, s0 / self.psi_p, k, y)
+        kept = (np.where(converged, np.where(lower, x.conj(), x), np.nan) for x in values)
+        columns = (*kept, np.where(converged, error, np.inf), residual, converged, status)
+        return Resolvent(*(column.reshape(points.shape) for column in columns))
 
     def _solve_flat(self, z: ComplexArray) -> FeatureSolution:
         """Solve at flat z − s² with Im z >= 0, real ones off the support."""
@@ -210,6 +212,7 @@ class RandomFeatureGram:
             return self.equations.solve(z)
         above, axis = self.equations.solve(z[~real]), self.equations.solve_real(z.real[real])
         whole = FeatureSolution(*(np.empty(z.shape, dtype=part.dtype) for part in above))
+        target: NDArray[Any]
         for target, upper, on_axis in zip(whole, above, axis, strict=True):
             target[~real], target[real] = upper, on_axis
         return whole
