@@ -82,12 +82,13 @@ def test_masses_of_bulks_and_atom_sum_to_one(data):
 @everywhere
 def test_density_is_positive_inside_and_zero_outside_every_edge(data):
     floorless = (*COEFFICIENTS[:3], 0)
-    for bulk in conditional.bulks(*data, *floorless, digits=30):
+    for bulk in conditional.bulks(*data, *floorless, digits=20):
         for end, outward in ((bulk.left, -1), (bulk.right, 1)):
             if end == 0:
                 continue
-            outside = conditional.solve(end * (1 + outward * mpf(10) ** -12), *data, *floorless)
-            inside = conditional.solve(end * (1 - outward * mpf(10) ** -12), *data, *floorless)
+            step = outward * mpf(10) ** -12
+            outside = conditional.solve(end * (1 + step), *data, *floorless, digits=20)
+            inside = conditional.solve(end * (1 - step), *data, *floorless, digits=20)
             assert mp.im(outside.q) == 0
             assert mp.im(inside.q) > 0
 

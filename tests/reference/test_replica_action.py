@@ -88,7 +88,7 @@ def test_discriminant_of_the_first_bulk_vanishes_at_its_edges():
 
 
 def log_determinant(z, model, digits=30):
-    """Φ at the solution: the free energy of the sheet as a number."""
+    """Φ at the solution: the free energy as a number."""
     psi_p, psi_n, eigenvalues, weights, c2, b2, v2, s2 = model
     at = random_feature.solve(z, *model, digits=digits)
     values = {
