@@ -211,11 +211,7 @@ class RandomFeatureGram:
         if not np.any(real):
             return self.equations.solve(z)
         above, axis = self.equations.solve(z[~real]), self.equations.solve_real(z.real[real])
-        whole = FeatureSolution(*(np.empty(z.shape, dtype=part.dtype) for part in above))
-        target: NDArray[Any]
-        for target, upper, on_axis in zip(whole, above, axis, strict=True):
-            target[~real], target[real] = upper, on_axis
-        return whole
+        return FeatureSolution(*(_merge(real, *parts) for parts in zip(axis, above, strict=True)))
 
     @property
     def outliers(self) -> FloatArray:
@@ -236,6 +232,13 @@ class RandomFeatureGram:
             row[4] = _nearest(self.equations.visible_spikes, float(spike))
         overlaps = np.nan_to_num(table[:, [1, 3]])
         return SpikeImages(table[:, 0], overlaps[:, 0], table[:, 2], overlaps[:, 1], table[:, 4])
+
+
+def _merge(where: NDArray[np.bool_], inside: NDArray[Any], outside: NDArray[Any]) -> NDArray[Any]:
+    """One array from its entries inside and outside a mask."""
+    whole = np.empty(where.shape, dtype=inside.dtype)
+    whole[where], whole[~where] = inside, outside
+    return whole
 
 
 def _nearest(intervals: FloatArray, spike: float) -> float:
