@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..solve.edges import Gaps
-from .feature_equations import Equations, FeatureSolution
+from .feature_equations import Equations
+from .feature_gaps import FeatureSolution
 from .random_feature import RandomFeatureGram
 from .weighted_gram import GramSolution, WeightedGram
 

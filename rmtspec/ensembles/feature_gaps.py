@@ -1,6 +1,24 @@
 r"""The real axis of the inverse map of a random-feature matrix: intervals and gaps.
 
-The intervals between the points of −supp H (see `feature_equations`) come from the gaps
+In the notation of `feature_equations`: given the data, U − s² is a Gram matrix of Gaussian rows
+(`weighted_gram`) whose measure H holds two eigenvalues :math:`\mu_\pm` for every non-zero
+eigenvalue ς of c²XX^T/n, with :math:`\mu_++\mu_-=\varsigma+b^2+u`, :math:`\mu_+\mu_-=b^2u`,
+:math:`u=v^2/\psi_n`, an atom at u of mass :math:`\psi_n-\bar r` and one at b² of mass
+:math:`1-\bar r`, where :math:`\bar r=\min(\psi_n,\rho((0,\infty)))`.  The law of ς is that of a
+sample covariance matrix,
+:math:`\kappa(\eta)=\eta(1-\frac1{\psi_n}\int\frac{c^2l\,d\rho}{\eta+c^2l})`, −κ outside it, and
+
+.. math::  (k+b^2)(k+u)/k=\kappa(\eta),\quad y=\frac{k+b^2}\eta
+           =\frac{k}{k+u}\,\frac{\kappa(\eta)}{\eta},\quad g_l=y(\eta+c^2l).
+
+Then :math:`dz/dk=\Phi-\psi_p` with the sum of squares
+
+.. math::  \Phi=\int\Big(\frac{b^2+c^2yl}{g_l}\Big)^2d\rho+\frac{(kmy)^2}{\psi_n\kappa'(\eta)},
+           \qquad m=\frac{v^2}{k^2}+c^2\int\frac{l\,d\rho}{g_l^2},
+
+which equals :math:`\int\mu^2(k+\mu)^{-2}dH` and is therefore convex between the points of −supp H.
+
+*Intervals.*  Those between the points of −supp H come from the gaps
 :math:`(\eta_1,\eta_2)` of the data level, each of which opens one interval of k on either root of
 :math:`(k+b^2)(k+u)/k=\kappa(\eta)`:
 
@@ -20,25 +38,218 @@ lost next to a pole; elsewhere k is, and η solved for.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from ..solve.edges import Intervals
-
-if TYPE_CHECKING:
-    from .feature_equations import FeatureEquations
+from ..result import Status
+from ..solve.edges import Gaps, Intervals, bracketed_root, find_gaps
+from .weighted_gram import WeightedGram
 
 FloatArray = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+IntArray = NDArray[np.intp]
 
-BY_K, UPPER, LOWER = 0, 1, 2
-"""How an interval is swept: by k, or by η on the root k_- or k_+."""
+_HARD_EDGE = 8 * np.finfo(float).eps
+_BY_K, _UPPER, _LOWER = 0, 1, 2  # how an interval is swept: by k, or by η on the root k_- or k_+
 
 
-class Table(NamedTuple):
+class FeatureSolution(NamedTuple):
+    """k and y at every point, with the relative error bound of (k, y), residual and status."""
+
+    k: ComplexArray
+    y: ComplexArray
+    error: FloatArray
+    residual: FloatArray
+    status: NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class FeatureGaps:
+    """Real axis of the inverse map, in terms of z − s².
+
+    `eigenvalues` are the positive atoms of ρ in ascending order with `weights`;
+    `zero_weight` = ρ({0}) = 1 − sum of the weights.
+    """
+
+    psi_p: float
+    psi_n: float
+    eigenvalues: FloatArray
+    weights: FloatArray
+    zero_weight: float
+    c2: float
+    b2: float
+    v2: float
+
+    @property
+    def u(self) -> float:
+        """u = v²/psi_n, the eigenvalue of a sample in the directions that hold no data."""
+        return self.v2 / self.psi_n
+
+    @property
+    def rank(self) -> float:
+        """Mass of the non-zero eigenvalues of the data covariance, per dimension."""
+        return min(self.psi_n, 1.0 - self.zero_weight) if self.has_data else 0.0
+
+    @property
+    def has_data(self) -> bool:
+        """Whether the data are seen at all (c > 0 and a positive population eigenvalue)."""
+        return self.c2 > 0.0 and self.eigenvalues.size > 0
+
+    @property
+    def total(self) -> float:
+        """Mass of H on (0, inf)."""
+        return (
+            self.rank * (1.0 + (self.b2 > 0.0 and self.v2 > 0.0))
+            + (1.0 - self.rank) * (self.b2 > 0.0)
+            + (self.psi_n - self.rank) * (self.v2 > 0.0)
+        )
+
+    def atoms_above(self, k: float) -> float:
+        """Mass of the two atoms of H, at b² and u, that lie above −k."""
+        return (1.0 - self.rank) * (self.b2 > -k) + (self.psi_n - self.rank) * (self.u > -k)
+
+    @cached_property
+    def is_hard(self) -> bool:
+        """Whether the spectrum touches s² with a diverging density (psi_p = mass of H)."""
+        return bool(abs(self.total - self.psi_p) <= _HARD_EDGE * self.psi_p)
+
+    @property
+    def atom(self) -> float:
+        """Mass of the eigenvalue s²."""
+        return 0.0 if self.is_hard else max(0.0, 1.0 - self.total / self.psi_p)
+
+    @property
+    def _spare(self) -> float:
+        """psi_n minus the mass of the data directions, 0 where the data law touches 0."""
+        if not self.has_data or self.data_level.is_hard:
+            return 0.0
+        return self.psi_n - float(self.weights.sum())
+
+    @property
+    def _parameters(
+        self,
+    ) -> tuple[FloatArray, FloatArray, float, float, float, float, float, float]:
+        return (
+            self.c2 * self.eigenvalues, self.weights, self.zero_weight,
+            self.psi_p, self.psi_n, self.b2, self.v2, self.u,
+        )  # fmt: skip
+
+    def solve_real(self, z: FloatArray) -> FeatureSolution:
+        """Solve for (k, y) at flat real z − s² outside the support (NaN on it)."""
+        gap = np.searchsorted(self.gaps.lower, z, side="right") - 1
+        outside = (gap >= 0) & (z < self.gaps.upper[gap])
+        k, y = np.full(z.shape, np.nan), np.full(z.shape, np.nan)
+        error, residual = np.full(z.shape, np.inf), np.full(z.shape, np.nan)
+        status = np.full(z.shape, Status.LEFT_HALF_PLANE, dtype=np.int8)
+        if np.any(outside):
+            inside, target = gap[outside], z[outside]
+            index = self.gaps.interval[inside]
+
+            def distance(i: IntArray, x: FloatArray) -> FloatArray:
+                value = self._value(index[i], x)
+                return (value - target[i]) / (np.abs(value) + np.abs(target[i]))
+
+            x = bracketed_root(
+                distance, self.gaps.left[inside], self.gaps.right[inside], xtol=4e-16
+            )
+            value, phi, k[outside], y[outside], size = self._map(index, x)
+            gain = 1.0 / (np.abs(phi - self.psi_p) * np.abs(k[outside]))
+            rest = np.abs(value - target)
+            rounding = (8.0 + np.sqrt(self.weights.size)) * np.finfo(float).eps
+            error[outside] = 4.0 * (rest + rounding * size) * gain
+            residual[outside] = rest / (size + np.abs(target))
+            status[outside] = np.where(
+                residual[outside] < 1e-12, Status.CONVERGED, Status.PRECISION_EXHAUSTED
+            )
+        return FeatureSolution(
+            k.astype(np.complex128), y.astype(np.complex128), error, residual, status
+        )
+
+    @cached_property
+    def gaps(self) -> Gaps:
+        """Every gap of the spectrum, in terms of z − s²."""
+        return find_gaps(self._intervals, self._excess, self._value)
+
+    def spike(self, eigenvalue: float) -> tuple[FloatArray, FloatArray]:
+        r"""Distance from s² and squared overlap of the images of an isolated population eigenvalue.
+
+        The outlier condition :math:`g_{l_0}=0` reads :math:`\eta=-c^2l_0`, with two roots k (fast
+        and slow side; one if b = 0 or v = 0), each an outlier where κ'(η) > 0 and dz/dk < 0.  Its
+        unit eigenvector has with the unit vector along :math:`We`, e the direction of the spike,
+        the squared scalar product
+
+        .. math::  \cos^2=\frac{-dz/dk}{\psi_p(1+c^2l_0\,dy/dk)},\qquad
+                   \frac{dy}{dk}=\frac{my^2}{\psi_n\kappa'(\eta)},
+
+        the residue at the outlier of :math:`e^\top W^\top RWe/(d\psi_p)\simeq1/(\psi_pg_{l_0})`.
+        A root below the transition has location NaN and overlap 0.
+        """
+        branch = np.array([_UPPER, _LOWER] if self.b2 > 0.0 and self.v2 > 0.0 else [_UPPER])
+        zero = np.zeros(branch.size)
+        pole = np.full(branch.size, -self.c2 * eigenvalue)
+        value, phi, _, _, _, slope = _inverse_map(
+            branch, zero, zero, pole, zero, pole, zero, *self._parameters, self._spare
+        )
+        fall = self.psi_p - phi
+        overlap = fall / (self.psi_p * (1.0 + self.c2 * eigenvalue * slope))
+        visible = fall > 0.0
+        return np.where(visible, value, np.nan), np.where(visible, overlap, 0.0)
+
+    @cached_property
+    def visible_spikes(self) -> FloatArray:
+        """(m, 2) intervals of population eigenvalues whose fast outlier is clear of the bulks."""
+        if not self.has_data:
+            return np.empty((0, 2))
+        below = ~np.isneginf(self.gaps.lower)
+        index = self.gaps.interval[below]
+        tip = -np.sqrt(self.b2 * self.u)  # k_- and k_+ meet here
+        ends = []
+        for x in (self.gaps.left[below], self.gaps.right[below]):
+            _, _, k, y, _ = self._map(index, x)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                ends.append(np.where(k < tip, np.maximum(-(k + self.b2) / (y * self.c2), 0.0), 0.0))
+        ends[0][np.isposinf(self.gaps.upper[below])] = np.inf
+        fast = ends[0] > 0.0
+        return np.column_stack([ends[1][fast], ends[0][fast]])
+
+    @cached_property
+    def data_level(self) -> WeightedGram:
+        """The law of the non-zero eigenvalues of c²XX^T/n: −psi_n κ(η) is its z at k = η."""
+        return WeightedGram(self.psi_n, self.c2 * self.eigenvalues, self.weights)
+
+    @cached_property
+    def _table(self) -> _Table:
+        return _without_data(self) if not self.has_data else _with_data(self)
+
+    @property
+    def _intervals(self) -> Intervals:
+        return self._table.intervals
+
+    def _map(self, index: IntArray, x: FloatArray) -> tuple[FloatArray, ...]:
+        """z − s², Φ, k, y and the size of the terms of z at coordinate x of an interval."""
+        anchor, offset = self._intervals.point(index, x)
+        table = self._table
+        return _inverse_map(
+            self._intervals.branch[index], anchor, offset,
+            table.low_pole[index], table.low_offset[index],
+            table.high_pole[index], table.high_offset[index],
+            *self._parameters, self._spare,
+        )[:5]  # fmt: skip
+
+    def _excess(self, index: IntArray, x: FloatArray) -> FloatArray:
+        return np.log(self._map(index, x)[1] / self.psi_p)
+
+    def _value(self, index: IntArray, x: FloatArray) -> FloatArray:
+        return self._map(index, x)[0]
+
+
+class _Table(NamedTuple):
     """Intervals with, for those swept by η, their ends as pole + offset (exact near a pole)."""
 
     intervals: Intervals
@@ -51,7 +262,7 @@ class Table(NamedTuple):
 class _Rows:
     """Collects intervals row by row."""
 
-    def __init__(self, model: FeatureEquations) -> None:
+    def __init__(self, model: FeatureGaps) -> None:
         self.model = model
         self.rows: list[tuple[float, ...]] = []
 
@@ -64,7 +275,7 @@ class _Rows:
             signal = float(self.model.c2 * np.dot(self.model.weights, self.model.eigenvalues))
             scale = self.model.b2 + self.model.u + signal
             self.rows.append(
-                (low, high, scale, low_value, high_value, mass, BY_K, 0.0, 0.0, 0.0, 0.0)
+                (low, high, scale, low_value, high_value, mass, _BY_K, 0.0, 0.0, 0.0, 0.0)
             )
 
     def by_eta(
@@ -81,17 +292,17 @@ class _Rows:
         scale = -high[0] - high[1]
         self.rows.append((start, width, scale, low_value, np.nan, mass, branch, *low, *high))
 
-    def table(self) -> Table:
+    def table(self) -> _Table:
         """The finished table."""
         low, high, scale, low_value, high_value, mass, branch, *ends = (
             np.array(column) for column in zip(*self.rows, strict=True)
         )
         above = mass / self.model.psi_p
-        return Table(
+        return _Table(
             Intervals(low, high, scale, low_value, high_value, above, branch.astype(np.intp)), *ends
         )
 
-    def outside(self) -> Table:
+    def outside(self) -> _Table:
         """Close the table with the interval k > 0, left of the whole spectrum."""
         model = self.model
         soft = model.total > model.psi_p and not model.is_hard
@@ -99,7 +310,7 @@ class _Rows:
         return self.table()
 
 
-def without_data(model: FeatureEquations) -> Table:
+def _without_data(model: FeatureGaps) -> _Table:
     """c = 0: H consists of the two atoms b² and u alone."""
     rows = _Rows(model)
     atoms = sorted({mu for mu in (model.b2, model.u) if mu > 0.0})
@@ -114,7 +325,7 @@ def without_data(model: FeatureEquations) -> Table:
     return rows.outside()
 
 
-def with_data(model: FeatureEquations) -> Table:
+def _with_data(model: FeatureGaps) -> _Table:
     """All intervals between −supp H, from the gaps of the data level, and k > 0."""
     rows, data = _Rows(model), model.data_level
     gaps, intervals = data.gaps, data._intervals
@@ -123,13 +334,13 @@ def with_data(model: FeatureEquations) -> Table:
         low, high = _end(intervals, i, gaps.left[which]), _end(intervals, i, gaps.right[which])
         mass = float(gaps.above[which]) * model.psi_n
         if np.isneginf(intervals.low[i]):
-            rows.by_eta(UPPER, None, high, 0.0, low_value=np.inf)
+            rows.by_eta(_UPPER, None, high, 0.0, low_value=np.inf)
             if both and model.atom > 0.0:
-                rows.by_eta(LOWER, None, high, model.total, low_value=0.0)
+                rows.by_eta(_LOWER, None, high, model.total, low_value=0.0)
         elif intervals.high[i] < 0.0:
-            rows.by_eta(UPPER, low, high, mass)
+            rows.by_eta(_UPPER, low, high, mass)
             if both:
-                rows.by_eta(LOWER, low, high, model.total - mass)
+                rows.by_eta(_LOWER, low, high, model.total - mass)
     lowest = 0.0 if data.is_hard else -float(gaps.edges[0, 0]) / model.psi_n
     start, _, _, end, _, _ = _roots(lowest, model.b2, model.u)
     rank = model.rank
@@ -216,7 +427,7 @@ def _solve_eta(kappa, tau, weights, psi_n, spare):
 
 
 @njit(cache=True, error_model="numpy")
-def inverse_map(
+def _inverse_map(
     branch, anchor, offset, low_pole, low_offset, high_pole, high_offset,
     tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, spare,
 ):  # fmt: skip

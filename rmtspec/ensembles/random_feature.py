@@ -24,7 +24,8 @@ from ..law import BoundaryValue, SpectralLaw, Transform
 from ..population import PopulationSpectrum
 from ..result import Status, warn_unconverged
 from ..solve.edges import Gaps
-from .feature_equations import Equations, FeatureEquations, FeatureSolution
+from .feature_equations import Equations, FeatureEquations
+from .feature_gaps import FeatureSolution
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -211,7 +212,7 @@ class RandomFeatureGram:
         if not np.any(real):
             return self.equations.solve(z)
         above, axis = self.equations.solve(z[~real]), self.equations.solve_real(z.real[real])
-        return FeatureSolution(*(_merge(real, *parts) for parts in zip(axis, above, strict=True)))
+        return FeatureSolution(*(_merge(real, *pair) for pair in zip(axis, above, strict=True)))
 
     @property
     def outliers(self) -> FloatArray:
@@ -234,7 +235,7 @@ class RandomFeatureGram:
         return SpikeImages(table[:, 0], overlaps[:, 0], table[:, 2], overlaps[:, 1], table[:, 4])
 
 
-def _merge(where: NDArray[np.bool_], inside: NDArray[Any], outside: NDArray[Any]) -> NDArray[Any]:
+def _merge(where: NDArray[np.bool_], inside: Any, outside: Any) -> NDArray[Any]:
     """One array from its entries inside and outside a mask."""
     whole = np.empty(where.shape, dtype=inside.dtype)
     whole[where], whole[~where] = inside, outside
