@@ -4,6 +4,8 @@ from importlib.metadata import version
 
 from .ensembles.sample_covariance import SampleCovariance
 from .law import SpectralLaw
+from .linear_denoiser import LinearDenoiser
+from .noise import NoiseSchedule
 from .population import PopulationSpectrum
 from .random_feature_model import RandomFeatureModel
 from .result import ConvergenceWarning, FewDimensionsWarning, Status
@@ -13,6 +15,8 @@ __version__ = version("rmtspec")
 __all__ = [
     "ConvergenceWarning",
     "FewDimensionsWarning",
+    "LinearDenoiser",
+    "NoiseSchedule",
     "PopulationSpectrum",
     "RandomFeatureModel",
     "SampleCovariance",

@@ -9,5 +9,6 @@ imports them; import the one that is wanted:
 `replica`            the replica action in symbols and its saddle point
 `linear_pencil`      the matrix Dyson equation of a linear pencil of U, after George, Veiga and
                      Macris (arXiv 2502.00336)
+`linear_denoiser`    averages of affine denoisers: ridge, losses, divergences, curves, sampler
 `algebraic_curve`    isotropic data: P(q, z) = 0, its discriminant, and the edges it yields
 """

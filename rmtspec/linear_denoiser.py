@@ -1,0 +1,656 @@
+r"""Affine denoisers learned from finite data, averaged over data sets (arXiv 2505.24769).
+
+A denoiser :math:`\varepsilon_\theta(x)=Wx+b` is fitted at one noise level to N = n d samples with
+:math:`L=\mathbb E\lVert\varepsilon-\varepsilon_\theta\rVert^2+\gamma\lVert W\rVert_F^2`, where
+:math:`x=\sqrt{\bar\alpha}x_0+\sqrt{1-\bar\alpha}\varepsilon`.  Its optimum is a resolvent of the
+sample covariance :math:`\hat\Sigma` (factor 1/N),
+
+.. math::  W = \frac{\sqrt{1-\bar\alpha}}{\bar\alpha}(\hat\Sigma+\zeta)^{-1},\qquad
+           s = \frac{1-\bar\alpha}{\bar\alpha},\quad c=\frac\gamma{\bar\alpha},\quad \zeta=s+c,
+
+so that losses, distances and the sampled law :math:`\mathcal N(\hat\mu,\hat\Sigma+c)` are traces of
+one or two resolvents; :mod:`rmtspec.ensembles.renormalised_ridge` averages these.  Everything is
+counted **per dimension**: losses sum over components and divide by d.
+
+With :math:`\kappa,\kappa',a,r=\kappa/\zeta` at ζ, :math:`u=l/(l+\kappa)`, :math:`x=1-u` and
+averages over the population, the traces are
+
+.. math::  \mathrm{tr}\,G=\tfrac r\kappa\langle x\rangle,\quad
+           \mathrm{tr}\,\Sigma G=r\langle u\rangle,\quad
+           \mathrm{tr}\,\Sigma G^2=\tfrac{r^2\kappa'}\kappa\langle ux\rangle,\quad
+           \mathrm{tr}\,\hat\Sigma G^2=\tfrac{\kappa'}\kappa\langle ux\rangle,
+
+and every quantity below is arranged as a sum of positive terms of these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import _checks, linear_corrections, linear_divergence, linear_dynamics, linear_sampling
+from .ensembles.renormalised_ridge import RenormalisedRidge, RidgeSums
+from .linear_corrections import EmpiricalMean
+from .linear_dynamics import LearningCurves, OptimalStopping
+from .linear_sampling import SamplerNoise
+from .noise import NoiseSchedule, signal
+from .population import PopulationSpectrum
+
+FloatArray = NDArray[np.float64]
+
+SMALLEST_LOAD, LARGEST_LOAD = 1e-9, 1e12
+
+
+class _Level(NamedTuple):
+    """One flat set of points: noise s, ridge c, the renormalised ridge there, and the shape."""
+
+    s: FloatArray
+    c: FloatArray
+    sums: RidgeSums
+    shape: tuple[int, ...]
+
+    def shaped(self, values: FloatArray) -> Any:
+        return np.asarray(values).reshape(self.shape)[()]
+
+
+@dataclass(frozen=True, eq=False)
+class LinearDenoiser:
+    r"""Denoisers of the form Wx + b, fitted to n = `load` samples per dimension.
+
+    Parameters
+    ----------
+    population : PopulationSpectrum
+        Eigenvalues l of the data covariance. Spikes have no weight in any average.
+    load : array_like
+        Samples per dimension, n = N/d, in [1e-9, 1e12].
+    c : array_like
+        Ridge added to the sample covariance, variance units, in [0, 1e100]; the penalty at the
+        level :math:`\bar\alpha` is :math:`\gamma=c\bar\alpha`.
+    dimension : int, optional
+        d, for `corrected=True`; by default that of the population.
+    empirical_mean : bool
+        Whether the data are centred with their own mean. It changes averages in relative order
+        1/d only, so it counts where `corrected=True` asks for that order.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not of its kind or outside its range.
+
+    Notes
+    -----
+    Averages are over data sets of independent samples :math:`\mu+\Sigma^{1/2}z`, to leading order
+    as d and N grow at a fixed load; relative corrections are O(1/d). `corrected=True` adds the
+    next order for real Gaussian data. It needs :math:`N/\kappa'\gg1`, and fails near n = 1 with a
+    tiny ridge.
+
+    `load`, `c` and the arguments of every method broadcast. Every method takes `gamma`, the
+    penalty itself, in place of :math:`c\bar\alpha`.
+
+    Accuracy
+    --------
+    A relative error near 1e-14 for spectra over ten decades, zero eigenvalues, N/d from 1e-3 to
+    1e6, N = d included, ridges from 1e-14 to 1e6 times the scale of the spectrum.
+
+    References
+    ----------
+    Merger, Goldt (2025), arXiv 2505.24769; Silverstein, Bai (1995), J. Multivariate Anal. 54.
+
+    Examples
+    --------
+    >>> import numpy as np, rmtspec as rs
+    >>> model = rs.LinearDenoiser(rs.PopulationSpectrum.power_law(1.0, 200), load=0.5)
+    >>> [float(np.round(f(0.9), 4)) for f in (model.train_loss, model.optimal_loss,
+    ...                                       model.test_loss)]
+    [0.4131, 0.7687, 2.3734]
+    """
+
+    population: PopulationSpectrum
+    load: Any
+    c: Any = 0.0
+    dimension: int | None = field(default=None, kw_only=True)
+    empirical_mean: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.population, PopulationSpectrum):
+            raise TypeError(f"population must be a PopulationSpectrum, got {self.population!r:.80}")
+        if not isinstance(self.empirical_mean, bool):
+            raise TypeError(f"empirical_mean must be True or False, got {self.empirical_mean!r}")
+        load = _checks.real_array("load", self.load, SMALLEST_LOAD, LARGEST_LOAD)
+        ridge = _checks.real_array("c", self.c, 0.0, 1e100)
+        try:
+            np.broadcast_shapes(load.shape, ridge.shape)
+        except ValueError:
+            raise ValueError(
+                f"load and c must broadcast, got shapes {load.shape} and {ridge.shape}"
+            ) from None
+        size = self.population.dimension
+        if self.dimension is not None:
+            size = _checks.integer("dimension", self.dimension, 1)
+        for name, array in (("load", load), ("c", ridge)):
+            array.setflags(write=False)
+            object.__setattr__(self, name, array[()])
+        object.__setattr__(self, "dimension", size)
+
+    # -- losses ------------------------------------------------------------------------------
+
+    def kappa(self, alpha_bar: ArrayLike, *, gamma: ArrayLike | None = None) -> Any:
+        r"""Renormalised ridge κ at :math:`\zeta=(1-\bar\alpha)/\bar\alpha+c`.
+
+        .. math::  \zeta = \kappa\Bigl(1-\frac1n\Bigl\langle\frac l{l+\kappa}\Bigr\rangle\Bigr).
+
+        The training loss at c = 0 is the loss of infinite data at the larger noise κ > s.
+
+        Parameters
+        ----------
+        alpha_bar : array_like
+            Signal, in (0, 1).
+        gamma : array_like, optional
+            Penalty at this noise level, >= 0, in place of :math:`c\bar\alpha`.
+
+        Returns
+        -------
+        ndarray of float64, or a scalar
+            With the broadcast shape of load, c, alpha_bar and gamma.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is outside its range, or shapes do not broadcast.
+        """
+        level = self._level(alpha_bar, gamma)
+        return level.shaped(level.sums.kappa)
+
+    def train_loss(
+        self, alpha_bar: ArrayLike, *, gamma: ArrayLike | None = None, corrected: bool = False
+    ) -> Any:
+        r"""Training loss of the fitted denoiser, **without** the penalty.
+
+        .. math::  R = \frac{c^2}{\zeta^2}
+                   +\frac{cs}{\zeta^2}\Bigl(\langle u\rangle+\frac{\kappa'}r\langle ux\rangle\Bigr)
+                   +\frac s\zeta\langle u\rangle.
+
+        Parameters, shapes and errors are those of `kappa`; `corrected` adds the O(1/d) term.
+
+        Examples
+        --------
+        >>> import rmtspec as rs
+        >>> model = rs.LinearDenoiser(rs.PopulationSpectrum([1.0] * 200), 0.5)
+        >>> round(float(model.train_loss(0.9)), 5)
+        0.45384
+        """
+        level, mean = self._corrected_level(alpha_bar, gamma, corrected)
+        value = _train(level)
+        if mean is not None:
+            value += linear_corrections.shift_of_training_loss(
+                level.s, level.c, level.sums, mean.dimension
+            )
+        return level.shaped(value)
+
+    def penalised_loss(
+        self, alpha_bar: ArrayLike, *, gamma: ArrayLike | None = None, corrected: bool = False
+    ) -> Any:
+        r"""Minimum of the training objective, penalty :math:`\gamma\lVert W\rVert_F^2` included.
+
+        .. math::  R_{\rm obj} = \frac{c+s\langle u\rangle}\zeta.
+        """
+        level, mean = self._corrected_level(alpha_bar, gamma, corrected)
+        zeta = level.sums.zeta
+        value = level.c / zeta + level.s / zeta * level.sums.u
+        if mean is not None:
+            value += linear_corrections.shift_of_objective(level.s, level.sums, mean.dimension)
+        return level.shaped(value)
+
+    def test_loss(
+        self, alpha_bar: ArrayLike, *, gamma: ArrayLike | None = None, corrected: bool = False
+    ) -> Any:
+        r"""Loss of the fitted denoiser on fresh data.
+
+        .. math::  L_{\rm test} = R+\frac s\zeta\kappa'\langle ux\rangle\,a(r+1).
+
+        Examples
+        --------
+        >>> import rmtspec as rs
+        >>> model = rs.LinearDenoiser(rs.PopulationSpectrum([1.0] * 200), 0.5)
+        >>> [round(float(model.test_loss(0.9, corrected=on)), 5) for on in (False, True)]
+        [4.98015, 4.98104]
+        """
+        level, mean = self._corrected_level(alpha_bar, gamma, corrected)
+        value = _test(level)
+        if mean is not None:
+            value += linear_corrections.shift_of_test_loss(level.s, level.sums, mean.dimension)
+            value += mean.test_excess(level.s, level.sums)
+        return level.shaped(value)
+
+    def optimal_loss(self, alpha_bar: ArrayLike) -> Any:
+        r"""Loss of infinite data without a ridge, :math:`L_\infty=\langle l/(l+s)\rangle`.
+
+        The lowest loss of any affine denoiser; independent of load and c. Shaped like
+        `alpha_bar`.
+        """
+        level = signal("alpha_bar", alpha_bar)
+        return self._ridge.optimal(_noise_to_signal(level).ravel()).reshape(level.shape)[()]
+
+    # -- distances ---------------------------------------------------------------------------
+
+    def alignment(
+        self,
+        alpha_bar: ArrayLike,
+        *,
+        gamma: ArrayLike | None = None,
+        reference: Literal["optimal", "regularised"] = "optimal",
+        corrected: bool = False,
+    ) -> Any:
+        r"""Mean squared distance to the map of infinite data, on noised test points.
+
+        The reference is that of infinite data without a ridge ("optimal"), or with the same c
+        ("regularised").  The first minimises the quadratic test loss, so for every data set the
+        distance *is* test loss minus optimal loss.  In a form without that subtraction,
+
+        .. math::  E = V+s\,r^2\Bigl\langle\frac{(al-c)^2}{(l+\kappa)^2(l+s)}\Bigr\rangle,\qquad
+                   E_{\rm reg} = V+s\,r^2a^2\Bigl\langle
+                       \frac{l^2(l+s)}{(l+\kappa)^2(l+\zeta)^2}\Bigr\rangle,
+
+        .. math::  V = \frac s\zeta r\kappa'\,\frac{\langle ux\rangle}n
+                       \Bigl(\langle u^2\rangle+\frac s\kappa\langle ux\rangle\Bigr),
+
+        with V the variance over data sets.
+
+        Raises
+        ------
+        ValueError
+            Also if `corrected` is asked for with the regularised reference, where the next order
+            is not known.
+        """
+        if reference not in ("optimal", "regularised"):
+            raise ValueError(f"reference must be 'optimal' or 'regularised', got {reference!r}")
+        if corrected and reference != "optimal":
+            raise ValueError(f"corrected must be False for reference={reference!r}, got True")
+        level, mean = self._corrected_level(alpha_bar, gamma, corrected)
+        s, c, sums = level.s, level.c, level.sums
+        if reference == "optimal":
+            bias = self._ridge.average_of_square(sums.a, c, sums.kappa, s)
+        else:
+            bias = sums.a**2 * self._average(
+                lambda lam, s, k, z: (lam / (lam + k)) ** 2 * ((lam + s) / (lam + z)) / (lam + z),
+                (s, sums.kappa, sums.zeta),
+            )
+        value = _variance(level) + s * sums.ratio * bias * sums.ratio
+        if mean is not None:
+            value += linear_corrections.shift_of_test_loss(s, sums, mean.dimension)
+            value += mean.test_excess(s, sums)
+            value += mean.optimal_shift(s, sums, self._average)
+        return level.shaped(value)
+
+    def alignment_pair(
+        self,
+        alpha_bar: ArrayLike,
+        *,
+        gamma: ArrayLike | None = None,
+        other_load: ArrayLike | None = None,
+    ) -> Any:
+        r"""Mean squared distance between maps learned from two disjoint data sets.
+
+        With equal sizes it is 2V (see `alignment`); with sizes n and n',
+
+        .. math::  V+V'+s\,(rr')^2(a-a')^2
+                   \Bigl\langle\frac{l^2(l+s)}{(l+\kappa)^2(l+\kappa')^2}\Bigr\rangle.
+
+        Parameters
+        ----------
+        alpha_bar, gamma :
+            As in `kappa`.
+        other_load : array_like, optional
+            Samples per dimension of the second set; by default the same.
+        """
+        if other_load is None:
+            level = self._level(alpha_bar, gamma)
+            return level.shaped(2.0 * _variance(level))
+        loads = _checks.real_array("other_load", other_load, SMALLEST_LOAD, LARGEST_LOAD)
+        mine, other = self._levels(alpha_bar, gamma, self.load, loads)
+        s, first, second = mine.s, mine.sums, other.sums
+        distance = self._average(
+            lambda lam, s, k, m: (lam / (lam + k)) ** 2 * ((lam + s) / (lam + m)) / (lam + m),
+            (s, first.kappa, second.kappa),
+        )
+        factor = first.ratio * second.ratio * (first.a - second.a)
+        return mine.shaped(_variance(mine) + _variance(other) + s * factor**2 * distance)
+
+    def alignment_along(
+        self, eigenvalue: ArrayLike, alpha_bar: ArrayLike, *, gamma: ArrayLike | None = None
+    ) -> Any:
+        r"""Relative squared distance along a population eigendirection of variance l.
+
+        The output component along the direction, against infinite data with the same c, divided
+        by the reference's own square :math:`s(l+s)/(l+\zeta)^2`:
+
+        .. math::  \delta(l) = \frac{r^2}{(l+\kappa)^2}\Bigl[a^2l^2+\frac{\kappa'}n
+                   \frac{l(l+\zeta)^2}{l+s}
+                   \Bigl(\langle u^2\rangle+\frac s\kappa\langle ux\rangle\Bigr)\Bigr],
+
+        squared bias and variance; 0 where l = 0. `eigenvalue`, in [0, 1e100], need not be one of
+        the population's: a spike has the same formula. It broadcasts with the rest.
+        """
+        along = _checks.real_array("eigenvalue", eigenvalue, 0.0, 1e100)
+        level = self._level(alpha_bar, gamma, extra=along.shape)
+        lam = np.broadcast_to(along, level.shape).ravel()
+        s, sums = level.s, level.sums
+        u = lam / (lam + sums.kappa)
+        spread = sums.uu + s / sums.kappa * sums.ux
+        shape = (lam + sums.zeta) / (lam + sums.kappa) * ((lam + sums.zeta) / (lam + s))
+        variance = sums.slope / sums.load * u * shape * spread
+        return level.shaped(sums.ratio**2 * ((sums.a * u) ** 2 + variance))
+
+    # -- the sampled law ---------------------------------------------------------------------
+
+    def kl(
+        self,
+        direction: Literal["data||model", "model||data"] = "data||model",
+        *,
+        corrected: bool = False,
+    ) -> Any:
+        r"""Kullback-Leibler divergence between the data law and the sampled law, per dimension.
+
+        The two laws are :math:`\mathcal N(\mu,\Sigma)` and
+        :math:`\mathcal N(\hat\mu,\hat\Sigma+c)`, what an exact sampler draws with
+        :math:`\gamma_t=c\bar\alpha_t`; Gaussian data are assumed.
+
+        .. math::  2D_{\rm data\|model} = r\langle u\rangle-1
+                     +\Bigl\langle\ln\Bigl(1+\frac\kappa l\Bigr)\Bigr\rangle
+                     +(1-n)\ln\frac c\kappa-\langle u\rangle,
+
+        .. math::  2D_{\rm model\|data} = c\langle l^{-1}\rangle
+                     -\Bigl\langle\ln\Bigl(1+\frac\kappa l\Bigr)\Bigr\rangle
+                     -(1-n)\ln\frac c\kappa+\langle u\rangle,
+
+        with κ at ζ = c.  At c = 0 and n > 1 both are functions of n only and about 1/(4n):
+        the law :math:`D\simeq d^2/(4N)` in total.
+
+        Parameters
+        ----------
+        direction : {"data||model", "model||data"}
+            First and second argument of the divergence.
+        corrected : bool
+            Adds the O(1/d) term; at c = 0 the exact value at N = n d samples (an integer) takes
+            its place.
+
+        Returns
+        -------
+        ndarray of float64, or a scalar
+            Shaped like load and c together. `inf` where it is: at c = 0, data||model for n <= 1
+            and model||data for n < 1; with zero eigenvalues both for c > 0. At c = 0 zero
+            eigenvalues only restrict everything to the data's subspace.
+
+        Raises
+        ------
+        ValueError
+            If `direction` is not one of the two, or `corrected` lacks the dimension.
+
+        References
+        ----------
+        Merger, Goldt (2025), arXiv 2505.24769, section on sampling.
+
+        Examples
+        --------
+        >>> import rmtspec as rs
+        >>> model = rs.LinearDenoiser(rs.PopulationSpectrum.power_law(1.0, 200), load=2.0)
+        >>> [round(float(model.kl(d)), 6) for d in ("data||model", "model||data")]
+        [0.346574, 0.153426]
+        """
+        if direction not in ("data||model", "model||data"):
+            raise ValueError(f"direction must be 'data||model' or 'model||data', got {direction!r}")
+        load, c = np.broadcast_arrays(self.load, self.c)
+        forward = direction == "data||model"
+        mean = self._mean_handling() if corrected else None
+        value = linear_divergence.average(self._ridge, load.ravel(), c.ravel(), forward, mean)
+        return value.reshape(load.shape)[()]
+
+    def sampled_variance(
+        self,
+        eigenvalue: ArrayLike,
+        steps: int | None = None,
+        *,
+        noise: SamplerNoise = "beta",
+        schedule: NoiseSchedule | None = None,
+    ) -> Any:
+        r"""Variance of the sampled law along an eigenvector of the sample covariance.
+
+        Continuous time and a fully noised start give :math:`\lambda+c`; T steps give
+        :func:`rmtspec.linear_sampling.sampled_variance`.
+
+        Parameters
+        ----------
+        eigenvalue : array_like
+            Eigenvalue λ >= 0 of the **sample** covariance, broadcasting with c.
+        steps : int, optional
+            Number of steps of the default linear schedule; None is continuous time.
+        noise, schedule :
+            As in :func:`rmtspec.linear_sampling.sampled_variance`; a given `schedule` takes the
+            place of `steps`.
+
+        Examples
+        --------
+        >>> import rmtspec as rs
+        >>> model = rs.LinearDenoiser(rs.PopulationSpectrum.isotropic(), load=0.5)
+        >>> [round(float(v), 6) for v in model.sampled_variance([0.0, 1.0], steps=1000)]
+        [0.0001, 1.0]
+        """
+        along = _checks.real_array("eigenvalue", eigenvalue, 0.0, 1e100)
+        if schedule is None and steps is None:
+            return np.asarray(along + self.c)[()]
+        if schedule is None:
+            schedule = NoiseSchedule.linear(_checks.integer("steps", steps, 1, 1_000_000))
+        elif steps is not None:
+            raise ValueError(f"steps must be None where a schedule is given, got {steps!r}")
+        return linear_sampling.sampled_variance(along + self.c, schedule, noise=noise)
+
+    # -- learning ----------------------------------------------------------------------------
+
+    def training_curves(
+        self,
+        tau: ArrayLike,
+        alpha_bar: ArrayLike,
+        *,
+        gamma: ArrayLike | None = None,
+        initial_scale: float = 0.0,
+        corrected: bool = False,
+        rtol: float = 1e-10,
+    ) -> LearningCurves:
+        r"""Training and test loss along gradient flow, averaged over data sets.
+
+        :math:`\tau=2\eta\bar\alpha\cdot` steps, in units of inverse variance, for
+        :math:`\dot W=-\eta\,\partial_WL` from W(0) = 0; losses carry no penalty. See
+        :func:`rmtspec.linear_dynamics.average_curves` for the contour integral.
+
+        Parameters
+        ----------
+        tau : array_like
+            Training times in [0, inf]. 0 gives 1 for both losses, inf the fitted denoiser's.
+        alpha_bar, gamma :
+            As in `kappa`; they broadcast with `tau`.
+        initial_scale : float
+            Weights start as independent numbers of variance initial_scale²/d.
+        corrected : bool
+            Adds the O(1/d) term, for data of known mean only.
+        rtol : float
+            Relative change under refinement of the contour at which the integral is accepted.
+
+        Returns
+        -------
+        LearningCurves
+            `.tau .train .test .error .converged`, all of the broadcast shape.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If some points fail; they hold NaN.
+
+        Examples
+        --------
+        >>> import rmtspec as rs
+        >>> model = rs.LinearDenoiser(rs.PopulationSpectrum([1.0] * 200), 0.5)
+        >>> model.training_curves([0.0, 3.0, 10.0], 0.9).test.round(5)
+        array([1.     , 1.08454, 2.55798])
+        """
+        times = _checks.real_array("tau", tau, 0.0, infinite=True)
+        start = _checks.real("initial_scale", initial_scale, 0.0, 1e50)
+        tolerance = _checks.real("rtol", rtol, 1e-15, 1.0)
+        level = self._level(alpha_bar, gamma, extra=times.shape)
+        size = None
+        if corrected:
+            if self.empirical_mean:
+                raise ValueError("corrected must be False for curves with an empirical mean")
+            size = self._mean_handling().dimension
+        plain = _train(level), _test(level)
+        if size is not None:
+            plain = (
+                plain[0]
+                + linear_corrections.shift_of_training_loss(level.s, level.c, level.sums, size),
+                plain[1] + linear_corrections.shift_of_test_loss(level.s, level.sums, size),
+            )
+        points = linear_dynamics.Points(
+            np.broadcast_to(times, level.shape).ravel(), level.s, level.c, level.sums.load
+        )
+        return linear_dynamics.average_curves(
+            self._ridge, points, plain, start, size, tolerance, level.shape
+        )
+
+    def optimal_stopping(
+        self, alpha_bar: ArrayLike, *, gamma: ArrayLike | None = None
+    ) -> OptimalStopping:
+        r"""Time at which the averaged test loss is lowest, and what stopping there gains.
+
+        Returns
+        -------
+        OptimalStopping
+            `.tau` (inf where the loss never turns up), `.test` at that time, `.final` after
+            infinite training, and `.gain` = final − test, all of the broadcast shape.
+
+        Examples
+        --------
+        >>> import rmtspec as rs
+        >>> model = rs.LinearDenoiser(rs.PopulationSpectrum.power_law(1.0, 200), load=0.5)
+        >>> best = model.optimal_stopping(0.99)
+        >>> round(float(best.tau), 1), round(float(best.test), 5), round(float(best.final), 2)
+        (2.4, 0.98168, 21.49)
+        """
+        level = self._level(alpha_bar, gamma)
+        return linear_dynamics.optimal_stopping(
+            self._ridge, level.s, level.c, level.sums.load, _test(level), level.shape
+        )
+
+    # -- shared ------------------------------------------------------------------------------
+
+    @cached_property
+    def _ridge(self) -> RenormalisedRidge:
+        return RenormalisedRidge(self.population.eigenvalues, self.population.weights)
+
+    def _mean_handling(self) -> EmpiricalMean:
+        if self.dimension is None:
+            raise ValueError("dimension must be given for corrected=True, got None")
+        return EmpiricalMean(self.dimension, self.empirical_mean)
+
+    def _level(
+        self, alpha_bar: ArrayLike, gamma: ArrayLike | None, extra: tuple[int, ...] = ()
+    ) -> _Level:
+        return self._levels(alpha_bar, gamma, self.load, extra=extra)[0]
+
+    def _corrected_level(
+        self, alpha_bar: ArrayLike, gamma: ArrayLike | None, corrected: bool
+    ) -> tuple[_Level, EmpiricalMean | None]:
+        """Points, in the variables of the known-mean problem that stands for the asked one."""
+        if not corrected:
+            return self._level(alpha_bar, gamma), None
+        mean = self._mean_handling()
+        return self._levels(alpha_bar, gamma, self.load, mean=mean)[0], mean
+
+    def _levels(
+        self,
+        alpha_bar: ArrayLike,
+        gamma: ArrayLike | None,
+        *loads: Any,
+        extra: tuple[int, ...] = (),
+        mean: EmpiricalMean | None = None,
+    ) -> list[_Level]:
+        """Points for each of the loads, all broadcast to one shape."""
+        level = signal("alpha_bar", alpha_bar)
+        if gamma is None:
+            ridge = np.asarray(self.c)
+        else:
+            penalty = _checks.real_array("gamma", gamma, 0.0, 1e100)
+            ridge = penalty / _aligned("gamma", penalty.shape, level)
+        arrays = [level, ridge, *(np.asarray(load) for load in loads)]
+        try:
+            shape = np.broadcast_shapes(extra, *(array.shape for array in arrays))
+        except ValueError:
+            shapes = [extra, *(array.shape for array in arrays)]
+            raise ValueError(
+                f"alpha_bar, load, c and the other arguments must broadcast, got shapes {shapes}"
+            ) from None
+        s, c, *flat = (
+            np.ascontiguousarray(np.broadcast_to(array, shape).ravel())
+            for array in (_noise_to_signal(level), *arrays[1:])
+        )
+        levels = []
+        for load in flat:
+            if mean is not None:
+                mine, s_mine, c_mine = mean.equivalent(load, s, c)
+            else:
+                mine, s_mine, c_mine = load, s, c
+            levels.append(_Level(s_mine, c_mine, self._solve(s_mine + c_mine, mine), shape))
+        return levels
+
+    def _solve(self, zeta: FloatArray, load: FloatArray) -> RidgeSums:
+        """Solve each distinct point once: curves repeat them at every time."""
+        points = np.stack([zeta, load])
+        distinct, place = np.unique(points, axis=1, return_inverse=True)
+        place = np.ravel(place)
+        sums = self._ridge.solve(*np.ascontiguousarray(distinct))
+        return RidgeSums(*(column[place] for column in sums))
+
+    def _average(self, function: Any, points: tuple[FloatArray, ...]) -> FloatArray:
+        """Average of function(l, *points) over the population, in slices of bounded memory."""
+        eigenvalues, weights = self.population.eigenvalues, self.population.weights
+        out = np.empty(points[0].size)
+        block = max(1, 1_000_000 // eigenvalues.size)
+        for start in range(0, out.size, block):
+            part = slice(start, start + block)
+            columns = (array[part, None] for array in points)
+            out[part] = function(eigenvalues, *columns) @ weights
+        return out
+
+
+def _noise_to_signal(alpha_bar: FloatArray) -> FloatArray:
+    """s = (1 − ᾱ)/ᾱ; the subtraction is exact where ᾱ > 1/2 and harmless below."""
+    return np.asarray((1.0 - alpha_bar) / alpha_bar)
+
+
+def _aligned(name: str, shape: tuple[int, ...], level: FloatArray) -> FloatArray:
+    try:
+        np.broadcast_shapes(shape, level.shape)
+    except ValueError:
+        raise ValueError(
+            f"{name} and alpha_bar must broadcast, got shapes {shape} and {level.shape}"
+        ) from None
+    return level
+
+
+def _train(level: _Level) -> FloatArray:
+    s, c, sums = level.s / level.sums.zeta, level.c / level.sums.zeta, level.sums
+    return np.asarray(c * c + c * s * (sums.u + sums.slope / sums.ratio * sums.ux) + s * sums.u)
+
+
+def _test(level: _Level) -> FloatArray:
+    sums = level.sums
+    gap = level.s / sums.zeta * sums.slope * sums.ux * sums.a * (sums.ratio + 1.0)
+    return np.asarray(_train(level) + gap)
+
+
+def _variance(level: _Level) -> FloatArray:
+    s, sums = level.s, level.sums
+    spread = sums.uu + s / sums.kappa * sums.ux
+    return np.asarray(s / sums.zeta * sums.ratio * sums.slope * sums.ux * spread / sums.load)
