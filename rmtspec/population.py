@@ -274,14 +274,40 @@ class PopulationSpectrum:
 
         Notes
         -----
-        From n samples of centred Gaussian data the ratio comes out too small:
+        From n samples of centred Gaussian data the ratio comes out too small, because
         :math:`E\,\mathrm{Tr}\hat\Sigma^2\simeq(1+\frac1n)\mathrm{Tr}\Sigma^2
-        +\frac1n(\mathrm{Tr}\Sigma)^2`, so
-        :math:`1/\widehat{PR}\simeq(1+\frac1n)/PR+\frac1n`.
+        +\frac1n(\mathrm{Tr}\Sigma)^2`: see `sampled_participation_ratio`.
         """
         scaled = self.eigenvalues / self.eigenvalues[-1]
         fraction = float((self.weights @ scaled) ** 2 / (self.weights @ scaled**2))
         return fraction * (self.dimension or 1)
+
+    def sampled_participation_ratio(self, samples: int) -> float:
+        r"""Participation ratio measured on average from n samples of centred Gaussian data.
+
+        .. math::  \widehat{PR} \simeq \Bigl[\frac1{PR}\Bigl(1+\frac1n\Bigr)+\frac1n\Bigr]^{-1},
+
+        below both n and PR: the ratio of the mean squared trace to the mean trace of the square,
+        up to terms of relative order 1/PR.
+
+        Raises
+        ------
+        ValueError
+            If the dimension is not known, or `samples` is below 1.
+        TypeError
+            If `samples` is not an integer.
+
+        Examples
+        --------
+        >>> import rmtspec as rs
+        >>> pop = rs.PopulationSpectrum.power_law(1.0, 400)
+        >>> round(pop.participation_ratio, 2), round(pop.sampled_participation_ratio(100), 2)
+        (26.28, 20.65)
+        """
+        count = _checks.integer("samples", samples, 1)
+        if self.dimension is None:
+            raise ValueError("dimension must be known for a participation ratio of samples")
+        return 1.0 / ((1.0 + 1.0 / count) / self.participation_ratio + 1.0 / count)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PopulationSpectrum):
