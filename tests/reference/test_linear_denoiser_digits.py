@@ -91,6 +91,25 @@ def test_divergences_at_many_digits(seed):
         assert abs(fitted.kl(direction) - expected) <= TOLERANCE * expected
 
 
+@pytest.mark.parametrize(
+    ("load", "c"),
+    [
+        (2.0**-20, 2.0**-40),
+        (2.0**-20, 1.0),
+        (2.0**36, 2.0**-12),
+        (2.0**36, 2.0**-3),
+        (2.0**36, 8.0),
+    ],
+)
+def test_divergences_where_their_parts_cancel(load, c):
+    # Few data with a tiny ridge: 1/(1 − a) against itself. Many data: numbers of order (c/l)².
+    population = rs.PopulationSpectrum([0.5, 1.0])
+    fitted = rs.LinearDenoiser(population, load, c)
+    exact = reference.divergences(c, load, population.eigenvalues, population.weights, digits=20)
+    for direction, expected in zip(("data||model", "model||data"), exact, strict=True):
+        assert abs(fitted.kl(direction) - expected) <= TOLERANCE * expected
+
+
 CURVES = [
     (0.5, [0.0, 0.25, 2.0], [0.25, 0.5, 0.25], 0.0, 0.9375),
     (0.5, [0.0, 0.25, 2.0], [0.25, 0.5, 0.25], 0.125, 0.9375),
