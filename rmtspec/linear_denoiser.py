@@ -527,8 +527,9 @@ class LinearDenoiser:
         Returns
         -------
         OptimalStopping
-            `.tau` (inf where the loss never turns up), `.test` at that time, `.final` after
-            infinite training, and `.gain` = final − test, all of the broadcast shape.
+            `.tau` (inf where the loss never turns up by 1e-12 of itself), `.test` at that time,
+            `.final` after infinite training, and `.gain` = final − test, all of the broadcast
+            shape.
 
         Examples
         --------

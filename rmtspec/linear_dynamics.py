@@ -55,6 +55,9 @@ _REFINEMENTS = 3
 _SATURATED = 40.0
 """τζ beyond which exp(-τζ) is below machine epsilon times any factor met here."""
 
+_LEAST_GAIN = 1e-12
+"""Relative gains below this are within the error of the contour: they count as none."""
+
 
 @dataclass(frozen=True)
 class LearningCurves:
@@ -181,7 +184,7 @@ def _best_time(
     contour = _contour(ridge, level, longest, None, 1.0)
     losses = _losses(contour, grid, level, 0.0)[1]
     best = int(np.argmin(losses))
-    if not losses[best] < final:
+    if not losses[best] < final * (1.0 - _LEAST_GAIN):
         return np.inf, final
 
     def slope(log_tau: float) -> float:
@@ -196,7 +199,7 @@ def _best_time(
     if slope(low) < 0.0 < slope(high):
         at = float(brentq(slope, low, high, xtol=1e-12))
     lowest = float(_losses(contour, np.exp([at]), level, 0.0)[1][0])
-    return (float(np.exp(at)), lowest) if lowest < final else (np.inf, final)
+    return (float(np.exp(at)), lowest) if lowest < final * (1.0 - _LEAST_GAIN) else (np.inf, final)
 
 
 def _refined(
