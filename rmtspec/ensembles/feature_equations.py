@@ -200,21 +200,18 @@ def _newton(
             return log_k, wall_k, far_k, log_y, wall_y, far_y, np.inf, np.inf, 3
         residual = max(abs(f1) / size1, abs(f2) / size2)
         gain = abs(inverse)
-        error = 4.0 * (
-            length
-            + ulp * gain * max(
-                abs(f2_y) * size1 + abs(f1_y) * size2, abs(f2_k) * size1 + abs(f1_k) * size2
-            )
-            + eps * (1.0 + abs(log_k) + abs(log_y))
-        )  # fmt: skip
+        rounding = (ulp * gain) * max(
+            abs(f2_y) * size1 + abs(f1_y) * size2, abs(f2_k) * size1 + abs(f1_k) * size2
+        )
+        error = 4.0 * (length + rounding + eps * (1.0 + abs(log_k) + abs(log_y)))
         if extra:
             break
         if length > 1.5:
             step_k *= 1.5 / length
             step_y *= 1.5 / length
-        extra = (
-            length < 1e-8 and abs(step_k.imag) < 1e-6 * wall_k and abs(step_y.imag) < 1e-6 * wall_y
-        )
+        turn = max(abs(step_k.imag) / wall_k, abs(step_y.imag) / wall_y)
+        # Near an edge the root is almost double, and steps stop shrinking at rounding level.
+        extra = (length < 1e-8 and turn < 1e-6) or (length < 0.25 * rounding < 1e-6 and turn < 0.1)
         log_k += step_k.real
         log_y += step_y.real
         wall_k, far_k = _moved(wall_k, far_k, step_k.imag)

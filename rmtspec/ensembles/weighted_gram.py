@@ -271,11 +271,8 @@ def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, total, near, max_steps
             return log_k, wall, far, np.inf, np.inf, 3
         length = np.sqrt(sr * sr + si * si)
         residual = np.sqrt(fr * fr + fi * fi) / size
-        error = 4.0 * (
-            length
-            + (8.0 + np.sqrt(mu.size)) * eps * size * np.sqrt(norm)
-            + eps * (1.0 + abs(log_k))
-        )
+        rounding = (8.0 + np.sqrt(mu.size)) * eps * size * np.sqrt(norm)
+        error = 4.0 * (length + rounding + eps * (1.0 + abs(log_k)))
         if extra:
             break
         if length > 1.5:
@@ -283,7 +280,9 @@ def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, total, near, max_steps
             si *= 1.5 / length
         log_k += sr
         moved = wall - si * (1.0 - 2.0 * far)
-        extra = length < 1e-8 and abs(moved - wall) < 1e-6 * wall
+        turn = abs(moved - wall) / wall
+        # Near an edge the root is almost double, and steps stop shrinking at rounding level.
+        extra = (length < 1e-8 and turn < 1e-6) or (length < 0.25 * rounding < 1e-6 and turn < 0.1)
         if moved <= 0.0:
             moved = 0.2 * wall
         elif moved >= np.pi:
