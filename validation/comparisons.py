@@ -30,9 +30,9 @@ GAUSSIAN_ALLOWANCE = 2.0
 # |W_i|^2/d, of relative variance 2/d, so that its self-energy s_i^2 + v_i^2 y (y = 1/D) in
 # R_ii = 1/(s_i^2 + v_i^2 y + ... - z) varies from neuron to neuron. To second order the mean of
 # R_ii is q at z moved by q times the variance of the self-energy, a relative change of q by |dq/dz|
-# times this variance: c1 = 2 theta^2, theta = d log s^2/d log Gamma^2, at most 1.42 for s^2 and 1.27
-# for v^2 with the activations and times used here. c0 stands for the norms of the samples, which
-# act alike with smaller weight (measured 0.1 to 3). Both are multiplied by d/PR, PR the
+# times this variance: c1 = 2 theta^2, theta = d log s^2/d log Gamma^2, at most 1.42 for s^2 and
+# 1.27 for v^2 with the activations and times used here. c0 stands for the norms of the samples,
+# which act alike with smaller weight (measured 0.1 to 3). Both are multiplied by d/PR, PR the
 # participation ratio of the population: the variances are 2/PR.
 TRUE_ALLOWANCE = (4.0, 4.0)
 # Where c/d reaches this, at points inside the smeared atom, the expansion in 1/d has lost its

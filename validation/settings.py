@@ -109,8 +109,8 @@ COVARIANCE = (
 )
 
 
-# Largest p: the eigenvalues of one such matrix take half a second on two cores.
-_LARGEST = 800
+# Largest p: the eigenvalues of one such matrix take two seconds on a core.
+_LARGEST = 1600
 
 
 def _with_draws(settings: tuple[Setting, ...], draws: dict[int, int]) -> list[Setting]:
