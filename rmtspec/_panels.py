@@ -3,7 +3,7 @@
 g(z) = σ(Γz) is sampled at 16 Gauss-Legendre nodes a panel, under the weight of the standard normal
 density. A panel is resolved when the last coefficients of its Legendre expansion, and the error of
 the expansion at both ends, are rounding; others are bisected. Panels that bisection cannot resolve
-shrink to the last bit: there the function jumps or has a kink, and an edge is put at the very place.
+shrink to the last bit: there the function jumps or has a kink, and an edge is put there.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _refine(
         slope = np.sum(np.abs(np.diff(values, axis=1)), axis=1) / width
         argument = tail <= 16.0 * rounding * np.abs(middle) * slope
         small = weight * tail / (rounding * size + np.finfo(np.float64).tiny)
-        negligible = ((argument | (small <= 8.0)) & (width > 1e-3)) | (small <= 1e-3)
+        negligible = ((argument | (small <= 8.0)) & (width > 1e-6)) | (small <= 1e-3)
         resolved = (tail <= 64.0 * rounding * local) | negligible
         # In six bisections a kink loses a factor 64, a root 8, rounding noise none.
         plateau = (tail > 0.5 * ancestors.max(axis=1)) & (weight * tail <= 1e-11 * size)
