@@ -41,13 +41,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from ..result import Status
+from ..solve import REORDERED
 from ..solve.edges import Gaps, Intervals, bracketed_root, find_gaps
 from .weighted_gram import WeightedGram
 
@@ -124,14 +125,14 @@ class FeatureGaps:
         """Mass of the eigenvalue s²."""
         return 0.0 if self.is_hard else max(0.0, 1.0 - self.total / self.psi_p)
 
-    @property
+    @cached_property
     def _spare(self) -> float:
         """psi_n minus the mass of the data directions, 0 where the data law touches 0."""
         if not self.has_data or self.data_level.is_hard:
             return 0.0
         return self.psi_n - float(self.weights.sum())
 
-    @property
+    @cached_property
     def _parameters(
         self,
     ) -> tuple[FloatArray, FloatArray, float, float, float, float, float, float]:
@@ -158,7 +159,7 @@ class FeatureGaps:
             x = bracketed_root(
                 distance, self.gaps.left[inside], self.gaps.right[inside], xtol=4e-16
             )
-            value, phi, k[outside], y[outside], size = self._map(index, x)
+            value, phi, k[outside], y[outside], size, _ = self._map(index, x)
             gain = 1.0 / (np.abs(phi - self.psi_p) * np.abs(k[outside]))
             rest = np.abs(value - target)
             rounding = (8.0 + np.sqrt(self.weights.size)) * np.finfo(float).eps
@@ -194,8 +195,9 @@ class FeatureGaps:
         zero = np.zeros(branch.size)
         pole = np.full(branch.size, -self.c2 * eigenvalue)
         value, phi, _, _, _, slope = _inverse_map(
-            branch, zero, zero, pole, zero, pole, zero, *self._parameters, self._spare
-        )
+            np.arange(branch.size), zero, zero, branch, pole, zero, pole, zero,
+            *self._parameters, self._spare,
+        )  # fmt: skip
         fall = self.psi_p - phi
         overlap = fall / (self.psi_p * (1.0 + self.c2 * eigenvalue * slope))
         visible = fall > 0.0
@@ -211,7 +213,7 @@ class FeatureGaps:
         tip = -np.sqrt(self.b2 * self.u)  # k_- and k_+ meet here
         ends = []
         for x in (self.gaps.left[below], self.gaps.right[below]):
-            _, _, k, y, _ = self._map(index, x)
+            _, _, k, y, _, _ = self._map(index, x)
             with np.errstate(divide="ignore", invalid="ignore"):
                 ends.append(np.where(k < tip, np.maximum(-(k + self.b2) / (y * self.c2), 0.0), 0.0))
         ends[0][np.isposinf(self.gaps.upper[below])] = np.inf
@@ -231,16 +233,19 @@ class FeatureGaps:
     def _intervals(self) -> Intervals:
         return self._table.intervals
 
-    def _map(self, index: IntArray, x: FloatArray) -> tuple[FloatArray, ...]:
-        """z − s², Φ, k, y and the size of the terms of z at coordinate x of an interval."""
+    def _map(self, index: IntArray, x: FloatArray) -> FloatArray:
+        """Rows of `_inverse_map` at coordinate x of an interval."""
         anchor, offset = self._intervals.point(index, x)
+        return _inverse_map(index, anchor, offset, *self._map_arguments)
+
+    @cached_property
+    def _map_arguments(self) -> tuple[Any, ...]:
         table = self._table
-        return _inverse_map(
-            self._intervals.branch[index], anchor, offset,
-            table.low_pole[index], table.low_offset[index],
-            table.high_pole[index], table.high_offset[index],
+        return (
+            table.intervals.branch,
+            table.low_pole, table.low_offset, table.high_pole, table.high_offset,
             *self._parameters, self._spare,
-        )[:5]  # fmt: skip
+        )  # fmt: skip
 
     def _excess(self, index: IntArray, x: FloatArray) -> FloatArray:
         return np.log(self._map(index, x)[1] / self.psi_p)
@@ -380,6 +385,28 @@ def _roots(kappa, b2, u):
 
 
 @njit(cache=True, error_model="numpy")
+def _from_pole(pole, tau, offset):
+    """η + τ at η = pole + offset, in the order that is exact next to the pole."""
+    return (pole + tau) + offset
+
+
+@njit(cache=True, error_model="numpy", fastmath=REORDERED)
+def _data_sums(pole, offset, tau, weights, spare):
+    """Large and small parts of ψ_n − df1, and Σ w |τ/(η + τ)|, Σ w τ²/(η + τ)²."""
+    eta = pole + offset
+    whole, rest, size, square = spare, 0.0, 0.0, 0.0
+    for j in range(tau.size):
+        inverse = 1.0 / _from_pole(pole, tau[j], offset)
+        ratio = tau[j] * inverse
+        above = tau[j] > abs(eta)
+        whole += 0.0 if above else weights[j]
+        rest += weights[j] * inverse * (eta if above else -tau[j])
+        size += weights[j] * abs(ratio)
+        square += weights[j] * ratio * ratio
+    return whole, rest, size, square
+
+
+@njit(cache=True, error_model="numpy")
 def _data_ratio(pole, offset, tau, weights, psi_n, spare):
     """κ/η = 1 − df1/ψ_n at η = pole + offset, κ' and Σ w |τ/(η + τ)|.
 
@@ -387,18 +414,7 @@ def _data_ratio(pole, offset, tau, weights, psi_n, spare):
     cancels where ψ_n equals the number of large eigenvalues, and the start is exactly 0 where it
     equals that of all.
     """
-    eta = pole + offset
-    whole, rest, size, square = spare, 0.0, 0.0, 0.0
-    for j in range(tau.size):
-        inverse = 1.0 / ((pole + tau[j]) + offset)
-        ratio = tau[j] * inverse
-        if tau[j] > abs(eta):
-            rest += weights[j] * eta * inverse
-        else:
-            whole += weights[j]
-            rest -= weights[j] * ratio
-        size += weights[j] * abs(ratio)
-        square += weights[j] * ratio * ratio
+    whole, rest, size, square = _data_sums(pole, offset, tau, weights, spare)
     return (whole + rest) / psi_n, 1.0 - square / psi_n, size
 
 
@@ -426,17 +442,37 @@ def _solve_eta(kappa, tau, weights, psi_n, spare):
     return pole, offset
 
 
+@njit(cache=True, error_model="numpy", fastmath=REORDERED)
+def _real_sums(pole, offset, ridge, tau, weights):
+    """∫1/h, ∫τ/h, ∫τ/h² and ∫f, ∫f² of f = (ridge + τ)/h, h = η + τ, the first, second and
+    fourth followed by their sizes ∫|·|."""
+    zeroth = zeroth_size = first = first_size = second = kept = kept_size = squares = 0.0
+    for j in range(tau.size):
+        inverse = 1.0 / _from_pole(pole, tau[j], offset)
+        fraction = (ridge + tau[j]) * inverse
+        share = weights[j] * inverse
+        zeroth += share
+        zeroth_size += abs(share)
+        first += tau[j] * share
+        first_size += abs(tau[j] * share)
+        second += tau[j] * share * inverse
+        kept += weights[j] * fraction
+        kept_size += weights[j] * abs(fraction)
+        squares += weights[j] * fraction * fraction
+    return zeroth, zeroth_size, first, first_size, second, kept, kept_size, squares
+
+
 @njit(cache=True, error_model="numpy")
 def _inverse_map(
-    branch, anchor, offset, low_pole, low_offset, high_pole, high_offset,
+    index, anchor, offset, branch, low_pole, low_offset, high_pole, high_offset,
     tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, spare,
 ):  # fmt: skip
-    """z − s², Φ, k, y, the size of the terms of z, and dy/dk, at real points of the inverse map."""
-    count = offset.size
-    value, phi, size, slope = np.empty(count), np.empty(count), np.empty(count), np.empty(count)
-    k_out, y_out = np.empty(count), np.empty(count)
-    for i in range(count):
-        if branch[i] == 0:
+    """Rows: z − s², Φ, k, y, the size of the terms of z, dy/dk; at points anchor + offset."""
+    rows = np.empty((6, offset.size))
+    value, phi, k_row, y_row, size, slope = rows
+    for i in range(offset.size):
+        interval = index[i]
+        if branch[interval] == 0:
             k = anchor[i] + offset[i]
             kb, ku = (anchor[i] + b2) + offset[i], (anchor[i] + u) + offset[i]
             pole, at = 0.0, 1.0
@@ -445,12 +481,12 @@ def _inverse_map(
             ratio, rise, df1 = _data_ratio(pole, at, tau, weights, psi_n, spare)
         else:
             if offset[i] > 0.0:
-                pole, at = low_pole[i], low_offset[i] + offset[i]
+                pole, at = low_pole[interval], low_offset[interval] + offset[i]
             else:
-                pole, at = high_pole[i], high_offset[i] + offset[i]
+                pole, at = high_pole[interval], high_offset[interval] + offset[i]
             ratio, rise, df1 = _data_ratio(pole, at, tau, weights, psi_n, spare)
             roots = _roots((pole + at) * ratio, b2, u)
-            k, kb, ku = roots[:3] if branch[i] == 1 else roots[3:]
+            k, kb, ku = roots[:3] if branch[interval] == 1 else roots[3:]
         eta = pole + at
         along_b = (abs(k) + b2) / abs(kb)
         along_u = (1.0 + df1 / psi_n) / abs(ratio) + ((abs(k) + u) / abs(ku) if u > 0.0 else 0.0)
@@ -458,19 +494,9 @@ def _inverse_map(
             y = kb / eta
         else:
             y = ratio * (k / ku if u > 0.0 else 1.0)
-        zeroth = zeroth_size = first = first_size = second = shrunk = shrunk_size = 0.0
-        squares = 0.0
-        for j in range(tau.size):
-            inverse = 1.0 / ((pole + tau[j]) + at)
-            zeroth += weights[j] * inverse
-            zeroth_size += weights[j] * abs(inverse)
-            first += weights[j] * tau[j] * inverse
-            first_size += weights[j] * abs(tau[j] * inverse)
-            second += weights[j] * tau[j] * inverse * inverse
-            kept = (b2 / y + tau[j]) * inverse
-            shrunk += weights[j] * kept
-            shrunk_size += weights[j] * abs(kept)
-            squares += weights[j] * kept * kept
+        zeroth, zeroth_size, first, first_size, second, shrunk, shrunk_size, squares = _real_sums(
+            pole, at, b2 / y, tau, weights
+        )
         if zero_weight > 0.0:
             zeroth += zero_weight * y / kb
             zeroth_size += zero_weight * abs(y / kb)
@@ -490,5 +516,5 @@ def _inverse_map(
         slope[i] = m * y * y / (psi_n * rise)
         squares += k * k * m * slope[i]
         phi[i] = squares if rise > 0.0 and np.isfinite(squares) else np.inf
-        k_out[i], y_out[i] = k, y
-    return value, phi, k_out, y_out, size, slope
+        k_row[i], y_row[i] = k, y
+    return rows

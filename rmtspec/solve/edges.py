@@ -57,12 +57,14 @@ class Intervals:
 
     def point(self, index: IntArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the nearer end and the signed offset from it, exact however small."""
-        return _point(self.low, self.high, self.scale, index, x)
+        anchor, offset = _point(self.low, self.high, self.scale, index, x)
+        return anchor, offset
 
 
 @njit(cache=True, error_model="numpy")
 def _point(low, high, scale, index, x):
-    anchor, offset = np.empty(x.size), np.empty(x.size)
+    rows = np.empty((2, x.size))  # one array: each one returned from compiled code costs 2 us
+    anchor, offset = rows
     for i in range(x.size):
         a, b = low[index[i]], high[index[i]]
         from_low = np.isfinite(a)
@@ -73,7 +75,7 @@ def _point(low, high, scale, index, x):
         else:
             size = scale[index[i]] * np.exp(x[i] if from_low else -x[i])
         anchor[i], offset[i] = (a, size) if from_low else (b, -size)
-    return anchor, offset
+    return rows
 
 
 @dataclass(frozen=True)
