@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import erf, ndtr
 
 from rmtspec import _checks, _gaussian
 from rmtspec._elementwise import Elementwise
@@ -305,7 +304,15 @@ def _softplus_function(x: Array) -> Array:
     return np.logaddexp(0.0, x)
 
 
+def _erf_function(x: Array) -> Array:
+    from scipy.special import erf  # imported where used: it would slow every start
+
+    return np.asarray(erf(x))
+
+
 def _gelu_function(x: Array) -> Array:
+    from scipy.special import ndtr
+
     return np.asarray(x * ndtr(x))
 
 
@@ -319,7 +326,7 @@ def _centred_relu_function(x: Array) -> Array:
 
 _NAMED: dict[str, tuple[Callable[[Array], Array], Callable[[Noising], Moments]]] = {
     "tanh": (np.tanh, _tanh),
-    "erf": (erf, _erf),
+    "erf": (_erf_function, _erf),
     "relu": (_relu_function, _relu),
     "centred_relu": (_centred_relu_function, _centred_relu),
     "sign": (np.sign, _sign),
