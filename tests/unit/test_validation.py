@@ -16,12 +16,12 @@ from validation import law as law_module
 from validation import simulate as simulate_module
 from validation.__main__ import main
 from validation.comparisons import Observable
-from validation.draws import RATIOS, parameter_set
+from validation.draws import POINTS_PER_SET, RATIOS, parameter_set
 from validation.ensemble import System
 from validation.equations import Parameters, judge
 from validation.records import ForeignRecordsError, read_json, write_json
 from validation.settings import SCALES, Setting
-from validation.summary import passed
+from validation.summary import merge, passed
 
 TINY = Setting(
     "tiny", "covariance", 0.5, matrices=("data",), levels=(0.5,), draws={20: 6, 40: 6}, trend=True
@@ -162,6 +162,18 @@ def test_the_certificate_notices_a_wrong_answer(
     summary = certify_module.certify_set(0, 1, 2)
     assert not passed(summary)
     assert any(reason in failure for failure in summary["failures"])
+
+
+def test_merged_summaries_add_up_however_they_are_grouped() -> None:
+    parts = [certify_module.certify_set(0, index, 1) for index in range(4)]
+    whole = merge(parts)
+    assert whole == merge([merge(parts[:1]), merge(parts[1:])])
+    assert whole["points"] + whole["skipped"] == 4 * POINTS_PER_SET
+    assert whole["reference"]["points"] == 4
+    for classes in whole["classes"].values():
+        assert sum(points for points, _ in classes.values()) == whole["points"]
+    errors = [part["worst"]["residual"][0] for part in parts]
+    assert whole["worst"]["residual"][0] == max(errors)
 
 
 def test_extended_precision_equations_hold_at_the_reference_root_and_give_its_slope() -> None:
