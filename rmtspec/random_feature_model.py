@@ -260,7 +260,7 @@ class RandomFeatureModel:
         z : array_like, any shape
             Complex, or real off the support.
         rtol : float in [4 eps, 1]
-            A point whose error bound exceeds it (within 1e-12 of an edge, say) counts as not
+            A point at which the error bound of k and y exceeds it (within 1e-12 of an edge, say) counts as not
             converged.
 
         Returns

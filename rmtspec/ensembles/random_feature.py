@@ -173,7 +173,7 @@ class RandomFeatureGram:
     def solve(self, z: ArrayLike, *, rtol: float = 1e-8, check: bool = True) -> Resolvent:
         """Resolvent traces at z, complex or real off the support, any shape.
 
-        A point whose error bound exceeds `rtol` (within 1e-12 of an edge, say) counts as not
+        A point at which the error bound of k and y exceeds `rtol` (within 1e-12 of an edge, say) counts as not
         converged.  `check` refuses real points on the support and warns of points that failed.
 
         Raises
@@ -280,9 +280,10 @@ def _reciprocal(x):
 def _traces(
     k, y, error, status, lower, eigenvalues, weights, zero_weight, psi_p, c2, b2, rtol
 ):  # fmt: skip
-    """Rows q, r, s, k, y; NaN where they are not known to `rtol`, conjugate where `lower`.
+    """Rows q, r, s, k, y; NaN where (k, y) are not known to `rtol`, conjugate where `lower`.
 
-    `error` holds a bound for (k, y) and takes that for all five; `status` is kept up with it.
+    `error` holds a bound for (k, y) and takes that for all five, which is larger where r or s
+    passes through zero; `status` is kept up with it.
     """
     ulp = (8.0 + np.sqrt(weights.size)) * 2.220446049250313e-16
     share = 1.0 / psi_p
@@ -295,7 +296,7 @@ def _traces(
         loss = (error[i] + ulp) * (flat * a0 + tilt * a1) / abs(zeroth)
         if abs(first) > 0.0:
             loss = max(loss, (error[i] + ulp) * (flat * a1 + tilt * a2) / abs(first))
-        if status[i] == 0 and not max(error[i], loss) <= rtol:
+        if status[i] == 0 and not error[i] <= rtol:
             status[i] = 4
         if status[i] != 0:
             rows[:, i], error[i] = complex(np.nan, np.nan), np.inf
