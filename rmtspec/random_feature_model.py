@@ -260,8 +260,8 @@ class RandomFeatureModel:
         z : array_like, any shape
             Complex, or real off the support.
         rtol : float in [4 eps, 1]
-            A point at which the error bound of k and y exceeds it (within 1e-12 of an edge, say) counts as not
-            converged.
+            A point at which the error bound of k and y exceeds it (within 1e-12 of an edge, say)
+            counts as not converged.
 
         Returns
         -------

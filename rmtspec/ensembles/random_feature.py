@@ -173,8 +173,9 @@ class RandomFeatureGram:
     def solve(self, z: ArrayLike, *, rtol: float = 1e-8, check: bool = True) -> Resolvent:
         """Resolvent traces at z, complex or real off the support, any shape.
 
-        A point at which the error bound of k and y exceeds `rtol` (within 1e-12 of an edge, say) counts as not
-        converged.  `check` refuses real points on the support and warns of points that failed.
+        A point at which the error bound of k and y exceeds `rtol` (within 1e-12 of an edge, say)
+        counts as not converged.  `check` refuses real points on the support and warns of points
+        that failed.
 
         Raises
         ------
