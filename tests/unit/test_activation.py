@@ -183,6 +183,21 @@ def test_callables_of_every_kind_are_understood(function: Callable[[Any], Any], 
         assert value == pytest.approx(exact, rel=found.error)
 
 
+@pytest.mark.parametrize("offset", [0.0, 0.5])
+def test_parity_keeps_the_first_odd_term_where_even_rounding_would_drown_it(offset: float) -> None:
+    # At ϱ = e^(-80) a coefficient α_2 of 1e-17 would outweigh α_3² ϱ³ by 1e-34/ϱ = 10 or more.
+    exact = gaussian_equivalence("tanh", 40.0)
+    found = gaussian_equivalence(lambda x: np.tanh(x) + offset, 40.0)
+    assert found.v == pytest.approx(exact.v, rel=1e-12, abs=0.0)
+
+
+def test_signal_below_the_rounding_of_lower_coefficients_is_warned_of() -> None:
+    # v² = α_4² ϱ⁴/24 + ... of a function without parity: the rounding of α_2 comes in as ϱ².
+    with pytest.warns(ConvergenceWarning):
+        k = gaussian_equivalence(lambda x: x**4 - 6.0 * x**2 + 3.0 + x, 20.0)
+    assert k.error > 1.0
+
+
 def test_jump_off_the_origin_is_found_and_integrated() -> None:
     """C(ϱ) of a step at h is Owen's: dC/dϱ = exp(-h²/(1+ϱ))/(2π √(1-ϱ²)), at Γ = 1."""
     h, t = 0.3, 0.01
