@@ -159,11 +159,12 @@ class FeatureGaps:
             x = bracketed_root(
                 distance, self.gaps.left[inside], self.gaps.right[inside], xtol=4e-16
             )
-            value, phi, k[outside], y[outside], size, _ = self._map(index, x)
-            gain = 1.0 / (np.abs(phi - self.psi_p) * np.abs(k[outside]))
+            value, phi, k[outside], y[outside], size, slope = self._map(index, x)
             rest = np.abs(value - target)
             rounding = (8.0 + np.sqrt(self.weights.size)) * np.finfo(float).eps
-            error[outside] = 4.0 * (rest + rounding * size) * gain
+            shift = (rest + rounding * size) / np.abs(phi - self.psi_p)  # of k
+            moved = shift * np.maximum(1.0 / np.abs(k[outside]), np.abs(slope / y[outside]))
+            error[outside] = 4.0 * (moved + rounding)
             residual[outside] = rest / (size + np.abs(target))
             status[outside] = np.where(
                 residual[outside] < 1e-12, Status.CONVERGED, Status.PRECISION_EXHAUSTED
