@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 from ..solve import REORDERED
 from ..solve.edges import Gaps
 from .feature_gaps import FeatureGaps, FeatureSolution
+from .weighted_gram import WeightedGram
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -80,6 +81,11 @@ class FeatureEquations(FeatureGaps):
 
         Real points must lie inside a bulk; outside use `solve_real`.
         """
+        if not self.has_data:  # U − s² is the Gram matrix of two atoms
+            found = self._two_atoms.solve(z)
+            with np.errstate(invalid="ignore"):
+                y = found.k / (found.k + self.u) if self.u > 0.0 else np.ones_like(found.k)
+            return FeatureSolution(found.k, y, *found[1:])
         return FeatureSolution(
             *_solve(
                 np.ascontiguousarray(z.real),
@@ -88,6 +94,14 @@ class FeatureEquations(FeatureGaps):
                 self.max_steps,
             )
         )
+
+    @property
+    def _two_atoms(self) -> WeightedGram:
+        """What is left if U does not see the data: b² with mass 1 and u with mass psi_n."""
+        mu, weight = np.array([self.b2, self.u]), np.array([1.0, self.psi_n])
+        weight[mu == 0.0] = 0.0
+        order = np.argsort(mu)
+        return WeightedGram(self.psi_p, mu[order], weight[order])
 
 
 @njit(cache=True, error_model="numpy")
@@ -204,6 +218,11 @@ def _newton(
             f1 = k * bracket - z
             f1_k = k * (bracket + k * (k * s00 - s0 + y * s01))
             f1_y = k * y * (k * s01 - psi_n - s1 + y * s11)
+        elif psi_p < 0.5:  # k is large, and 1 − kS_0 would cancel
+            share = b2 * s0 + y * s1
+            f1 = v2 * y + k * (share - psi_p) - z
+            f1_k = k * (share - psi_p - k * (b2 * s00 + y * s01))
+            f1_y = y * (v2 + k * k * s01)
         else:
             f1 = v2 * y - (psi_p - 1.0) * k - k * k * s0 - z
             f1_k = k * (k * k * s00 - 2.0 * k * s0 - (psi_p - 1.0))
@@ -218,6 +237,8 @@ def _newton(
             if near:
                 size1 = abs(1.0 + psi_n - psi_p) + psi_n * size_y + size_k * e0 + size_y * e1
                 size1 = size_k * size1 + abs(z)
+            elif psi_p < 0.5:
+                size1 = v2 * size_y + size_k * (psi_p + b2 * e0 + size_y * e1) + abs(z)
             else:
                 size1 = v2 * size_y + size_k * (abs(psi_p - 1.0) + size_k * e0) + abs(z)
             size2 = psi_n * (abs(inverse_y) + 1.0) + abs(v2_k) + e1
@@ -241,7 +262,7 @@ def _newton(
     status = 0 if residual < 1e-12 else 4
     if not extra:
         status = 1
-    if wall_k < 1e-60 or wall_y < 1e-60:
+    if wall_k < 1e-150 or wall_y < 1e-150:
         status = 2
     return log_k, wall_k, far_k, log_y, wall_y, far_y, error, residual, status
 

@@ -57,6 +57,7 @@ ComplexArray = NDArray[np.complex128]
 IntArray = NDArray[np.intp]
 
 _HARD_EDGE = 8 * np.finfo(float).eps
+_NEGLIGIBLE = 1e-40  # (1 + psi_n^-1/2)^2 times this is 1e-31 at most
 _BY_K, _UPPER, _LOWER = 0, 1, 2  # how an interval is swept: by k, or by η on the root k_- or k_+
 
 
@@ -99,8 +100,10 @@ class FeatureGaps:
 
     @property
     def has_data(self) -> bool:
-        """Whether the data are seen at all (c > 0 and a positive population eigenvalue)."""
-        return self.c2 > 0.0 and self.eigenvalues.size > 0
+        """Whether U sees the data: not for c = 0, nor if they move its eigenvalues by 1e-30."""
+        if self.c2 == 0.0 or self.eigenvalues.size == 0:
+            return False
+        return bool(self.c2 * self.eigenvalues[-1] > _NEGLIGIBLE * max(self.b2, self.u))
 
     @property
     def total(self) -> float:
@@ -128,18 +131,18 @@ class FeatureGaps:
     @cached_property
     def _spare(self) -> float:
         """psi_n minus the mass of the data directions, 0 where the data law touches 0."""
-        if not self.has_data or self.data_level.is_hard:
-            return 0.0
-        return self.psi_n - float(self.weights.sum())
+        if not self.has_data:
+            return self.psi_n
+        return 0.0 if self.data_level.is_hard else self.psi_n - float(self.weights.sum())
 
     @cached_property
     def _parameters(
         self,
     ) -> tuple[FloatArray, FloatArray, float, float, float, float, float, float]:
-        return (
-            self.c2 * self.eigenvalues, self.weights, self.zero_weight,
-            self.psi_p, self.psi_n, self.b2, self.v2, self.u,
-        )  # fmt: skip
+        rest = (self.psi_p, self.psi_n, self.b2, self.v2, self.u)
+        if not self.has_data:  # every direction counts as one without data
+            return np.empty(0), np.empty(0), 1.0, *rest
+        return self.c2 * self.eigenvalues, self.weights, self.zero_weight, *rest
 
     def solve_real(self, z: FloatArray) -> FeatureSolution:
         """Solve for (k, y) at flat real z − s² outside the support (NaN on it)."""
@@ -153,7 +156,7 @@ class FeatureGaps:
             index = self.gaps.interval[inside]
 
             def distance(i: IntArray, x: FloatArray) -> FloatArray:
-                value = self._value(index[i], x)
+                value = np.clip(self._value(index[i], x), -1e300, 1e300)
                 return (value - target[i]) / (np.abs(value) + np.abs(target[i]))
 
             x = bracketed_root(
@@ -200,7 +203,8 @@ class FeatureGaps:
             *self._parameters, self._spare,
         )  # fmt: skip
         fall = self.psi_p - phi
-        overlap = fall / (self.psi_p * (1.0 + self.c2 * eigenvalue * slope))
+        with np.errstate(invalid="ignore"):
+            overlap = fall / (self.psi_p * (1.0 + self.c2 * eigenvalue * slope))
         visible = fall > 0.0
         return np.where(visible, value, np.nan), np.where(visible, overlap, 0.0)
 
@@ -392,30 +396,32 @@ def _from_pole(pole, tau, offset):
 
 
 @njit(cache=True, error_model="numpy", fastmath=REORDERED)
-def _data_sums(pole, offset, tau, weights, spare):
-    """Large and small parts of ψ_n − df1, and Σ w |τ/(η + τ)|, Σ w τ²/(η + τ)²."""
+def _data_sums(pole, offset, tau, weights):
+    """Weight with τ > |η| and with τ < |η|, rest of −df1, and Σ w |τ/(η + τ)|, Σ w τ²/(η + τ)²."""
     eta = pole + offset
-    whole, rest, size, square = spare, 0.0, 0.0, 0.0
+    high = low = rest = size = square = 0.0
     for j in range(tau.size):
         inverse = 1.0 / _from_pole(pole, tau[j], offset)
         ratio = tau[j] * inverse
         above = tau[j] > abs(eta)
-        whole += 0.0 if above else weights[j]
+        high += weights[j] if above else 0.0
+        low += 0.0 if above else weights[j]
         rest += weights[j] * inverse * (eta if above else -tau[j])
         size += weights[j] * abs(ratio)
         square += weights[j] * ratio * ratio
-    return whole, rest, size, square
+    return high, low, rest, size, square
 
 
 @njit(cache=True, error_model="numpy")
 def _data_ratio(pole, offset, tau, weights, psi_n, spare):
     """κ/η = 1 − df1/ψ_n at η = pole + offset, κ' and Σ w |τ/(η + τ)|.
 
-    Written as ψ_n − Σw, plus w for the eigenvalues below |η|, plus or minus small terms: nothing
-    cancels where ψ_n equals the number of large eigenvalues, and the start is exactly 0 where it
-    equals that of all.
+    Written as ψ_n minus the weight of the eigenvalues above |η|, plus or minus small terms: nothing
+    cancels where ψ_n equals the number of large eigenvalues. Where most are large it is ψ_n − Σw,
+    exactly 0 where ψ_n equals the number of all, plus the weight of those below.
     """
-    whole, rest, size, square = _data_sums(pole, offset, tau, weights, spare)
+    above, below, rest, size, square = _data_sums(pole, offset, tau, weights)
+    whole = spare + below if below < above else psi_n - above
     return (whole + rest) / psi_n, 1.0 - square / psi_n, size
 
 

@@ -105,7 +105,7 @@ class WeightedGram:
             index = self.gaps.interval[inside]
 
             def distance(i: IntArray, x: FloatArray) -> FloatArray:
-                value = self._value(index[i], x)
+                value = np.clip(self._value(index[i], x), -1e300, 1e300)
                 return (value - target[i]) / (np.abs(value) + np.abs(target[i]))
 
             x = bracketed_root(
@@ -290,7 +290,7 @@ def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, total, near, max_steps
         elif moved > 0.5 * np.pi:
             moved, far = np.pi - moved, 1.0 - far
         wall = moved
-    if wall < 1e-60:
+    if wall < 1e-150:
         return log_k, wall, far, error, residual, 2
     if not extra:
         return log_k, wall, far, error, residual, 1
