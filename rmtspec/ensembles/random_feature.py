@@ -162,7 +162,8 @@ class RandomFeatureGram:
     def boundary(self, distance: FloatArray) -> BoundaryValue:
         """Density on the real axis inside the bulks."""
         found = self.equations.solve(distance.astype(np.complex128))
-        density = (1.0 / found.k).imag / (np.pi * self.psi_p)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            density = (1.0 / found.k).imag / (np.pi * self.psi_p)
         return BoundaryValue(density, found.error, found.status)
 
     def transform(self, z: ComplexArray) -> Transform:

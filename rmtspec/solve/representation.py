@@ -25,8 +25,9 @@ NODES = 16
 
 _TAIL = 1e-12  # a panel is done when its last three coefficients are below this times the largest
 _NOISE = 10.0  # ... or below this times the error that the solver reports for its nodes
+_BLIND = 1e-12  # points closer to an edge than this, relative to x, are not asked for
 _MAX_DEPTH = 60
-_MAX_PANELS = 100_000
+_MAX_PANELS = 200  # of one size; more, above 16 a bulk, say that the density is noise
 _HALF = float(np.sqrt(0.5))
 
 _T = np.cos(np.pi * (np.arange(NODES) + 0.5) / NODES)[::-1].copy()
@@ -145,7 +146,7 @@ def represent(
         rough = ~(tail <= np.maximum(_TAIL, _NOISE * noise))
         lost = ~np.isfinite(tail)  # no density at some node: halving cannot mend that for long
         rough &= ~(lost & (depth >= 3))
-        if depth == _MAX_DEPTH - 1 or rough.size > _MAX_PANELS:
+        if depth == _MAX_DEPTH - 1 or rough.size > _MAX_PANELS + 16 * len(edges):
             rough[:] = False
         smooth = ~rough
         done.append((half[smooth], low[smooth], high[smooth], coefficients[smooth], tail[smooth]))
@@ -174,6 +175,9 @@ def _sample(
     u = low[:, None] + 0.5 * (high - low)[:, None] * (_T + 1.0)
     width = (edges[:, 1] - edges[:, 0])[bulk][:, None]
     a, b = edges[bulk, 0][:, None], edges[bulk, 1][:, None]
+    # Closer to an edge than rounding resolves, the smooth factor is that of a safe distance.
+    edge = np.abs(np.where(upper[:, None], b, a))
+    u = np.maximum(u, np.minimum(np.sqrt(_BLIND * edge / width), 0.5))
     x = np.where(upper[:, None], b - width * u * u, a + width * u * u)
     flat = x.ravel()
     order = np.argsort(flat)
@@ -219,7 +223,8 @@ def _assemble(
     start = first[half]
     before = running - total * scale - np.where(start > 0, running[start - 1], 0.0)
     worst = np.zeros(len(edges))
-    np.maximum.at(worst, bulk, tail)
+    with np.errstate(invalid="ignore"):  # NaN where the solver found no density
+        np.maximum.at(worst, bulk, tail)
     coefficients *= scale[:, None]
     return Representation(
         edges, masses, hard, first, low, high, coefficients, coefficients @ _TO_POWERS[:NODES],
