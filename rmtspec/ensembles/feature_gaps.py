@@ -49,7 +49,7 @@ from numpy.typing import NDArray
 
 from ..result import Status
 from ..solve import REORDERED
-from ..solve.edges import Gaps, Intervals, bracketed_root, find_gaps
+from ..solve.edges import Gaps, Intervals, bracketed_root, find_gaps, log_excess
 from .weighted_gram import WeightedGram
 
 FloatArray = NDArray[np.float64]
@@ -162,10 +162,10 @@ class FeatureGaps:
             x = bracketed_root(
                 distance, self.gaps.left[inside], self.gaps.right[inside], xtol=4e-16
             )
-            value, phi, k[outside], y[outside], size, slope = self._map(index, x)
+            value, rise, k[outside], y[outside], size, slope = self._map(index, x)
             rest = np.abs(value - target)
             rounding = (8.0 + np.sqrt(self.weights.size)) * np.finfo(float).eps
-            shift = (rest + rounding * size) / np.abs(phi - self.psi_p)  # of k
+            shift = (rest + rounding * size) / np.abs(rise)  # of k
             moved = shift * np.maximum(1.0 / np.abs(k[outside]), np.abs(slope / y[outside]))
             error[outside] = 4.0 * (moved + rounding)
             residual[outside] = rest / (size + np.abs(target))
@@ -198,11 +198,11 @@ class FeatureGaps:
         branch = np.array([_UPPER, _LOWER] if self.b2 > 0.0 and self.v2 > 0.0 else [_UPPER])
         zero = np.zeros(branch.size)
         pole = np.full(branch.size, -self.c2 * eigenvalue)
-        value, phi, _, _, _, slope = _inverse_map(
+        value, rise, _, _, _, slope = _inverse_map(
             np.arange(branch.size), zero, zero, branch, pole, zero, pole, zero,
             *self._parameters, self._spare,
         )  # fmt: skip
-        fall = self.psi_p - phi
+        fall = -rise
         with np.errstate(invalid="ignore"):
             overlap = fall / (self.psi_p * (1.0 + self.c2 * eigenvalue * slope))
         visible = fall > 0.0
@@ -253,7 +253,7 @@ class FeatureGaps:
         )  # fmt: skip
 
     def _excess(self, index: IntArray, x: FloatArray) -> FloatArray:
-        return np.log(self._map(index, x)[1] / self.psi_p)
+        return log_excess(self._map(index, x)[1], self.psi_p)
 
     def _value(self, index: IntArray, x: FloatArray) -> FloatArray:
         return self._map(index, x)[0]
@@ -283,7 +283,7 @@ class _Rows:
         """Add an interval of k, unless it is empty or would lie below all p eigenvalues."""
         if low < high and (mass < self.model.psi_p or high == np.inf):
             signal = float(self.model.c2 * np.dot(self.model.weights, self.model.eigenvalues))
-            scale = self.model.b2 + self.model.u + signal
+            scale = self.model.b2 + self.model.u + signal or 1.0
             self.rows.append(
                 (low, high, scale, low_value, high_value, mass, _BY_K, 0.0, 0.0, 0.0, 0.0)
             )
@@ -450,23 +450,35 @@ def _solve_eta(kappa, tau, weights, psi_n, spare):
 
 
 @njit(cache=True, error_model="numpy", fastmath=REORDERED)
-def _real_sums(pole, offset, ridge, tau, weights):
-    """∫1/h, ∫τ/h, ∫τ/h² and ∫f, ∫f² of f = (ridge + τ)/h, h = η + τ, the first, second and
-    fourth followed by their sizes ∫|·|."""
-    zeroth = zeroth_size = first = first_size = second = kept = kept_size = squares = 0.0
+def _real_sums(pole, offset, ridge, level, tau, weights):
+    """Sums over f = (ridge + τ)/h and e = τ/h, h = η + τ; level = k/y = η − ridge.
+
+    f and e count as 1 − level/h and 1 − η/h where the last term is small: the ones are kept
+    apart, as the mass that does not count one, because they cancel against psi_p and psi_n.
+    Returns that mass, the rest and its size for f, the same for e, ∫τ/h², and ∫f² without the
+    ones.
+    """
+    eta = pole + offset
+    off_f = rest_f = size_f = off_e = rest_e = size_e = second = squares = 0.0
     for j in range(tau.size):
         inverse = 1.0 / _from_pole(pole, tau[j], offset)
-        fraction = (ridge + tau[j]) * inverse
-        share = weights[j] * inverse
-        zeroth += share
-        zeroth_size += abs(share)
-        first += tau[j] * share
-        first_size += abs(tau[j] * share)
-        second += tau[j] * share * inverse
-        kept += weights[j] * fraction
-        kept_size += weights[j] * abs(fraction)
-        squares += weights[j] * fraction * fraction
-    return zeroth, zeroth_size, first, first_size, second, kept, kept_size, squares
+        whole = (ridge + tau[j]) * inverse
+        missing = level * inverse
+        near = abs(missing) < 0.5
+        off_f += 0.0 if near else weights[j]
+        part = weights[j] * (-missing if near else whole)
+        rest_f += part
+        size_f += abs(part)
+        squares += weights[j] * (missing * (missing - 2.0) if near else whole * whole)
+        share = tau[j] * inverse
+        missing = eta * inverse
+        near = abs(missing) < 0.5
+        off_e += 0.0 if near else weights[j]
+        part = weights[j] * (-missing if near else share)
+        rest_e += part
+        size_e += abs(part)
+        second += weights[j] * share * inverse
+    return off_f, rest_f, size_f, off_e, rest_e, size_e, second, squares
 
 
 @njit(cache=True, error_model="numpy")
@@ -474,9 +486,9 @@ def _inverse_map(
     index, anchor, offset, branch, low_pole, low_offset, high_pole, high_offset,
     tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, spare,
 ):  # fmt: skip
-    """Rows: z − s², Φ, k, y, the size of the terms of z, dy/dk; at points anchor + offset."""
+    """Rows: z − s², dz/dk, k, y, the size of the terms of z, dy/dk; at points anchor + offset."""
     rows = np.empty((6, offset.size))
-    value, phi, k_row, y_row, size, slope = rows
+    value, climb, k_row, y_row, size, slope = rows
     for i in range(offset.size):
         interval = index[i]
         if branch[interval] == 0:
@@ -501,27 +513,29 @@ def _inverse_map(
             y = kb / eta
         else:
             y = ratio * (k / ku if u > 0.0 else 1.0)
-        zeroth, zeroth_size, first, first_size, second, shrunk, shrunk_size, squares = _real_sums(
-            pole, at, b2 / y, tau, weights
+        off_f, rest_f, size_f, off_e, rest_e, size_e, second, squares = _real_sums(
+            pole, at, b2 / y, k / y, tau, weights
         )
-        if zero_weight > 0.0:
-            zeroth += zero_weight * y / kb
-            zeroth_size += zero_weight * abs(y / kb)
-            kept = b2 / kb
-            shrunk += zero_weight * kept
-            shrunk_size += zero_weight * abs(kept)
-            squares += zero_weight * kept * kept
-        # Two forms of the same z: one loses digits at psi_p = 1 + psi_n, the other elsewhere.
-        plain = k * (shrunk - psi_p) + v2 * y
-        plain_size = abs(k) * (shrunk_size + psi_p) + abs(v2 * y)
-        level = k * ((1.0 + psi_n - psi_p) - psi_n * y - k * zeroth / y - first)
-        level_size = abs(k) * (
-            abs(1.0 + psi_n - psi_p) + abs(psi_n * y) + abs(k / y) * zeroth_size + first_size
-        )
+        if zero_weight > 0.0:  # f = b²/(k + b²)
+            near = abs(k) < 0.5 * abs(kb)
+            off_f += 0.0 if near else zero_weight
+            part = zero_weight * (-k if near else b2) / kb
+            rest_f += part
+            size_f += abs(part)
+            whole, missing = b2 / kb, k / kb
+            squares += zero_weight * (missing * (missing - 2.0) if near else whole * whole)
+        # z = k(∫f − ψ_p) + v²y, and v²y = k(ψ_n − ∫e − ψ_n y): either may cancel, not both.
+        count = 1.0 - psi_p - off_f
+        squares += count
+        plain = k * (count + rest_f) + v2 * y
+        plain_size = abs(k) * (abs(count) + size_f) + abs(v2 * y)
+        count += spare + off_e
+        level = k * (count + rest_f - rest_e - psi_n * y)
+        level_size = abs(k) * (abs(count) + size_f + size_e + abs(psi_n * y))
         value[i], size[i] = (plain, plain_size) if plain_size < level_size else (level, level_size)
         m = second / (y * y) + (v2 / (k * k) if v2 > 0.0 else 0.0)
         slope[i] = m * y * y / (psi_n * rise)
         squares += k * k * m * slope[i]
-        phi[i] = squares if rise > 0.0 and np.isfinite(squares) else np.inf
+        climb[i] = squares if rise > 0.0 and np.isfinite(squares) else np.inf
         k_row[i], y_row[i] = k, y
     return rows

@@ -146,6 +146,12 @@ def find_gaps(intervals: Intervals, excess: CoordinateFunction, value: Coordinat
     )
 
 
+def log_excess(rise: FloatArray, aspect: float) -> FloatArray:
+    """F = ln(Φ/P) from dz/dk = Φ − P, exact where the two nearly cancel."""
+    with np.errstate(divide="ignore"):
+        return np.log1p(np.maximum(rise / aspect, -1.0))
+
+
 def crossings(
     intervals: Intervals, excess: CoordinateFunction
 ) -> tuple[IntArray, FloatArray, FloatArray]:
