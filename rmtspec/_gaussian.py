@@ -149,7 +149,8 @@ class _Angles:
     def arcsine_gap(self) -> Array:
         """(α - sin α) - (β - sin β)."""
         h = self.half_difference
-        return 2.0 * _x_minus_sin(h) + 4.0 * np.sin(h) * np.sin(0.5 * self.middle) ** 2
+        gap: Array = 2.0 * _x_minus_sin(h) + 4.0 * np.sin(h) * np.sin(0.5 * self.middle) ** 2
+        return gap
 
     def ramp(self) -> Array:
         """J(sin β) = β sin β + cos β - 1."""
@@ -261,9 +262,9 @@ def polynomial(coefficients: Sequence[float], pair: Noising) -> Moments:
                 term = height * choices * math.sqrt(math.factorial(k)) * half_excess**j * gamma**k
                 alpha[k] += term
                 size[k] += abs(term)
-        k = np.arange(2, order)
+        powers = np.arange(2.0, order)
         power, spread = alpha[2:] ** 2, np.abs(alpha[2:]) * size[2:]
-        kept, lost = pair.correlation**k, pair.power_loss(k.astype(np.float64))
+        kept, lost = pair.correlation**powers, pair.power_loss(powers)
         signal, noise = float(power @ kept), float(power @ lost)
         slope = float(alpha[1]) / pair.gamma if order > 1 else 0.0
         rounding = 4.0 * order * _EPS

@@ -245,7 +245,8 @@ class _Differences:
         # above - below is exact where 2δw is not: the rounding of both points cancels from f.
         square = (rise - self.slope * (above - below)) ** 2 * normal_density(w)
         part = 0.5 * (right - left) * (square @ WEIGHTS)
-        return np.bincount(row, weights=part, minlength=m.size)
+        total = np.bincount(row, weights=part, minlength=m.size)
+        return total.astype(np.float64)
 
     def _outer_edges(self, shifted: bool) -> Array:
         """Panels of σ, or panels about their ends, and a ladder on the scale δ about each break."""

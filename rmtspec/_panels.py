@@ -128,7 +128,7 @@ def _refine(
         plateau = (tail > 0.5 * ancestors.max(axis=1)) & (weight * tail <= 1e-11 * size)
         tiny = width <= np.maximum(4.0 * np.spacing(np.abs(middle)), _SMALLEST)
         split = ~(resolved | plateau | tiny)
-        count += np.count_nonzero(split)
+        count += int(np.count_nonzero(split))
         if count > MOST_PANELS:
             split[:] = False
         given_up = ~(resolved | split | tiny)
@@ -155,7 +155,8 @@ def _unresolved(
     ends = 0.5 * (left + right)[:, None] + 0.5 * (right - left)[:, None] * _ENDS
     actual = finite_values(function, gamma * ends.ravel()).reshape(ends.shape)
     missed = np.abs(series @ _AT_ENDS - actual)
-    return np.maximum(np.max(np.abs(series[:, -4:]), axis=1), np.max(missed, axis=1))
+    tail: Array = np.maximum(np.max(np.abs(series[:, -4:]), axis=1), np.max(missed, axis=1))
+    return tail
 
 
 def _breaks(panels: Array) -> Array:
