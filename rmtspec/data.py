@@ -151,12 +151,9 @@ def standardise(x: ArrayLike) -> NDArray[np.float64]:
 
 def _read_numpy(file: Path) -> NDArray[np.generic]:
     with file.open("rb") as stream:
-        if stream.read(6) == b"\x93NUMPY":
-            # Mapped first: a header that promises more than the file holds is refused, not
-            # allocated.
-            return np.array(np.load(file, mmap_mode="r", allow_pickle=False))
-        stream.seek(0)
         archive = np.load(stream, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            return archive
         names = list(archive)
         if len(names) != 1 and "x" not in names:
             raise ValueError(f"it must hold one array, or one named 'x', got {names}")

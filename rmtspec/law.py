@@ -15,6 +15,7 @@ from .result import ConvergenceWarning, warn_unconverged
 from .solve.edges import Gaps
 from .solve.representation import Representation, represent
 
+_MASS_TOLERANCE = 1e-9
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
@@ -130,10 +131,13 @@ class SpectralLaw:
 
     @cached_property
     def atoms(self) -> FloatArray:
-        """(j, 2) location and mass of each atom."""
-        atoms = np.array(self._ensemble.atoms, dtype=np.float64).reshape(-1, 2)
-        atoms[:, 0] += self.origin
-        return _read_only(atoms)
+        """(j, 2) location and mass of each atom, bulks narrower than 1e-13 of x included."""
+        return _read_only(self._atoms + np.array([self.origin, 0.0]))
+
+    @cached_property
+    def _atoms(self) -> FloatArray:
+        """(j, 2) distance from `origin` and mass of each atom."""
+        return np.concatenate([self._ensemble.atoms, self._ensemble.gaps.narrow])
 
     @cached_property
     def outliers(self) -> FloatArray:
@@ -162,6 +166,14 @@ class SpectralLaw:
         if failed:
             points, status = (np.concatenate(part) for part in zip(*failed, strict=True))
             warn_unconverged("SpectralLaw", self.origin + points, status, stacklevel=4)
+        worst = float(np.abs(made.defect[np.isfinite(made.defect)]).max(initial=0.0))
+        if worst > _MASS_TOLERANCE:
+            warnings.warn(
+                f"SpectralLaw: a bulk has its exact mass only within {worst:.1e}; its density is "
+                "that uncertain (mass_defect says which bulk)",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
         return made
 
     def density(self, x: ArrayLike, *, from_origin: bool = False) -> FloatArray:
@@ -194,7 +206,7 @@ class SpectralLaw:
         points = _checks.real_array("x", x, infinite=True)
         distance = points.ravel() - (0.0 if from_origin else self.origin)
         total = self._bulks.mass_below(distance)
-        for location, mass in self._ensemble.atoms:
+        for location, mass in self._atoms:
             total += mass * (distance >= location)
         return np.minimum(total, 1.0).reshape(points.shape)
 
@@ -230,7 +242,7 @@ class SpectralLaw:
     @cached_property
     def _pieces(self) -> tuple[FloatArray, NDArray[np.intp], FloatArray]:
         """Distance, bulk number (−1 for an atom) and mass of atoms and bulks, ascending."""
-        starts = np.concatenate([self._ensemble.atoms[:, 0], self.edges[:, 0]])
+        starts = np.concatenate([self._atoms[:, 0], self.edges[:, 0]])
         kinds = np.concatenate(
             [np.full(len(self.atoms), -1, dtype=np.intp), np.arange(len(self.masses))]
         )

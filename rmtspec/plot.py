@@ -227,6 +227,15 @@ def _draw_bulks(
         height = height * distance if logarithmic else height
         place = distance if logarithmic else law.origin + distance
         if not np.any(height > 0.0):
+            # Edges and mass of a bulk are known even where its density did not converge.
+            ax.axvspan(
+                place[0],
+                place[-1],
+                facecolor="none",
+                edgecolor=colours[label],
+                hatch="//",
+                label=legend.pop(label, None),
+            )
             continue
         # The outline keeps a bulk visible that is thinner than a pixel.
         ax.fill_between(
@@ -274,7 +283,7 @@ def _legend_texts(law: SpectralLaw, labels: list[str]) -> dict[str, str]:
 
 def _set_limits(ax: Axes, law: SpectralLaw, peaks: list[float], logarithmic: bool) -> None:
     edges, origin = np.asarray(law.edges), float(law.origin)
-    if not peaks:
+    if not edges.size:
         return
     outliers = np.asarray(law.outliers) - origin
     outliers = outliers[np.isfinite(outliers)]
@@ -283,13 +292,13 @@ def _set_limits(ax: Axes, law: SpectralLaw, peaks: list[float], logarithmic: boo
         shown = np.concatenate([edges.ravel(), outliers, atoms])
         margin = 0.05 * (shown.max() - shown.min())
         ax.set_xlim(origin + shown.min() - margin, origin + shown.max() + margin)
-        ax.set_ylim(0.0, 1.15 * max(peaks))
+        ax.set_ylim(0.0, 1.15 * max(peaks, default=1.0))
         return
     low = edges[0, 0] if edges[0, 0] > 0.0 else edges[0, 1] * 10.0**-_HARD_EDGE_DECADES
     shown = np.log10(np.concatenate([[low, edges[-1, 1]], outliers[outliers > 0.0]]))
     margin = 0.06 * (shown.max() - shown.min())
     ax.set_xlim(10.0 ** (shown.min() - margin), 10.0 ** (shown.max() + margin))
-    ax.set_ylim(min(peaks) / 30.0, max(peaks) * 6.0)
+    ax.set_ylim(min(peaks, default=1.0) / 30.0, max(peaks, default=1.0) * 6.0)
 
 
 def _draw_atoms(ax: Axes, law: SpectralLaw, logarithmic: bool) -> None:

@@ -184,9 +184,9 @@ class PopulationSpectrum:
         Returns
         -------
         PopulationSpectrum
-            With weights that are multiples of 1/d and `dimension` = d, `samples` = n. At least
-            d - n of the eigenvalues, d - n + 1 after centring, are exactly 0, and so is every
-            one below 1e-12 of the largest.
+            With weights that are multiples of 1/d and `dimension` = d, `samples` = n. What falls
+            below 1e-12 of the largest eigenvalue is rounding and set to 0; so at least d - n of
+            the eigenvalues, d - n + 1 after centring, are exactly 0.
 
         Raises
         ------
@@ -225,7 +225,6 @@ class PopulationSpectrum:
         singular = np.linalg.svd(data / scale, compute_uv=False)
         squared = (singular * scale) ** 2 / samples
         squared[squared < RANK_TOLERANCE * squared[0]] = 0.0
-        squared[samples - 1 if center else samples :] = 0.0
         eigenvalues = np.zeros(dimension)
         eigenvalues[: squared.size] = squared
         return cls(eigenvalues, samples=samples)

@@ -260,8 +260,8 @@ class RandomFeatureModel:
         z : array_like, any shape
             Complex, or real off the support.
         rtol : float in [4 eps, 1]
-            A point whose error bound exceeds it (within 1e-12 of an edge, say) counts as not
-            converged.
+            A point at which the error bound of k and y exceeds it (within 1e-12 of an edge, say)
+            counts as not converged.
 
         Returns
         -------
@@ -302,18 +302,18 @@ class RandomFeatureModel:
         middle = [("sample", (psi_n - rank) * has_v), ("noise", (1.0 - rank) * has_b)]
         if at.b**2 > at.v**2 / psi_n:
             middle.reverse()
-        left, found, upper = psi_p, [], np.inf
+        taken, found, upper = 0.0, [], np.inf
         for name, share in [("fast", rank), *middle, ("slow", rank * (has_v and has_b))]:
-            mass = min(share, left)
-            if mass <= 1e-12 * psi_p:
+            mass = min(share, psi_p - taken)
+            if mass <= 1e-14 * (1.0 + psi_n):  # rounding of psi_n - rank
                 continue
-            left -= mass
-            lower, merged = self._end_above((psi_p - left) / psi_p)
+            taken += mass
+            lower, merged = self._end_above(taken / psi_p)
             if np.isinf(upper):
                 upper = float(self._law.support[-1, 1])
-            found.append(
-                Family(name, mass / psi_p, lower, upper, psi_p / (at.delta * lower), merged)
-            )
+            rate = at.delta * lower
+            tau = psi_p / rate if rate > 0.0 else np.inf
+            found.append(Family(name, mass / psi_p, lower, upper, tau, merged))
             upper = self._next_edge_below(lower) if not merged else lower
         return tuple(found)
 
@@ -321,7 +321,7 @@ class RandomFeatureModel:
         """Lower end of the given top fraction of the spectrum, and whether it is inside a bulk."""
         law = self._law
         above = law.masses[::-1].cumsum()[::-1]
-        edge = np.abs(above - fraction) <= 1e-10
+        edge = np.abs(above - fraction) <= 1e-10 * fraction
         if np.any(edge):
             return float(law.support[edge, 0][0]), False
         return float(law.quantile(max(1.0 - fraction, 0.0))), True
@@ -341,7 +341,10 @@ class RandomFeatureModel:
             spans.append((family.name, top, top + family.mass))
             top += family.mass
         for high, low in pairwise(above):
-            inside = [n for n, start, stop in spans if start < high - 1e-10 and stop > low + 1e-10]
+            margin = 1e-10 * high
+            inside = [
+                n for n, start, stop in spans if start < high - margin and stop > low + margin
+            ]
             names.append(" + ".join(inside))
         return tuple(names)
 
@@ -447,7 +450,7 @@ class RandomFeatureModel:
         top = float(self._law.support[-1, 1]) if len(self._law.masses) else self.floor
 
         def balance(z: float) -> float:
-            found = self.resolvent(z)
+            found = self.ensemble.solve(z, rtol=1.0)  # only the sign matters
             return float((1.0 / found.y + pull * found.q).real)
 
         from scipy.optimize import brentq

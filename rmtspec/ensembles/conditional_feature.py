@@ -121,5 +121,8 @@ class ConditionalEquations:
 
     def _with_shrinkage(self, found: GramSolution) -> FeatureSolution:
         u = self.v2 / self.psi_n
-        y = found.k / (found.k + u) if u > 0.0 else np.ones_like(found.k)
-        return FeatureSolution(found.k, y, found.error, found.residual, found.status)
+        if u == 0.0:
+            return FeatureSolution(found.k, np.ones_like(found.k), *found[1:])
+        shifted = found.k + u
+        error = found.error * np.maximum(1.0, np.abs(u / shifted))
+        return FeatureSolution(found.k, found.k / shifted, error, found.residual, found.status)

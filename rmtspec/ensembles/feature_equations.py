@@ -32,8 +32,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ..solve import REORDERED
 from ..solve.edges import Gaps
 from .feature_gaps import FeatureGaps, FeatureSolution
+from .weighted_gram import WeightedGram
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -79,6 +81,11 @@ class FeatureEquations(FeatureGaps):
 
         Real points must lie inside a bulk; outside use `solve_real`.
         """
+        if not self.has_data:  # U − s² is the Gram matrix of two atoms
+            found = self._two_atoms.solve(z)
+            with np.errstate(invalid="ignore"):
+                y = found.k / (found.k + self.u) if self.u > 0.0 else np.ones_like(found.k)
+            return FeatureSolution(found.k, y, *found[1:])
         return FeatureSolution(
             *_solve(
                 np.ascontiguousarray(z.real),
@@ -88,6 +95,14 @@ class FeatureEquations(FeatureGaps):
             )
         )
 
+    @property
+    def _two_atoms(self) -> WeightedGram:
+        """What is left if U does not see the data: b² with mass 1 and u with mass psi_n."""
+        mu, weight = np.array([self.b2, self.u]), np.array([1.0, self.psi_n])
+        weight[mu == 0.0] = 0.0
+        order = np.argsort(mu)
+        return WeightedGram(self.psi_p, mu[order], weight[order])
+
 
 @njit(cache=True, error_model="numpy")
 def _reciprocal(x):
@@ -95,7 +110,26 @@ def _reciprocal(x):
     return complex(x.real * scale, -x.imag * scale)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", fastmath=REORDERED)
+def _first_sums(k, y, tau, weights, zero_weight, b2):
+    """S_0 and c²S_1, with c²l = τ."""
+    kr, ki, yr, yi = k.real + b2, k.imag, y.real, y.imag
+    r0 = i0 = r1 = i1 = 0.0
+    for j in range(tau.size):
+        gr, gi = kr + tau[j] * yr, ki + tau[j] * yi
+        scale = weights[j] / (gr * gr + gi * gi)
+        r0 += scale * gr
+        i0 -= scale * gi
+        r1 += tau[j] * scale * gr
+        i1 -= tau[j] * scale * gi
+    if zero_weight > 0.0:
+        scale = zero_weight / (kr * kr + ki * ki)
+        r0 += scale * kr
+        i0 -= scale * ki
+    return complex(r0, i0), complex(r1, i1)
+
+
+@njit(cache=True, error_model="numpy", fastmath=REORDERED)
 def _sums(k, y, tau, weights, zero_weight, b2):
     """S_0, c²S_1, ∫1/g², ∫c²l/g², ∫c⁴l²/g², and rounding sizes of the first two.
 
@@ -172,49 +206,55 @@ def _newton(
     near = abs(1.0 + psi_n - psi_p) < 0.5 * psi_p
     ulp = (8.0 + np.sqrt(weights.size)) * eps
     extra = False
-    error = residual = np.inf
-    for _ in range(max_steps):
+    error = residual = rounding = np.inf
+    for step in range(max_steps):
         k, y = _phase(log_k, wall_k, far_k), _phase(log_y, wall_y, far_y)
         s0, s1, s00, s01, s11, e0, e1 = _sums(k, y, tau, weights, zero_weight, b2)
         inverse_y, v2_k = _reciprocal(y), v2 * _reciprocal(k)
         f2 = psi_n * (inverse_y - 1.0) - v2_k - s1
         f2_k, f2_y = v2_k + k * s01, s11 * y - psi_n * inverse_y
-        size_k, size_y = abs(k), abs(y)
-        size2 = psi_n * (abs(inverse_y) + 1.0) + abs(v2_k) + e1
         if near:
             bracket = (1.0 + psi_n - psi_p) - psi_n * y - k * s0 - y * s1
             f1 = k * bracket - z
             f1_k = k * (bracket + k * (k * s00 - s0 + y * s01))
             f1_y = k * y * (k * s01 - psi_n - s1 + y * s11)
-            size1 = size_k * (abs(1.0 + psi_n - psi_p) + psi_n * size_y + size_k * e0 + size_y * e1)
+        elif psi_p < 0.5:  # k is large, and 1 − kS_0 would cancel
+            share = b2 * s0 + y * s1
+            f1 = v2 * y + k * (share - psi_p) - z
+            f1_k = k * (share - psi_p - k * (b2 * s00 + y * s01))
+            f1_y = y * (v2 + k * k * s01)
         else:
             f1 = v2 * y - (psi_p - 1.0) * k - k * k * s0 - z
             f1_k = k * (k * k * s00 - 2.0 * k * s0 - (psi_p - 1.0))
             f1_y = y * (v2 + k * k * s01)
-            size1 = v2 * size_y + size_k * (abs(psi_p - 1.0) + size_k * e0)
-        size1 += abs(z)
         inverse = _reciprocal(f1_k * f2_y - f1_y * f2_k)
         step_k, step_y = (f1_y * f2 - f2_y * f1) * inverse, (f2_k * f1 - f1_k * f2) * inverse
         length = max(abs(step_k), abs(step_y))
         if not np.isfinite(length):
             return log_k, wall_k, far_k, log_y, wall_y, far_y, np.inf, np.inf, 3
-        residual = max(abs(f1) / size1, abs(f2) / size2)
-        gain = abs(inverse)
-        error = 4.0 * (
-            length
-            + ulp * gain * max(
-                abs(f2_y) * size1 + abs(f1_y) * size2, abs(f2_k) * size1 + abs(f1_k) * size2
-            )
-            + eps * (1.0 + abs(log_k) + abs(log_y))
-        )  # fmt: skip
+        if extra or length < 1e-6 or step == max_steps - 1:
+            size_k, size_y = abs(k), abs(y)
+            if near:
+                size1 = abs(1.0 + psi_n - psi_p) + psi_n * size_y + size_k * e0 + size_y * e1
+                size1 = size_k * size1 + abs(z)
+            elif psi_p < 0.5:
+                size1 = v2 * size_y + size_k * (psi_p + b2 * e0 + size_y * e1) + abs(z)
+            else:
+                size1 = v2 * size_y + size_k * (abs(psi_p - 1.0) + size_k * e0) + abs(z)
+            size2 = psi_n * (abs(inverse_y) + 1.0) + abs(v2_k) + e1
+            residual = max(abs(f1) / size1, abs(f2) / size2)
+            spread_k = abs(f2_y) * size1 + abs(f1_y) * size2
+            spread_y = abs(f2_k) * size1 + abs(f1_k) * size2
+            rounding = ulp * abs(inverse) * max(spread_k, spread_y)
+            error = 4.0 * (length + rounding + eps * (1.0 + abs(log_k) + abs(log_y)))
         if extra:
             break
         if length > 1.5:
             step_k *= 1.5 / length
             step_y *= 1.5 / length
-        extra = (
-            length < 1e-8 and abs(step_k.imag) < 1e-6 * wall_k and abs(step_y.imag) < 1e-6 * wall_y
-        )
+        turn = max(abs(step_k.imag) / wall_k, abs(step_y.imag) / wall_y)
+        # Near an edge the root is almost double, and steps stop shrinking at rounding level.
+        extra = (length < 1e-8 and turn < 1e-6) or (length < 0.25 * rounding < 1e-6 and turn < 0.1)
         log_k += step_k.real
         log_y += step_y.real
         wall_k, far_k = _moved(wall_k, far_k, step_k.imag)
@@ -222,7 +262,7 @@ def _newton(
     status = 0 if residual < 1e-12 else 4
     if not extra:
         status = 1
-    if wall_k < 1e-60 or wall_y < 1e-60:
+    if wall_k < 1e-150 or wall_y < 1e-150:
         status = 2
     return log_k, wall_k, far_k, log_y, wall_y, far_y, error, residual, status
 
@@ -243,7 +283,7 @@ def _cold(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps):
     q, d = -_reciprocal(tilted), complex(1.0, 1e-6)
     for _ in range(8):
         k, y = _reciprocal(psi_p * q), _reciprocal(d)
-        s0, s1, _, _, _, _, _ = _sums(k, y, tau, weights, zero_weight, b2)
+        s0, s1 = _first_sums(k, y, tau, weights, zero_weight, b2)
         q = 0.5 * q + 0.5 * _reciprocal(v2 * y + k * (1.0 - k * s0) - z)
         d = 0.5 * d + 0.5 * (1.0 + (v2 * psi_p * q + s1) / psi_n)
     log_k, wall_k, far_k = _polar(_reciprocal(psi_p * q))

@@ -41,14 +41,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from ..result import Status
-from ..solve.edges import Gaps, Intervals, bracketed_root, find_gaps
+from ..solve import REORDERED
+from ..solve.edges import Gaps, Intervals, bracketed_root, find_gaps, log_excess
 from .weighted_gram import WeightedGram
 
 FloatArray = NDArray[np.float64]
@@ -56,6 +57,7 @@ ComplexArray = NDArray[np.complex128]
 IntArray = NDArray[np.intp]
 
 _HARD_EDGE = 8 * np.finfo(float).eps
+_NEGLIGIBLE = 1e-40  # (1 + psi_n^-1/2)^2 times this is 1e-31 at most
 _BY_K, _UPPER, _LOWER = 0, 1, 2  # how an interval is swept: by k, or by η on the root k_- or k_+
 
 
@@ -98,8 +100,10 @@ class FeatureGaps:
 
     @property
     def has_data(self) -> bool:
-        """Whether the data are seen at all (c > 0 and a positive population eigenvalue)."""
-        return self.c2 > 0.0 and self.eigenvalues.size > 0
+        """Whether U sees the data: not for c = 0, nor if they move its eigenvalues by 1e-30."""
+        if self.c2 == 0.0 or self.eigenvalues.size == 0:
+            return False
+        return bool(self.c2 * self.eigenvalues[-1] > _NEGLIGIBLE * max(self.b2, self.u))
 
     @property
     def total(self) -> float:
@@ -124,21 +128,21 @@ class FeatureGaps:
         """Mass of the eigenvalue s²."""
         return 0.0 if self.is_hard else max(0.0, 1.0 - self.total / self.psi_p)
 
-    @property
+    @cached_property
     def _spare(self) -> float:
         """psi_n minus the mass of the data directions, 0 where the data law touches 0."""
-        if not self.has_data or self.data_level.is_hard:
-            return 0.0
-        return self.psi_n - float(self.weights.sum())
+        if not self.has_data:
+            return self.psi_n
+        return 0.0 if self.data_level.is_hard else self.psi_n - float(self.weights.sum())
 
-    @property
+    @cached_property
     def _parameters(
         self,
     ) -> tuple[FloatArray, FloatArray, float, float, float, float, float, float]:
-        return (
-            self.c2 * self.eigenvalues, self.weights, self.zero_weight,
-            self.psi_p, self.psi_n, self.b2, self.v2, self.u,
-        )  # fmt: skip
+        rest = (self.psi_p, self.psi_n, self.b2, self.v2, self.u)
+        if not self.has_data:  # every direction counts as one without data
+            return np.empty(0), np.empty(0), 1.0, *rest
+        return self.c2 * self.eigenvalues, self.weights, self.zero_weight, *rest
 
     def solve_real(self, z: FloatArray) -> FeatureSolution:
         """Solve for (k, y) at flat real z − s² outside the support (NaN on it)."""
@@ -152,17 +156,18 @@ class FeatureGaps:
             index = self.gaps.interval[inside]
 
             def distance(i: IntArray, x: FloatArray) -> FloatArray:
-                value = self._value(index[i], x)
+                value = np.clip(self._value(index[i], x), -1e300, 1e300)
                 return (value - target[i]) / (np.abs(value) + np.abs(target[i]))
 
             x = bracketed_root(
                 distance, self.gaps.left[inside], self.gaps.right[inside], xtol=4e-16
             )
-            value, phi, k[outside], y[outside], size = self._map(index, x)
-            gain = 1.0 / (np.abs(phi - self.psi_p) * np.abs(k[outside]))
+            value, rise, k[outside], y[outside], size, slope = self._map(index, x)
             rest = np.abs(value - target)
             rounding = (8.0 + np.sqrt(self.weights.size)) * np.finfo(float).eps
-            error[outside] = 4.0 * (rest + rounding * size) * gain
+            shift = (rest + rounding * size) / np.abs(rise)  # of k
+            moved = shift * np.maximum(1.0 / np.abs(k[outside]), np.abs(slope / y[outside]))
+            error[outside] = 4.0 * (moved + rounding)
             residual[outside] = rest / (size + np.abs(target))
             status[outside] = np.where(
                 residual[outside] < 1e-12, Status.CONVERGED, Status.PRECISION_EXHAUSTED
@@ -193,11 +198,13 @@ class FeatureGaps:
         branch = np.array([_UPPER, _LOWER] if self.b2 > 0.0 and self.v2 > 0.0 else [_UPPER])
         zero = np.zeros(branch.size)
         pole = np.full(branch.size, -self.c2 * eigenvalue)
-        value, phi, _, _, _, slope = _inverse_map(
-            branch, zero, zero, pole, zero, pole, zero, *self._parameters, self._spare
-        )
-        fall = self.psi_p - phi
-        overlap = fall / (self.psi_p * (1.0 + self.c2 * eigenvalue * slope))
+        value, rise, _, _, _, slope = _inverse_map(
+            np.arange(branch.size), zero, zero, branch, pole, zero, pole, zero,
+            *self._parameters, self._spare,
+        )  # fmt: skip
+        fall = -rise
+        with np.errstate(invalid="ignore"):
+            overlap = fall / (self.psi_p * (1.0 + self.c2 * eigenvalue * slope))
         visible = fall > 0.0
         return np.where(visible, value, np.nan), np.where(visible, overlap, 0.0)
 
@@ -211,7 +218,7 @@ class FeatureGaps:
         tip = -np.sqrt(self.b2 * self.u)  # k_- and k_+ meet here
         ends = []
         for x in (self.gaps.left[below], self.gaps.right[below]):
-            _, _, k, y, _ = self._map(index, x)
+            _, _, k, y, _, _ = self._map(index, x)
             with np.errstate(divide="ignore", invalid="ignore"):
                 ends.append(np.where(k < tip, np.maximum(-(k + self.b2) / (y * self.c2), 0.0), 0.0))
         ends[0][np.isposinf(self.gaps.upper[below])] = np.inf
@@ -231,19 +238,22 @@ class FeatureGaps:
     def _intervals(self) -> Intervals:
         return self._table.intervals
 
-    def _map(self, index: IntArray, x: FloatArray) -> tuple[FloatArray, ...]:
-        """z − s², Φ, k, y and the size of the terms of z at coordinate x of an interval."""
+    def _map(self, index: IntArray, x: FloatArray) -> FloatArray:
+        """Rows of `_inverse_map` at coordinate x of an interval."""
         anchor, offset = self._intervals.point(index, x)
+        return _inverse_map(index, anchor, offset, *self._map_arguments)
+
+    @cached_property
+    def _map_arguments(self) -> tuple[Any, ...]:
         table = self._table
-        return _inverse_map(
-            self._intervals.branch[index], anchor, offset,
-            table.low_pole[index], table.low_offset[index],
-            table.high_pole[index], table.high_offset[index],
+        return (
+            table.intervals.branch,
+            table.low_pole, table.low_offset, table.high_pole, table.high_offset,
             *self._parameters, self._spare,
-        )[:5]  # fmt: skip
+        )  # fmt: skip
 
     def _excess(self, index: IntArray, x: FloatArray) -> FloatArray:
-        return np.log(self._map(index, x)[1] / self.psi_p)
+        return log_excess(self._map(index, x)[1], self.psi_p)
 
     def _value(self, index: IntArray, x: FloatArray) -> FloatArray:
         return self._map(index, x)[0]
@@ -273,7 +283,7 @@ class _Rows:
         """Add an interval of k, unless it is empty or would lie below all p eigenvalues."""
         if low < high and (mass < self.model.psi_p or high == np.inf):
             signal = float(self.model.c2 * np.dot(self.model.weights, self.model.eigenvalues))
-            scale = self.model.b2 + self.model.u + signal
+            scale = self.model.b2 + self.model.u + signal or 1.0
             self.rows.append(
                 (low, high, scale, low_value, high_value, mass, _BY_K, 0.0, 0.0, 0.0, 0.0)
             )
@@ -380,25 +390,38 @@ def _roots(kappa, b2, u):
 
 
 @njit(cache=True, error_model="numpy")
+def _from_pole(pole, tau, offset):
+    """η + τ at η = pole + offset, in the order that is exact next to the pole."""
+    return (pole + tau) + offset
+
+
+@njit(cache=True, error_model="numpy", fastmath=REORDERED)
+def _data_sums(pole, offset, tau, weights):
+    """Weight with τ > |η| and with τ < |η|, rest of −df1, and Σ w |τ/(η + τ)|, Σ w τ²/(η + τ)²."""
+    eta = pole + offset
+    high = low = rest = size = square = 0.0
+    for j in range(tau.size):
+        inverse = 1.0 / _from_pole(pole, tau[j], offset)
+        ratio = tau[j] * inverse
+        above = tau[j] > abs(eta)
+        high += weights[j] if above else 0.0
+        low += 0.0 if above else weights[j]
+        rest += weights[j] * inverse * (eta if above else -tau[j])
+        size += weights[j] * abs(ratio)
+        square += weights[j] * ratio * ratio
+    return high, low, rest, size, square
+
+
+@njit(cache=True, error_model="numpy")
 def _data_ratio(pole, offset, tau, weights, psi_n, spare):
     """κ/η = 1 − df1/ψ_n at η = pole + offset, κ' and Σ w |τ/(η + τ)|.
 
-    Written as ψ_n − Σw, plus w for the eigenvalues below |η|, plus or minus small terms: nothing
-    cancels where ψ_n equals the number of large eigenvalues, and the start is exactly 0 where it
-    equals that of all.
+    Written as ψ_n minus the weight of the eigenvalues above |η|, plus or minus small terms: nothing
+    cancels where ψ_n equals the number of large eigenvalues. Where most are large it is ψ_n − Σw,
+    exactly 0 where ψ_n equals the number of all, plus the weight of those below.
     """
-    eta = pole + offset
-    whole, rest, size, square = spare, 0.0, 0.0, 0.0
-    for j in range(tau.size):
-        inverse = 1.0 / ((pole + tau[j]) + offset)
-        ratio = tau[j] * inverse
-        if tau[j] > abs(eta):
-            rest += weights[j] * eta * inverse
-        else:
-            whole += weights[j]
-            rest -= weights[j] * ratio
-        size += weights[j] * abs(ratio)
-        square += weights[j] * ratio * ratio
+    above, below, rest, size, square = _data_sums(pole, offset, tau, weights)
+    whole = spare + below if below < above else psi_n - above
     return (whole + rest) / psi_n, 1.0 - square / psi_n, size
 
 
@@ -426,17 +449,49 @@ def _solve_eta(kappa, tau, weights, psi_n, spare):
     return pole, offset
 
 
+@njit(cache=True, error_model="numpy", fastmath=REORDERED)
+def _real_sums(pole, offset, ridge, level, tau, weights):
+    """Sums over f = (ridge + τ)/h and e = τ/h, h = η + τ; level = k/y = η − ridge.
+
+    f and e count as 1 − level/h and 1 − η/h where the last term is small: the ones are kept
+    apart, as the mass that does not count one, because they cancel against psi_p and psi_n.
+    Returns that mass, the rest and its size for f, the same for e, ∫τ/h², and ∫f² without the
+    ones.
+    """
+    eta = pole + offset
+    off_f = rest_f = size_f = off_e = rest_e = size_e = second = squares = 0.0
+    for j in range(tau.size):
+        inverse = 1.0 / _from_pole(pole, tau[j], offset)
+        whole = (ridge + tau[j]) * inverse
+        missing = level * inverse
+        near = abs(missing) < 0.5
+        off_f += 0.0 if near else weights[j]
+        part = weights[j] * (-missing if near else whole)
+        rest_f += part
+        size_f += abs(part)
+        squares += weights[j] * (missing * (missing - 2.0) if near else whole * whole)
+        share = tau[j] * inverse
+        missing = eta * inverse
+        near = abs(missing) < 0.5
+        off_e += 0.0 if near else weights[j]
+        part = weights[j] * (-missing if near else share)
+        rest_e += part
+        size_e += abs(part)
+        second += weights[j] * share * inverse
+    return off_f, rest_f, size_f, off_e, rest_e, size_e, second, squares
+
+
 @njit(cache=True, error_model="numpy")
 def _inverse_map(
-    branch, anchor, offset, low_pole, low_offset, high_pole, high_offset,
+    index, anchor, offset, branch, low_pole, low_offset, high_pole, high_offset,
     tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, spare,
 ):  # fmt: skip
-    """z − s², Φ, k, y, the size of the terms of z, and dy/dk, at real points of the inverse map."""
-    count = offset.size
-    value, phi, size, slope = np.empty(count), np.empty(count), np.empty(count), np.empty(count)
-    k_out, y_out = np.empty(count), np.empty(count)
-    for i in range(count):
-        if branch[i] == 0:
+    """Rows: z − s², dz/dk, k, y, the size of the terms of z, dy/dk; at points anchor + offset."""
+    rows = np.empty((6, offset.size))
+    value, climb, k_row, y_row, size, slope = rows
+    for i in range(offset.size):
+        interval = index[i]
+        if branch[interval] == 0:
             k = anchor[i] + offset[i]
             kb, ku = (anchor[i] + b2) + offset[i], (anchor[i] + u) + offset[i]
             pole, at = 0.0, 1.0
@@ -445,12 +500,12 @@ def _inverse_map(
             ratio, rise, df1 = _data_ratio(pole, at, tau, weights, psi_n, spare)
         else:
             if offset[i] > 0.0:
-                pole, at = low_pole[i], low_offset[i] + offset[i]
+                pole, at = low_pole[interval], low_offset[interval] + offset[i]
             else:
-                pole, at = high_pole[i], high_offset[i] + offset[i]
+                pole, at = high_pole[interval], high_offset[interval] + offset[i]
             ratio, rise, df1 = _data_ratio(pole, at, tau, weights, psi_n, spare)
             roots = _roots((pole + at) * ratio, b2, u)
-            k, kb, ku = roots[:3] if branch[i] == 1 else roots[3:]
+            k, kb, ku = roots[:3] if branch[interval] == 1 else roots[3:]
         eta = pole + at
         along_b = (abs(k) + b2) / abs(kb)
         along_u = (1.0 + df1 / psi_n) / abs(ratio) + ((abs(k) + u) / abs(ku) if u > 0.0 else 0.0)
@@ -458,37 +513,29 @@ def _inverse_map(
             y = kb / eta
         else:
             y = ratio * (k / ku if u > 0.0 else 1.0)
-        zeroth = zeroth_size = first = first_size = second = shrunk = shrunk_size = 0.0
-        squares = 0.0
-        for j in range(tau.size):
-            inverse = 1.0 / ((pole + tau[j]) + at)
-            zeroth += weights[j] * inverse
-            zeroth_size += weights[j] * abs(inverse)
-            first += weights[j] * tau[j] * inverse
-            first_size += weights[j] * abs(tau[j] * inverse)
-            second += weights[j] * tau[j] * inverse * inverse
-            kept = (b2 / y + tau[j]) * inverse
-            shrunk += weights[j] * kept
-            shrunk_size += weights[j] * abs(kept)
-            squares += weights[j] * kept * kept
-        if zero_weight > 0.0:
-            zeroth += zero_weight * y / kb
-            zeroth_size += zero_weight * abs(y / kb)
-            kept = b2 / kb
-            shrunk += zero_weight * kept
-            shrunk_size += zero_weight * abs(kept)
-            squares += zero_weight * kept * kept
-        # Two forms of the same z: one loses digits at psi_p = 1 + psi_n, the other elsewhere.
-        plain = k * (shrunk - psi_p) + v2 * y
-        plain_size = abs(k) * (shrunk_size + psi_p) + abs(v2 * y)
-        level = k * ((1.0 + psi_n - psi_p) - psi_n * y - k * zeroth / y - first)
-        level_size = abs(k) * (
-            abs(1.0 + psi_n - psi_p) + abs(psi_n * y) + abs(k / y) * zeroth_size + first_size
+        off_f, rest_f, size_f, off_e, rest_e, size_e, second, squares = _real_sums(
+            pole, at, b2 / y, k / y, tau, weights
         )
+        if zero_weight > 0.0:  # f = b²/(k + b²)
+            near = abs(k) < 0.5 * abs(kb)
+            off_f += 0.0 if near else zero_weight
+            part = zero_weight * (-k if near else b2) / kb
+            rest_f += part
+            size_f += abs(part)
+            whole, missing = b2 / kb, k / kb
+            squares += zero_weight * (missing * (missing - 2.0) if near else whole * whole)
+        # z = k(∫f − ψ_p) + v²y, and v²y = k(ψ_n − ∫e − ψ_n y): either may cancel, not both.
+        count = 1.0 - psi_p - off_f
+        squares += count
+        plain = k * (count + rest_f) + v2 * y
+        plain_size = abs(k) * (abs(count) + size_f) + abs(v2 * y)
+        count += spare + off_e
+        level = k * (count + rest_f - rest_e - psi_n * y)
+        level_size = abs(k) * (abs(count) + size_f + size_e + abs(psi_n * y))
         value[i], size[i] = (plain, plain_size) if plain_size < level_size else (level, level_size)
         m = second / (y * y) + (v2 / (k * k) if v2 > 0.0 else 0.0)
         slope[i] = m * y * y / (psi_n * rise)
         squares += k * k * m * slope[i]
-        phi[i] = squares if rise > 0.0 and np.isfinite(squares) else np.inf
-        k_out[i], y_out[i] = k, y
-    return value, phi, k_out, y_out, size, slope
+        climb[i] = squares if rise > 0.0 and np.isfinite(squares) else np.inf
+        k_row[i], y_row[i] = k, y
+    return rows

@@ -23,6 +23,7 @@ from .. import _checks
 from ..law import BoundaryValue, SpectralLaw, Transform
 from ..population import PopulationSpectrum
 from ..result import Status, warn_unconverged
+from ..solve import REORDERED
 from ..solve.edges import Gaps
 from .feature_equations import Equations, FeatureEquations
 from .feature_gaps import FeatureSolution
@@ -123,7 +124,7 @@ class RandomFeatureGram:
             self.psi_p, self.psi_n, eigenvalues, weights, zero_weight, self.c2, self.b2, self.v2
         )
 
-    @property
+    @cached_property
     def _split_population(self) -> tuple[FloatArray, FloatArray, float]:
         """Positive eigenvalues, their weights, and the weight of 0."""
         positive = self.population.eigenvalues > 0.0
@@ -161,7 +162,8 @@ class RandomFeatureGram:
     def boundary(self, distance: FloatArray) -> BoundaryValue:
         """Density on the real axis inside the bulks."""
         found = self.equations.solve(distance.astype(np.complex128))
-        density = (1.0 / found.k).imag / (np.pi * self.psi_p)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            density = (1.0 / found.k).imag / (np.pi * self.psi_p)
         return BoundaryValue(density, found.error, found.status)
 
     def transform(self, z: ComplexArray) -> Transform:
@@ -172,8 +174,9 @@ class RandomFeatureGram:
     def solve(self, z: ArrayLike, *, rtol: float = 1e-8, check: bool = True) -> Resolvent:
         """Resolvent traces at z, complex or real off the support, any shape.
 
-        A point whose error bound exceeds `rtol` (within 1e-12 of an edge, say) counts as not
-        converged.  `check` refuses real points on the support and warns of points that failed.
+        A point at which the error bound of k and y exceeds `rtol` (within 1e-12 of an edge, say)
+        counts as not converged.  `check` refuses real points on the support and warns of points
+        that failed.
 
         Raises
         ------
@@ -191,25 +194,21 @@ class RandomFeatureGram:
         if check:
             SpectralLaw(self).check_off_support(flat)
         lower = flat.imag < 0.0
-        shifted = (np.where(lower, flat.conj(), flat) - self.s2).astype(np.complex128)
-        k, y, error, residual, status = self._solve_flat(shifted)
-        eigenvalues, weights, zero_weight = self._split_population
-        s0, s1, loss = _traces(k, y, error, eigenvalues, weights, zero_weight, self.c2, self.b2)
-        error = np.maximum(error, loss)
-        status[(status == Status.CONVERGED) & ~(error <= rtol)] = Status.PRECISION_EXHAUSTED
+        reflected = np.where(lower, flat.conj(), flat) if lower.any() else flat
+        k, y, error, residual, status = self._solve_flat(reflected - complex(self.s2))
+        traces = _traces(
+            k, y, error, status, lower, *self._split_population, self.psi_p, self.c2, self.b2, rtol
+        )
         converged = status == Status.CONVERGED
-        if check:
+        if check and not converged.all():
             warn_unconverged("resolvent", flat, status)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            values = (1.0 / (self.psi_p * k), s1 / self.psi_p, s0 / self.psi_p, k, y)
-        kept = (np.where(converged, np.where(lower, x.conj(), x), np.nan) for x in values)
-        columns = (*kept, np.where(converged, error, np.inf), residual, converged, status)
+        columns = (*traces, error, residual, converged, status)
         return Resolvent(*(column.reshape(points.shape) for column in columns))
 
     def _solve_flat(self, z: ComplexArray) -> FeatureSolution:
         """Solve at flat z − s² with Im z >= 0, real ones off the support."""
         real = z.imag == 0.0
-        if not np.any(real):
+        if not real.any():
             return self.equations.solve(z)
         above, axis = self.equations.solve(z[~real]), self.equations.solve_real(z.real[real])
         return FeatureSolution(*(_merge(real, *pair) for pair in zip(axis, above, strict=True)))
@@ -248,33 +247,66 @@ def _nearest(intervals: FloatArray, spike: float) -> float:
     return float(ends[np.argmin(np.abs(ends - spike))]) if ends.size else np.nan
 
 
+@njit(cache=True, error_model="numpy", fastmath=REORDERED)
+def _resolved(base, steep, eigenvalues, weights, zero_weight):
+    """∫1/g, ∫l/g and ∫1/|g|², ∫l/|g|², ∫l²/|g|², where g = base + steep·l."""
+    r0 = i0 = r1 = i1 = a0 = a1 = a2 = 0.0
+    for j in range(weights.size):
+        gr = base.real + steep.real * eigenvalues[j]
+        gi = base.imag + steep.imag * eigenvalues[j]
+        share = weights[j] / (gr * gr + gi * gi)
+        r0 += share * gr
+        i0 -= share * gi
+        r1 += eigenvalues[j] * share * gr
+        i1 -= eigenvalues[j] * share * gi
+        a0 += share
+        a1 += eigenvalues[j] * share
+        a2 += eigenvalues[j] * eigenvalues[j] * share
+    if zero_weight > 0.0:
+        share = zero_weight / (base.real * base.real + base.imag * base.imag)
+        r0 += share * base.real
+        i0 -= share * base.imag
+        a0 += share
+    return complex(r0, i0), complex(r1, i1), a0, a1, a2
+
+
 @njit(cache=True, error_model="numpy")
-def _traces(k, y, error, eigenvalues, weights, zero_weight, c2, b2):
-    """S_0, S_1 and the larger of their relative error bounds, from (k, y) known to `error`."""
-    eps = 2.220446049250313e-16
-    ulp = (8.0 + np.sqrt(weights.size)) * eps
-    s0, s1 = np.empty(k.size, dtype=np.complex128), np.empty(k.size, dtype=np.complex128)
-    loss = np.empty(k.size)
+def _reciprocal(x):
+    size = max(abs(x.real), abs(x.imag))
+    re, im = x.real / size, x.imag / size
+    scale = 1.0 / (size * (re * re + im * im))
+    return complex(re * scale, -im * scale)
+
+
+@njit(cache=True, error_model="numpy")
+def _traces(
+    k, y, error, status, lower, eigenvalues, weights, zero_weight, psi_p, c2, b2, rtol
+):  # fmt: skip
+    """Rows q, r, s, k, y; NaN where (k, y) are not known to `rtol`, conjugate where `lower`.
+
+    `error` holds a bound for (k, y) and takes that for all five, which is larger where r or s
+    passes through zero; `status` is kept up with it.
+    """
+    ulp = (8.0 + np.sqrt(weights.size)) * 2.220446049250313e-16
+    share = 1.0 / psi_p
+    rows = np.empty((5, k.size), dtype=np.complex128)
     for i in range(k.size):
         base, steep = k[i] + b2, c2 * y[i]
-        zeroth = first = complex(0.0, 0.0)
-        moved0 = moved1 = 0.0
-        for j in range(weights.size + 1):
-            weight = weights[j] if j < weights.size else zero_weight
-            value = eigenvalues[j] if j < weights.size else 0.0
-            if weight == 0.0:
-                continue
-            g = base + steep * value
-            scale = 1.0 / (g.real * g.real + g.imag * g.imag)
-            inverse = complex(g.real * scale, -g.imag * scale)
-            zeroth += weight * inverse
-            first += weight * value * inverse
-            # |dg| for relative errors of k and y, and for the rounding of g itself
-            moved = (error[i] + ulp) * (abs(k[i]) + b2 + abs(steep) * value) * scale
-            moved0 += weight * moved
-            moved1 += weight * value * moved
-        s0[i], s1[i] = zeroth, first
-        loss[i] = moved0 / abs(zeroth)
+        zeroth, first, a0, a1, a2 = _resolved(base, steep, eigenvalues, weights, zero_weight)
+        # |dg| from the relative errors of k and y and the rounding of g, against the sums
+        flat, tilt = abs(k[i]) + b2, abs(steep)
+        loss = (error[i] + ulp) * (flat * a0 + tilt * a1) / abs(zeroth)
         if abs(first) > 0.0:
-            loss[i] = max(loss[i], moved1 / abs(first))
-    return s0, s1, loss
+            loss = max(loss, (error[i] + ulp) * (flat * a1 + tilt * a2) / abs(first))
+        if status[i] == 0 and not error[i] <= rtol:
+            status[i] = 4
+        if status[i] != 0:
+            rows[:, i], error[i] = complex(np.nan, np.nan), np.inf
+            continue
+        error[i] = max(error[i], loss)
+        rows[0, i] = _reciprocal(psi_p * k[i])
+        rows[1, i], rows[2, i] = share * first, share * zeroth
+        rows[3, i], rows[4, i] = k[i], y[i]
+        if lower[i]:
+            rows[:, i] = np.conj(rows[:, i])
+    return rows

@@ -34,7 +34,7 @@ class SampleCovariance:
 
     Parameters
     ----------
-    ratio : float > 0
+    ratio : float in [1e-9, 1e9]
         Dimension over number of samples, d/n.
     population : PopulationSpectrum
         Spectrum of the population covariance; its spikes give outliers.
@@ -42,7 +42,7 @@ class SampleCovariance:
     Raises
     ------
     TypeError, ValueError
-        If ratio is not a finite number above 0 or population is not a PopulationSpectrum.
+        If ratio is not a number in its range or population is not a PopulationSpectrum.
 
     References
     ----------
@@ -61,7 +61,7 @@ class SampleCovariance:
     population: PopulationSpectrum
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "ratio", _checks.positive("ratio", self.ratio))
+        object.__setattr__(self, "ratio", _checks.real("ratio", self.ratio, 1e-9, 1e9))
         if not isinstance(self.population, PopulationSpectrum):
             raise TypeError(f"population must be a PopulationSpectrum, got {self.population!r}")
 
@@ -123,7 +123,8 @@ class SampleCovariance:
     def boundary(self, distance: FloatArray) -> BoundaryValue:
         """Density on the real axis inside the bulks."""
         found = self._companion.solve(distance.astype(np.complex128))
-        density = (1.0 / found.k).imag / (np.pi * self.ratio)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            density = (1.0 / found.k).imag / (np.pi * self.ratio)
         return BoundaryValue(density, found.error, found.status)
 
     def transform(self, z: ComplexArray) -> Transform:

@@ -30,7 +30,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ..result import Status
-from ..solve.edges import Gaps, Intervals, bracketed_root, find_gaps
+from ..solve.edges import Gaps, Intervals, bracketed_root, find_gaps, log_excess
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -72,6 +72,11 @@ class WeightedGram:
         return bool(abs(self.total - self.aspect) <= _HARD_EDGE * self.aspect)
 
     @property
+    def spare(self) -> float:
+        """Mass of H less P, exactly 0 at a hard edge."""
+        return 0.0 if self.is_hard else self.total - self.aspect
+
+    @property
     def atom(self) -> float:
         """Mass of the eigenvalue 0."""
         return 0.0 if self.is_hard else max(0.0, 1.0 - self.total / self.aspect)
@@ -88,6 +93,7 @@ class WeightedGram:
                 self.mu,
                 self.weight,
                 self.aspect,
+                self.spare,
                 self.max_steps,
             )
         )
@@ -105,7 +111,7 @@ class WeightedGram:
             index = self.gaps.interval[inside]
 
             def distance(i: IntArray, x: FloatArray) -> FloatArray:
-                value = self._value(index[i], x)
+                value = np.clip(self._value(index[i], x), -1e300, 1e300)
                 return (value - target[i]) / (np.abs(value) + np.abs(target[i]))
 
             x = bracketed_root(
@@ -113,7 +119,7 @@ class WeightedGram:
             )
             anchor, offset = self._intervals.point(index, x)
             k[outside], error[outside], residual[outside] = _polish_real(
-                target, anchor, offset, self.mu, self.weight, self.aspect
+                target, anchor, offset, self.mu, self.weight, self.spare
             )
             status[outside] = Status.CONVERGED
         return GramSolution(k.astype(np.complex128), error, residual, status)
@@ -127,8 +133,8 @@ class WeightedGram:
         """Return z(k) and dz/dk at real k."""
         k = np.asarray(k, dtype=np.float64)
         flat = np.ravel(k)
-        value, phi = _inverse_map(flat, np.zeros_like(flat), self.mu, self.weight, self.aspect)
-        return value.reshape(k.shape), (phi - self.aspect).reshape(k.shape)
+        value, rise = _inverse_map(flat, np.zeros_like(flat), self.mu, self.weight, self.spare)
+        return value.reshape(k.shape), rise.reshape(k.shape)
 
     @cached_property
     def _intervals(self) -> Intervals:
@@ -167,90 +173,95 @@ class WeightedGram:
 
     def _excess(self, index: IntArray, x: FloatArray) -> FloatArray:
         anchor, offset = self._intervals.point(index, x)
-        _, phi = _inverse_map(anchor, offset, self.mu, self.weight, self.aspect)
-        with np.errstate(divide="ignore"):
-            return np.log(phi / self.aspect)
+        _, rise = _inverse_map(anchor, offset, self.mu, self.weight, self.spare)
+        return log_excess(rise, self.aspect)
 
     def _value(self, index: IntArray, x: FloatArray) -> FloatArray:
         anchor, offset = self._intervals.point(index, x)
-        return _inverse_map(anchor, offset, self.mu, self.weight, self.aspect)[0]
+        return _inverse_map(anchor, offset, self.mu, self.weight, self.spare)[0]
 
 
 @njit(cache=True, error_model="numpy")
-def _inverse_map(anchor, offset, mu, weight, aspect):
-    """z(k) and Φ(k) at real k = anchor + offset, poles measured from the anchor."""
-    value, phi = np.empty(offset.size), np.empty(offset.size)
-    total = weight.sum()
-    near = abs(total - aspect) < 0.5 * aspect
+def _real_sums(anchor, offset, mu, weight, spare):
+    """z/k, dz/dk and the size of the terms of z/k at real k = anchor + offset.
+
+    μ/(k + μ) counts as 1 − k/(k + μ) where the last term is small: the ones cancel against P, up
+    to `spare` = mass of H − P less the mass that does not count one.
+    """
+    k = anchor + offset
+    off = part = rise = size = 0.0
+    for j in range(mu.size):
+        inverse = 1.0 / ((anchor + mu[j]) + offset)
+        missing, whole = k * inverse, mu[j] * inverse
+        if abs(missing) < 0.5:
+            part -= weight[j] * missing
+            rise += weight[j] * missing * (missing - 2.0)
+            size += weight[j] * abs(missing)
+        else:
+            off += weight[j]
+            part += weight[j] * whole
+            rise += weight[j] * whole * whole
+            size += weight[j] * abs(whole)
+    count = spare - off
+    return count + part, count + rise, abs(count) + size
+
+
+@njit(cache=True, error_model="numpy")
+def _inverse_map(anchor, offset, mu, weight, spare):
+    """z and dz/dk at real k = anchor + offset, poles measured from the anchor."""
+    value, rise = np.empty(offset.size), np.empty(offset.size)
     for i in range(offset.size):
-        k = anchor[i] + offset[i]
-        first = second = square = 0.0
-        for j in range(mu.size):
-            inverse = 1.0 / ((anchor[i] + mu[j]) + offset[i])
-            first += weight[j] * inverse
-            second += weight[j] * mu[j] * inverse
-            square += weight[j] * (mu[j] * inverse) ** 2
-        value[i] = (total - aspect) * k - k * k * first if near else k * (second - aspect)
-        phi[i] = square
-    return value, phi
+        ratio, rise[i], _ = _real_sums(anchor[i], offset[i], mu, weight, spare)
+        value[i] = (anchor[i] + offset[i]) * ratio
+    return value, rise
 
 
 @njit(cache=True, error_model="numpy")
-def _polish_real(z, anchor, offset, mu, weight, aspect):
+def _polish_real(z, anchor, offset, mu, weight, spare):
     """One Newton step at real points outside the support, with error bound and residual."""
     eps = 2.220446049250313e-16
     k, error, residual = np.empty(z.size), np.empty(z.size), np.empty(z.size)
     for i in range(z.size):
         at = anchor[i] + offset[i]
-        second = size = square = 0.0
-        for j in range(mu.size):
-            ratio = mu[j] / ((anchor[i] + mu[j]) + offset[i])
-            second += weight[j] * ratio
-            size += weight[j] * abs(ratio)
-            square += weight[j] * ratio * ratio
-        scale = abs(at) * (size + aspect) + abs(z[i])
-        rest = at * (second - aspect) - z[i]
-        slope = square - aspect
-        step = rest / slope
+        ratio, rise, size = _real_sums(anchor[i], offset[i], mu, weight, spare)
+        scale = abs(at) * size + abs(z[i])
+        rest = at * ratio - z[i]
+        step = rest / rise
         step = min(max(step, -0.5 * abs(offset[i])), 0.5 * abs(offset[i]))
         k[i] = at - step
         rounding = (8.0 + np.sqrt(mu.size)) * eps * scale
-        error[i] = 4.0 * (abs(step) + rounding / abs(slope)) / abs(at) + 4.0 * eps
+        error[i] = 4.0 * (abs(step) + rounding / abs(rise)) / abs(at) + 4.0 * eps
         residual[i] = abs(rest) / scale
     return k, error, residual
 
 
 @njit(cache=True, error_model="numpy")
-def _equation(kr, ki, zr, zi, mu, weight, aspect, total, near):
-    """F(k), dF/dlog k and the sum of the sizes of the terms of F."""
-    ar = ai = br = bi = size = 0.0
+def _equation(kr, ki, zr, zi, mu, weight, spare):
+    """F(k), dF/dlog k and the sum of the sizes of the terms of F, split as in `_real_sums`."""
+    off = part_r = part_i = rise_r = rise_i = size = 0.0
     for j in range(mu.size):
-        gr, gi = kr + mu[j], ki
-        scale = 1.0 / (gr * gr + gi * gi)
-        ir, ii = gr * scale, -gi * scale
-        first = weight[j] if near else weight[j] * mu[j]
-        ar += first * ir
-        ai += first * ii
-        size += first * np.sqrt(scale)
-        square = weight[j] * mu[j] * mu[j]
-        br += square * (ir * ir - ii * ii)
-        bi += square * 2.0 * ir * ii
-    modulus = np.sqrt(kr * kr + ki * ki)
-    if near:
-        k2r, k2i = kr * kr - ki * ki, 2.0 * kr * ki
-        fr = (total - aspect) * kr - (k2r * ar - k2i * ai) - zr
-        fi = (total - aspect) * ki - (k2r * ai + k2i * ar) - zi
-        size = modulus * (abs(total - aspect) + modulus * size)
-    else:
-        fr = -aspect * kr + kr * ar - ki * ai - zr
-        fi = -aspect * ki + kr * ai + ki * ar - zi
-        size = modulus * (aspect + size)
-    br -= aspect
-    return fr, fi, kr * br - ki * bi, kr * bi + ki * br, size + abs(zr) + abs(zi)
+        gr = kr + mu[j]
+        scale = 1.0 / (gr * gr + ki * ki)
+        missing_r, missing_i = (kr * gr + ki * ki) * scale, ki * mu[j] * scale
+        whole_r = mu[j] * gr * scale
+        near = missing_r * missing_r + missing_i * missing_i < 0.25
+        off += 0.0 if near else weight[j]
+        part_r += weight[j] * (-missing_r if near else whole_r)
+        part_i -= weight[j] * missing_i
+        square_r = missing_r * (missing_r - 2.0) if near else whole_r * whole_r
+        rise_r += weight[j] * (square_r - missing_i * missing_i)
+        rise_i -= 2.0 * weight[j] * missing_i * whole_r
+        small = mu[j] * mu[j] if not near else kr * kr + ki * ki
+        size += weight[j] * np.sqrt(small * scale)
+    count = spare - off
+    fr, fi = kr * (count + part_r) - ki * part_i - zr, ki * (count + part_r) + kr * part_i - zi
+    dr, di = kr * (count + rise_r) - ki * rise_i, ki * (count + rise_r) + kr * rise_i
+    size = np.sqrt(kr * kr + ki * ki) * (abs(count) + size) + abs(zr) + abs(zi)
+    return fr, fi, dr, di, size
 
 
 @njit(cache=True, error_model="numpy")
-def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, total, near, max_steps):
+def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, spare, max_steps):
     """Newton in log k; the phase is kept as its distance `wall` from 0 (far=0) or −π (far=1).
 
     Returns log|k|, wall, far, error bound, residual, status.  A root on the physical branch has
@@ -264,18 +275,15 @@ def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, total, near, max_steps
         modulus = np.exp(log_k)
         kr = modulus * np.cos(wall) * (1.0 - 2.0 * far)
         ki = -modulus * np.sin(wall)
-        fr, fi, dr, di, size = _equation(kr, ki, zr, zi, mu, weight, aspect, total, near)
+        fr, fi, dr, di, size = _equation(kr, ki, zr, zi, mu, weight, spare)
         norm = 1.0 / (dr * dr + di * di)
         sr, si = -(fr * dr + fi * di) * norm, -(fi * dr - fr * di) * norm
         if not np.isfinite(sr + si):
             return log_k, wall, far, np.inf, np.inf, 3
         length = np.sqrt(sr * sr + si * si)
         residual = np.sqrt(fr * fr + fi * fi) / size
-        error = 4.0 * (
-            length
-            + (8.0 + np.sqrt(mu.size)) * eps * size * np.sqrt(norm)
-            + eps * (1.0 + abs(log_k))
-        )
+        rounding = (8.0 + np.sqrt(mu.size)) * eps * size * np.sqrt(norm)
+        error = 4.0 * (length + rounding + eps * (1.0 + abs(log_k)))
         if extra:
             break
         if length > 1.5:
@@ -283,7 +291,9 @@ def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, total, near, max_steps
             si *= 1.5 / length
         log_k += sr
         moved = wall - si * (1.0 - 2.0 * far)
-        extra = length < 1e-8 and abs(moved - wall) < 1e-6 * wall
+        turn = abs(moved - wall) / wall
+        # Near an edge the root is almost double, and steps stop shrinking at rounding level.
+        extra = (length < 1e-8 and turn < 1e-6) or (length < 0.25 * rounding < 1e-6 and turn < 0.1)
         if moved <= 0.0:
             moved = 0.2 * wall
         elif moved >= np.pi:
@@ -291,7 +301,7 @@ def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, total, near, max_steps
         elif moved > 0.5 * np.pi:
             moved, far = np.pi - moved, 1.0 - far
         wall = moved
-    if wall < 1e-60:
+    if wall < 1e-150:
         return log_k, wall, far, error, residual, 2
     if not extra:
         return log_k, wall, far, error, residual, 1
@@ -299,7 +309,7 @@ def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, total, near, max_steps
 
 
 @njit(cache=True, error_model="numpy")
-def _cold(zr, zi, mu, weight, aspect, total, near, max_steps):
+def _cold(zr, zi, mu, weight, aspect, spare, max_steps):
     """Start from k = −z/P with a few averaged fixed-point steps."""
     kr, ki = -zr / aspect, -max(zi, 1e-3 * abs(zr)) / aspect
     for _ in range(8):
@@ -317,20 +327,20 @@ def _cold(zr, zi, mu, weight, aspect, total, near, max_steps):
     far = 1.0 if angle > 0.5 * np.pi else 0.0
     wall = max(min(angle, np.pi - angle), 1e-14)
     log_k = 0.5 * np.log(kr * kr + ki * ki)
-    return _newton(zr, zi, log_k, wall, far, mu, weight, aspect, total, near, max_steps)
+    return _newton(zr, zi, log_k, wall, far, mu, weight, aspect, spare, max_steps)
 
 
 @njit(cache=True, error_model="numpy")
-def _continued(zr, zi, mu, weight, aspect, total, near, max_steps):
+def _continued(zr, zi, mu, weight, aspect, spare, max_steps):
     """Follow the root down from a large imaginary part."""
     height = 10.0 * (mu[-1] * (1.0 + np.sqrt(aspect)) ** 2 + abs(zr))
-    state = _cold(zr, zi + height, mu, weight, aspect, total, near, max_steps)
+    state = _cold(zr, zi + height, mu, weight, aspect, spare, max_steps)
     factor = 0.2
     for _ in range(400):
         lower = height * factor if height * factor > 1e-18 * abs(zr) else 0.0
         trial = _newton(
             zr, zi + lower, state[0], max(state[1], 1e-14), state[2],
-            mu, weight, aspect, total, near, max_steps,
+            mu, weight, aspect, spare, max_steps,
         )  # fmt: skip
         if trial[5] == 0:
             state, height = trial, lower
@@ -345,10 +355,8 @@ def _continued(zr, zi, mu, weight, aspect, total, near, max_steps):
 
 
 @njit(cache=True, error_model="numpy")
-def _solve(zr, zi, mu, weight, aspect, max_steps):
+def _solve(zr, zi, mu, weight, aspect, spare, max_steps):
     """Solve along the points in order, each started from its predecessor."""
-    total = weight.sum()
-    near = abs(total - aspect) < 0.5 * aspect
     size = zr.size
     k = np.empty(size, dtype=np.complex128)
     error, residual = np.empty(size), np.empty(size)
@@ -359,12 +367,12 @@ def _solve(zr, zi, mu, weight, aspect, max_steps):
         if warm:
             state = _newton(
                 zr[i], zi[i], state[0], max(state[1], 1e-8), state[2],
-                mu, weight, aspect, total, near, 12,
+                mu, weight, aspect, spare, 12,
             )  # fmt: skip
         if not warm or state[5] != 0:
-            state = _cold(zr[i], zi[i], mu, weight, aspect, total, near, max_steps)
+            state = _cold(zr[i], zi[i], mu, weight, aspect, spare, max_steps)
         if state[5] != 0:
-            state = _continued(zr[i], zi[i], mu, weight, aspect, total, near, max_steps)
+            state = _continued(zr[i], zi[i], mu, weight, aspect, spare, max_steps)
         warm = state[5] == 0
         log_k, wall, far = state[0], state[1], state[2]
         modulus = np.exp(log_k)

@@ -25,13 +25,15 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
-REACH = 80.0
-"""Coordinates run over [-REACH, REACH]; exp(-80) = 2e-35 of the interval."""
+REACH = 250.0
+"""Coordinates run over [-REACH, REACH]; exp(-250) = 3e-109 of the interval."""
 
+_SEARCHED = 80.0  # a gap holds a point of [-80, 80]; beyond lie only edges of very wide gaps
 _GOLDEN = 0.6180339887498949
 _FLAT = 1e-7  # golden section stops here: the minimum is quadratic, its value then exact to 1e-14
 _SHARP = 1e-11  # roots stop here: an edge is stationary, so its z is then exact to rounding
-_CEILING = 300.0  # stands in for +inf in F, so that interpolation stays finite
+_TOUCHING = 1e-13  # relative accuracy of an edge
+_CEILING = 1500.0  # stands in for +inf in F, so that interpolation stays finite
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,14 @@ class Intervals:
 
     def point(self, index: IntArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the nearer end and the signed offset from it, exact however small."""
-        return _point(self.low, self.high, self.scale, index, x)
+        anchor, offset = _point(self.low, self.high, self.scale, index, x)
+        return anchor, offset
 
 
 @njit(cache=True, error_model="numpy")
 def _point(low, high, scale, index, x):
-    anchor, offset = np.empty(x.size), np.empty(x.size)
+    rows = np.empty((2, x.size))  # one array: each one returned from compiled code costs 2 us
+    anchor, offset = rows
     for i in range(x.size):
         a, b = low[index[i]], high[index[i]]
         from_low = np.isfinite(a)
@@ -73,7 +77,7 @@ def _point(low, high, scale, index, x):
         else:
             size = scale[index[i]] * np.exp(x[i] if from_low else -x[i])
         anchor[i], offset[i] = (a, size) if from_low else (b, -size)
-    return anchor, offset
+    return rows
 
 
 @dataclass(frozen=True)
@@ -106,9 +110,16 @@ class Gaps:
         return (self.above[:-1] - self.above[1:])[self._has_width]
 
     @property
+    def narrow(self) -> FloatArray:
+        """(j, 2) location and mass of the bulks that are too narrow for double precision."""
+        middle = 0.5 * (self.upper[:-1] + self.lower[1:])
+        thin = ~self._has_width & (middle != 0.0) & (self.above[:-1] > self.above[1:])
+        return np.column_stack([middle, self.above[:-1] - self.above[1:]])[thin]
+
+    @property
     def _has_width(self) -> NDArray[np.bool_]:
-        """Between two gaps that touch there is an atom, not a bulk."""
-        return self.lower[1:] > self.upper[:-1]
+        """Between two gaps that touch, to the accuracy of their ends, there is an atom."""
+        return self.lower[1:] > self.upper[:-1] + _TOUCHING * np.abs(self.lower[1:])
 
 
 CoordinateFunction = Callable[[IntArray, FloatArray], FloatArray]
@@ -133,6 +144,12 @@ def find_gaps(intervals: Intervals, excess: CoordinateFunction, value: Coordinat
     return Gaps(
         lower[order], upper[order], intervals.above[chosen], chosen, left[order], right[order]
     )
+
+
+def log_excess(rise: FloatArray, aspect: float) -> FloatArray:
+    """F = ln(Φ/P) from dz/dk = Φ − P, exact where the two nearly cancel."""
+    with np.errstate(divide="ignore"):
+        return np.log1p(np.maximum(rise / aspect, -1.0))
 
 
 def crossings(
@@ -168,8 +185,9 @@ def _negative_point(
     index: IntArray, excess: CoordinateFunction
 ) -> tuple[FloatArray, NDArray[np.bool_]]:
     """Golden-section search for a point with F < 0, given up where the minimum is positive."""
-    c = np.full(index.size, -REACH * (2.0 * _GOLDEN - 1.0))
-    state = np.vstack([np.full(index.size, -REACH), np.full(index.size, REACH), c, -c])
+    end = np.full(index.size, _SEARCHED)
+    c = -end * (2.0 * _GOLDEN - 1.0)
+    state = np.vstack([-end, end, c, -c])
     values = np.vstack([excess(index, state[2]), excess(index, state[3])])
     while True:
         active, x = _golden_step(state, values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import warnings
@@ -242,8 +243,9 @@ def test_interruption_is_quiet(monkeypatch, capsys):
 
 
 def test_a_reader_that_leaves_early_does_no_harm():
+    buffered = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
     with subprocess.Popen(
-        [*PROGRAM, "spectrum"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*PROGRAM, "spectrum"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=buffered
     ) as process:
         process.stdout.close()
         error = process.stderr.read()

@@ -136,6 +136,17 @@ def test_limits_hold_all_bulks_and_outliers():
     assert high > 20.002
 
 
+def test_a_bulk_whose_density_is_unknown_is_hatched_between_its_edges():
+    law = SpectralLaw(Semicircles(((1.0, 2.0), (30.0, 80.0)), (0.0, 1.0)))
+    axes = drawn(law, names=["unknown", "known"])
+    (span,) = axes.patches
+    assert span.get_hatch()
+    np.testing.assert_allclose(span.get_x() + np.array([0.0, span.get_width()]), [1.0, 2.0])
+    low, high = axes.get_xlim()
+    assert low < 1.0
+    assert high > 80.0
+
+
 def test_axes_are_labelled():
     for axes in (drawn(THREE), drawn(ONE), drawn(ONE, scale="linear")):
         assert axes.get_xlabel()

@@ -88,7 +88,9 @@ def test_equal_eigenvalues_are_merged_with_exact_counts():
     pop = PopulationSpectrum([2, 0, 2, 5, -0.0, 2])
     np.testing.assert_array_equal(pop.eigenvalues, [0, 2, 5])
     np.testing.assert_array_equal(pop.weights, [2 / 6, 3 / 6, 1 / 6])
-    assert not np.signbit(pop.eigenvalues[0])
+    signed, unsigned = PopulationSpectrum([-0.0, 1]), PopulationSpectrum([0.0, 1])
+    assert signed == unsigned
+    assert hash(signed) == hash(unsigned)
 
 
 def test_spikes_are_kept_apart_in_the_order_given():

@@ -1,0 +1,102 @@
+"""What the package costs, and that what is timed is right.
+
+``python -m pytest tests/benchmarks --benchmark-enable`` times every workload;
+``python -m tests.benchmarks.figures`` prints the ratios and rates with their targets.  An everyday
+run does each piece of work once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.benchmarks.figures import exponent, seconds
+from tests.benchmarks.workloads import FIRST_NUMBER, Workload, marchenko_pastur, new_process
+
+# A cost that is linear has exponent 1, less while fixed costs count; a quadratic one has 2.
+SUBQUADRATIC = 1.5
+
+
+@pytest.fixture(scope="module")
+def two_atoms():
+    return Workload()
+
+
+@pytest.mark.benchmark(group="10,000 densities")
+def test_closed_form_density_has_mass_one(benchmark):
+    x = np.linspace(*(1.0 + np.array([-1.0, 1.0]) * np.sqrt(0.5)) ** 2, 10_000)
+    density = benchmark(marchenko_pastur, x, 0.5)
+    # The trapezoidal rule errs by (spacing)^1.5 at a square-root edge.
+    assert np.trapezoid(density, x) == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.benchmark(group="10,000 densities")
+def test_warm_density_integrates_to_the_mass_of_each_bulk(benchmark, two_atoms):
+    x = two_atoms.points_on_support(10_000)
+    density = benchmark(two_atoms.law.density, x)
+    for bulk, mass in zip(two_atoms.law.support, two_atoms.law.masses, strict=True):
+        inside = (x >= bulk[0]) & (x <= bulk[1])
+        # As above; the density of the widest bulk falls over five decades, hence the constant.
+        assert np.trapezoid(density[inside], x[inside]) == pytest.approx(mass, abs=1e-4)
+
+
+@pytest.mark.benchmark(group="cold law")
+def test_cold_law_gives_the_density_of_the_warm_one(benchmark, two_atoms):
+    x = two_atoms.points_on_support(1_000)
+    np.testing.assert_array_equal(benchmark(two_atoms.cold_law, x), two_atoms.law.density(x))
+
+
+@pytest.mark.benchmark(group="one point")
+def test_published_way_and_ours_give_the_same_traces(benchmark, two_atoms):
+    z = complex(two_atoms.unrelated_points(1)[0])
+    q, r, s = benchmark.pedantic(two_atoms.published.solve, (z,), rounds=3)
+    ours = two_atoms.model.resolvent(z)
+    # Each of its solves stops at a relative step of 1.5e-8 (the default xtol of MINPACK).
+    np.testing.assert_allclose([q, r, s], [ours.q, ours.r, ours.s], rtol=1e-7)
+
+
+@pytest.mark.benchmark(group="one point")
+def test_public_calls_one_by_one_agree_with_one_call_for_all(benchmark, two_atoms):
+    z = two_atoms.unrelated_points(200)
+    together = two_atoms.model.resolvent(z)
+    one_by_one = benchmark(two_atoms.resolve_one_by_one, z)
+    assert np.all(np.abs(one_by_one - together.q) <= 2.0 * together.error * np.abs(together.q))
+
+
+@pytest.mark.benchmark(group="one point")
+def test_solver_calls_one_by_one_agree_with_one_call_for_all(benchmark, two_atoms):
+    z = two_atoms.unrelated_points(200)
+    together = two_atoms.model.resolvent(z)
+    one_by_one = benchmark(two_atoms.solve_one_by_one, z)
+    assert np.all(np.abs(one_by_one - together.k) <= 2.0 * together.error * np.abs(together.k))
+
+
+@pytest.mark.benchmark(group="1,000 unrelated points")
+@pytest.mark.parametrize("atoms", [2, 512, 4096])
+def test_unrelated_points_all_converge(benchmark, atoms):
+    work = Workload(atoms)
+    z = work.unrelated_points(1_000)
+    assert np.all(benchmark(work.model.resolvent, z).converged)
+
+
+@pytest.mark.benchmark(group="first number of a new process")
+def test_first_number_of_a_new_process(benchmark):
+    benchmark.pedantic(new_process, (FIRST_NUMBER,), rounds=3)
+
+
+def test_cost_of_a_resolvent_grows_linearly_with_the_points(two_atoms):
+    counts = (2_000, 8_000, 32_000)
+    points = [two_atoms.unrelated_points(count) for count in counts]
+    times = seconds(*(lambda z=z: two_atoms.model.resolvent(z) for z in points), repeats=5)
+    assert exponent(counts, times) < SUBQUADRATIC
+
+
+def test_cost_of_a_resolvent_grows_linearly_with_the_atoms():
+    atoms = (512, 2048, 8192)
+    works = [Workload(count) for count in atoms]
+    points = [work.unrelated_points(100) for work in works]
+    times = seconds(
+        *(lambda w=w, z=z: w.model.resolvent(z) for w, z in zip(works, points, strict=True)),
+        repeats=5,
+    )
+    assert exponent(atoms, times) < SUBQUADRATIC
