@@ -81,18 +81,18 @@ def _outliers(model: RandomFeatureModel) -> list[dict[str, float]]:
 def spectrum_table(report: dict[str, Any]) -> str:
     rows: list[tuple[str, ...]] = [("bulk", "mass", "from", "to", "above floor: from", "to")]
     rows += [
-        ("atom", _figure(atom["mass"]), _figure(atom["location"]), "", "", "")
+        ("atom", rounded(atom["mass"]), rounded(atom["location"]), "", "", "")
         for atom in report["atoms"]
     ]
     rows += [
-        (name, *map(_figure, (mass, *support, *above_floor)))
+        (name, *map(rounded, (mass, *support, *above_floor)))
         for name, mass, support, above_floor in _rows_of_bulks(report["bulks"])
     ]
-    parts = [_head(report), _columns(rows)]
+    parts = [_head(report), columns(rows)]
     if report["outliers"]:
         rows = [("spike", "outlier", "overlap", "threshold", "slow outlier", "overlap")]
-        rows += [tuple(map(_figure, outlier.values())) for outlier in report["outliers"]]
-        parts.append(_columns(rows))
+        rows += [tuple(map(rounded, outlier.values())) for outlier in report["outliers"]]
+        parts.append(columns(rows))
     return "\n\n".join([*parts, _times(report)])
 
 
@@ -122,7 +122,7 @@ def _head(report: dict[str, Any]) -> str:
     model, data = report["model"], report["data"]
     lines = [
         "random-feature score model, "
-        + ", ".join(f"{key} = {_figure(model[key])}" for key in ("psi_p", "psi_n", "t"))
+        + ", ".join(f"{key} = {rounded(model[key])}" for key in ("psi_p", "psi_n", "t"))
         + f", {model['activation']}"
     ]
     if data is None:
@@ -131,18 +131,18 @@ def _head(report: dict[str, Any]) -> str:
     else:
         lines.append(
             f"data          {data['source']}: {data['samples']} samples, dimension "
-            f"{data['dimension']}, mean variance {_figure(data['mean_variance'])}, "
-            f"participation ratio {_figure(data['participation_ratio'])}"
+            f"{data['dimension']}, mean variance {rounded(data['mean_variance'])}, "
+            f"participation ratio {rounded(data['participation_ratio'])}"
         )
     lines.append(
         "coefficients  "
-        + ", ".join(f"{key} = {_figure(value)}" for key, value in report["coefficients"].items())
-        + f"; floor s^2 = {_figure(report['floor'])}"
+        + ", ".join(f"{key} = {rounded(value)}" for key, value in report["coefficients"].items())
+        + f"; floor s^2 = {rounded(report['floor'])}"
     )
     if report["mean_feature"] != 0.0:
         lines.append(
-            f"mean feature  {_figure(report['mean_feature'])}: one more eigenvalue, near "
-            f"{_figure(report['mean_feature'] ** 2)} p"
+            f"mean feature  {rounded(report['mean_feature'])}: one more eigenvalue, near "
+            f"{rounded(report['mean_feature'] ** 2)} p"
         )
     return "\n".join(lines)
 
@@ -151,16 +151,16 @@ def _times(report: dict[str, Any]) -> str:
     times = report["timescales"]
     rows = [("family", "mass", "lower end", "training time")]
     rows += [
-        (family["name"], *(_figure(family[key]) for key in ("mass", "lower", "tau")))
+        (family["name"], *(rounded(family[key]) for key in ("mass", "lower", "tau")))
         for family in times["families"]
     ]
-    lines = _columns(rows).splitlines()
+    lines = columns(rows).splitlines()
     for place, family in enumerate(times["families"], start=1):
         lines[place] += _MEANINGS[family["name"]] + " (mass quantile)" * family["merged"]
     return "\n".join(lines)
 
 
-def _columns(rows: Sequence[Sequence[str]]) -> str:
+def columns(rows: Sequence[Sequence[str]]) -> str:
     """Rows as aligned columns, the first flush left, the others flush right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
@@ -172,7 +172,7 @@ def _columns(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _figure(value: float) -> str:
+def rounded(value: float) -> str:
     return f"{value:.6g}" if math.isfinite(value) else "-"
 
 

@@ -1,4 +1,4 @@
-"""The shell: `rmtspec spectrum` and `rmtspec timescales`, as a table, as JSON or as a picture."""
+"""The shell: `rmtspec spectrum`, `timescales` and `linear`, as a table, as JSON or as a picture."""
 
 from __future__ import annotations
 
@@ -10,16 +10,22 @@ import warnings
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _arguments, _checks
+from ._linear_report import linear_report, linear_table, unbiased_participation_ratio
 from ._report import as_json, report, spectrum_table, timescales_table
-from .data import digits, read_samples, standardise
+from .data import digits, photographs, read_samples, standardise
+from .linear_denoiser import LinearDenoiser
+from .noise import signal, signal_of_time
 from .population import PopulationSpectrum
 from .random_feature_model import RandomFeatureModel
 
 _PSI_P, _PSI_N, _T, _ACTIVATION = 64.0, 8.0, 0.01, "tanh"
-
-_Built = TypeVar("_Built")
+_LOADS = "0.1:100:13"
 
 _BAD_INPUT, _FAILED, _INTERRUPTED = 2, 1, 130
 
@@ -88,9 +94,26 @@ def _parser() -> argparse.ArgumentParser:
         ("timescales", timescales_table, "training times of generalisation and memorisation"),
     ):
         command = commands.add_parser(name, help=text, description=_DESCRIPTION, allow_abbrev=False)
-        command.set_defaults(table=table, error=command.error)
+        command.set_defaults(run=_run_features, table=table, error=command.error)
         _add_model_options(command)
+        _add_data_options(command)
+        command.add_argument_group("changes to the data").add_argument(
+            "--spike",
+            type=_arguments.number,
+            action="append",
+            default=[],
+            metavar="X",
+            help="an isolated population eigenvalue; may be repeated",
+        )
         _add_output_options(command)
+    text = "losses, divergences and distances of linear denoisers against n/d"
+    command = commands.add_parser(
+        "linear", help=text, description=_LINEAR_DESCRIPTION, allow_abbrev=False
+    )
+    command.set_defaults(run=_run_linear, table=linear_table, error=command.error)
+    _add_linear_options(command)
+    _add_data_options(command)
+    _add_output_options(command)
     return parser
 
 
@@ -99,103 +122,125 @@ _DESCRIPTION = (
     "in the limit of many neurons p, samples n and dimensions d."
 )
 
+_LINEAR_DESCRIPTION = (
+    "Denoisers of the form W x + b fitted to n samples in d dimensions: training and test loss, "
+    "distance to the optimal map and between the maps of two data sets, and both divergences "
+    "between the data and what is sampled, averaged over data sets. With --data the population "
+    'is the covariance of all rows. In JSON an infinite divergence is the string "inf".'
+)
+
 
 def _add_model_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument_group("model").add_argument
-    add("--psi-p", type=_number, default=_PSI_P, metavar="X", help="p/d (default: 64)")
-    add("--psi-n", type=_number, metavar="X", help="n/d (default: 8, or that of --data)")
-    add("--t", type=_number, default=_T, metavar="X", help="diffusion time (default: 0.01)")
+    add("--psi-p", type=_arguments.number, default=_PSI_P, metavar="X", help="p/d (default: 64)")
+    add("--psi-n", type=_arguments.number, metavar="X", help="n/d (default: 8, or that of --data)")
+    add(
+        "--t",
+        type=_arguments.number,
+        default=_T,
+        metavar="X",
+        help="diffusion time (default: 0.01)",
+    )
     add("--activation", default=_ACTIVATION, metavar="NAME", help="default: tanh")
-    data = command.add_argument_group(
-        "data (default: isotropic, variance 1)"
-    ).add_mutually_exclusive_group()
+
+
+def _add_linear_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("model")
+    level = group.add_mutually_exclusive_group()
+    level.add_argument(
+        "--t", type=_arguments.number, metavar="X", help="diffusion time (default: 0.01)"
+    )
+    level.add_argument(
+        "--alpha-bar", type=_arguments.number, metavar="X", help="signal e^(-2t), in place of --t"
+    )
+    add = group.add_argument
+    add(
+        "--load",
+        type=_arguments.loads,
+        default=_LOADS,
+        metavar="LIST",
+        help="values of n/d, as in 0.5,1,2, or FIRST:LAST:COUNT evenly spaced in the logarithm "
+        f"(default: {_LOADS})",
+    )
+    add(
+        "--c",
+        type=_arguments.number,
+        default=0.0,
+        metavar="X",
+        help="ridge in variance units (default: 0)",
+    )
+    add(
+        "--corrected",
+        action="store_true",
+        help="add the order 1/d, for Gaussian data; n is rounded to whole samples; not for the "
+        "distance between two data sets",
+    )
+    add(
+        "--dimension",
+        type=_arguments.integer,
+        metavar="D",
+        help="d, where the population does not tell it",
+    )
+    add(
+        "--empirical-mean",
+        action="store_true",
+        help="data are centred with their own mean; counts with --corrected only",
+    )
+
+
+def _add_data_options(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("data (default: isotropic, variance 1)")
+    data = group.add_mutually_exclusive_group()
     data.add_argument(
         "--data",
         metavar="FILE",
-        help="the law given these very samples, one a row: .npy, .npz or .csv; "
-        "'digits' for scikit-learn's digits, scaled to mean variance 1",
+        help="samples, one a row: .npy, .npz or .csv; 'digits' for scikit-learn's digits, "
+        "'photographs' for 8 x 8 patches of scikit-image's photographs, both scaled to mean "
+        "variance 1",
     )
     data.add_argument(
         "--population",
-        type=_population,
+        type=_arguments.population,
         metavar="LIST",
         help="population eigenvalues and weights, as in 0.5:0.5,1.5:0.5",
     )
     data.add_argument(
         "--power-law",
-        type=_power_law,
+        type=_arguments.power_law,
         dest="population",
         metavar="EXPONENT:DIMENSION",
         help="population eigenvalues k^-EXPONENT, scaled to mean 1",
     )
-    more = command.add_argument_group("changes to the data").add_argument
-    more(
-        "--spike",
-        type=_number,
-        action="append",
-        default=[],
-        metavar="X",
-        help="an isolated population eigenvalue; may be repeated",
+    group.add_argument(
+        "--unit-variance", action="store_true", help="scale the file's data to mean variance 1"
     )
-    more("--unit-variance", action="store_true", help="scale the file's data to mean variance 1")
 
 
 def _add_output_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument_group("output").add_argument
     add("--json", action="store_true", help="print JSON in place of the table")
-    add("--plot", type=_target, metavar="FILE", help="draw the spectrum: .png, .pdf, .svg, ...")
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a number, got {text!r}") from None
-
-
-def _population(text: str) -> PopulationSpectrum:
-    try:
-        pairs = [[float(part) for part in item.split(":")] for item in text.split(",")]
-        if len({len(pair) for pair in pairs}) != 1 or len(pairs[0]) > 2:
-            raise ValueError(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"must be VALUE:WEIGHT,VALUE:WEIGHT,... or VALUE,VALUE,..., got {text!r}"
-        ) from None
-    columns = list(zip(*pairs, strict=True))
-    return _checked(PopulationSpectrum, columns[0], columns[-1] if len(columns) == 2 else None)
-
-
-def _power_law(text: str) -> PopulationSpectrum:
-    try:
-        exponent, dimension = text.split(":")
-        arguments = float(exponent), int(dimension)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"must be EXPONENT:DIMENSION, as in 1.5:256, got {text!r}"
-        ) from None
-    return _checked(PopulationSpectrum.power_law, *arguments)
-
-
-def _target(text: str) -> Path:
-    from .plot import check_target
-
-    return _checked(check_target, text)
-
-
-def _checked(build: Callable[..., _Built], *arguments: Any) -> _Built:
-    try:
-        return build(*arguments)
-    except (TypeError, ValueError) as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+    add(
+        "--plot",
+        type=_arguments.target,
+        metavar="FILE",
+        help="draw a picture: .png, .pdf, .svg, ...",
+    )
 
 
 def _run(arguments: argparse.Namespace) -> tuple[dict[str, Any], Callable[[Path], None]]:
     """The report, and a function that draws the picture."""
+    run: Callable[..., tuple[dict[str, Any], Callable[[Path], None]]] = arguments.run
     try:
-        model, data = _model(arguments)
+        result = run(arguments)
     except (TypeError, ValueError, ModuleNotFoundError) as error:
         arguments.error(str(error))
+    return result
+
+
+def _run_features(
+    arguments: argparse.Namespace,
+) -> tuple[dict[str, Any], Callable[[Path], None]]:
+    model, data = _feature_model(arguments)
 
     def draw(path: Path) -> None:
         from matplotlib.figure import Figure
@@ -210,11 +255,12 @@ def _run(arguments: argparse.Namespace) -> tuple[dict[str, Any], Callable[[Path]
     return report(model, data), draw
 
 
-def _model(arguments: argparse.Namespace) -> tuple[RandomFeatureModel, dict[str, Any] | None]:
+def _feature_model(
+    arguments: argparse.Namespace,
+) -> tuple[RandomFeatureModel, dict[str, Any] | None]:
     """The model asked for and, if it stands on a data set, a description of that."""
-    if arguments.data is None:
-        if arguments.unit_variance:
-            raise ValueError("argument --unit-variance: allowed only with --data FILE")
+    samples = _samples(arguments)
+    if samples is None:
         population = arguments.population or PopulationSpectrum.isotropic()
         if arguments.spike:
             population = dataclasses.replace(population, spikes=arguments.spike)
@@ -228,16 +274,86 @@ def _model(arguments: argparse.Namespace) -> tuple[RandomFeatureModel, dict[str,
     for option, value in (("--psi-n", arguments.psi_n), ("--spike", arguments.spike)):
         if value not in (None, []):
             raise ValueError(f"argument {option}: not allowed with --data, got {value!r}")
-    samples = digits() if arguments.data == "digits" else read_samples(arguments.data)
-    if arguments.unit_variance:
-        samples = standardise(samples)
     model = RandomFeatureModel.from_data(
         samples, arguments.psi_p, arguments.t, arguments.activation
     )
-    return model, {
-        "source": arguments.data,
+    return model, _described(arguments.data, samples, model.population)
+
+
+def _run_linear(arguments: argparse.Namespace) -> tuple[dict[str, Any], Callable[[Path], None]]:
+    if arguments.alpha_bar is not None:
+        level = float(signal("alpha_bar", arguments.alpha_bar))
+    else:
+        time = _T if arguments.t is None else arguments.t
+        level = float(signal_of_time(time))
+        if level == 1.0:
+            raise ValueError(f"t must be large enough for e^(-2t) to differ from 1, got {time!r}")
+    samples, loads = _samples(arguments), arguments.load
+    data, own = None, None
+    population = arguments.population or PopulationSpectrum.isotropic()
+    if samples is not None:
+        population = PopulationSpectrum.from_samples(samples)
+        data = _described(arguments.data, samples, population)
+        data["participation_ratio_unbiased"] = unbiased_participation_ratio(
+            data["participation_ratio"], data["samples"]
+        )
+        own = data["load"] = data["samples"] / data["dimension"]
+        loads = np.union1d(loads, own)
+    if arguments.dimension is not None and population.dimension is not None:
+        raise ValueError(
+            f"argument --dimension: not allowed where the population has dimension "
+            f"{population.dimension}, got {arguments.dimension}"
+        )
+    size = population.dimension
+    if arguments.dimension is not None:
+        size = _checks.integer("dimension", arguments.dimension, 1)
+
+    def model(loads: NDArray[np.float64]) -> LinearDenoiser:
+        if arguments.corrected and size is not None:
+            # Each average is over data sets of a whole number of samples.
+            least = 2 if arguments.empirical_mean else 1
+            loads = np.unique(np.maximum(np.rint(loads * size), least)) / size
+        return LinearDenoiser(
+            population,
+            loads,
+            arguments.c,
+            dimension=arguments.dimension,
+            empirical_mean=arguments.empirical_mean,
+        )
+
+    def draw(path: Path) -> None:
+        from matplotlib.figure import Figure
+
+        from .linear_plot import plot_against_load
+        from .plot import save
+
+        figure = Figure(figsize=(11.0, 3.8), layout="constrained")
+        ends = (loads[0], loads[-1]) if loads.size > 1 else (loads[0] / 10.0, loads[0] * 10.0)
+        dense = np.union1d(np.geomspace(*ends, 400), loads)
+        plot_against_load(model(dense), level, figure, corrected=arguments.corrected, own_load=own)
+        save(figure, path)
+
+    return linear_report(model(loads), level, corrected=arguments.corrected, data=data), draw
+
+
+def _samples(arguments: argparse.Namespace) -> NDArray[np.float64] | None:
+    """The data set asked for, if any."""
+    if arguments.data is None:
+        if arguments.unit_variance:
+            raise ValueError("argument --unit-variance: allowed only with --data FILE")
+        return None
+    bundled = {"digits": digits, "photographs": photographs}.get(arguments.data)
+    samples = read_samples(arguments.data) if bundled is None else bundled()
+    return standardise(samples) if arguments.unit_variance else samples
+
+
+def _described(
+    source: str, samples: NDArray[np.float64], population: PopulationSpectrum
+) -> dict[str, Any]:
+    return {
+        "source": source,
         "samples": samples.shape[0],
         "dimension": samples.shape[1],
-        "mean_variance": model.population.mean,
-        "participation_ratio": model.population.participation_ratio,
+        "mean_variance": population.mean,
+        "participation_ratio": population.participation_ratio,
     }

@@ -1,4 +1,4 @@
-"""Samples from files and from the bundled digits, checked before anything is computed."""
+"""Samples from files and from bundled pictures, checked before anything is computed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import _checks
 
+_PHOTOGRAPHS = (
+    "astronaut",
+    "brick",
+    "camera",
+    "chelsea",
+    "coffee",
+    "coins",
+    "grass",
+    "gravel",
+    "moon",
+)
 _FORMATS = (".npy", ".npz", ".csv")
 _UNREADABLE = (
     OSError,
@@ -109,6 +120,73 @@ def digits() -> NDArray[np.float64]:
             "data 'digits' needs scikit-learn: pip install 'rmtspec[data]'"
         ) from None
     return standardise(load_digits().data)
+
+
+def photographs(side: int = 8, *, patch_mean: bool = True) -> NDArray[np.float64]:
+    """Square patches of nine photographs of scikit-image, centred, with mean variance 1.
+
+    Each photograph, as grey levels in [0, 1], is cut from its upper left corner into patches that
+    do not overlap; strips at the right and lower ends narrower than a patch are left out. Only
+    pictures inside the installed package are read; nothing is downloaded.
+
+    Parameters
+    ----------
+    side : int
+        Pixels along a patch, 2 to 100.
+    patch_mean : bool
+        Whether a patch keeps its mean grey level, most of the variance of photographs. Without
+        it every patch sums to 0, so that one eigenvalue of the covariance is 0.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, side^2)
+        n = 32174 for 8 x 8 patches; rows of one photograph lie together, neighbours beside each
+        other.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If scikit-image is not installed.
+    ValueError, TypeError
+        If `side` is not an integer in its range.
+
+    Notes
+    -----
+    Patches of one photograph are not independent samples. Their covariance is a good example of
+    a spectrum that falls like a power; their number counts for more than it should.
+
+    Examples
+    --------
+    >>> from rmtspec.data import photographs
+    >>> photographs(16).shape
+    (8005, 256)
+    """
+    size = _checks.integer("side", side, 2, 100)
+    if not isinstance(patch_mean, (bool, np.bool_)):
+        raise TypeError(f"patch_mean must be True or False, got {patch_mean!r}")
+    try:
+        from skimage.color import rgb2gray
+        from skimage.data import data_dir
+        from skimage.io import imread
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            "data 'photographs' needs scikit-image: pip install 'rmtspec[data]'"
+        ) from None
+    # By their paths: the functions of skimage.data would download a picture that is missing.
+    pictures = (imread(Path(data_dir) / f"{name}.png") for name in _PHOTOGRAPHS)
+    greys = (rgb2gray(a) if a.ndim == 3 else a / 255.0 for a in pictures)
+    patches = np.concatenate([_patches(grey, size) for grey in greys])
+    if not patch_mean:
+        patches -= patches.mean(axis=1, keepdims=True)
+    return standardise(patches)
+
+
+def _patches(picture: NDArray[np.float64], side: int) -> NDArray[np.float64]:
+    """Patches that do not overlap, row by row, one a row."""
+    down, along = (length // side for length in picture.shape)
+    whole = picture[: down * side, : along * side]
+    blocks = whole.reshape(down, side, along, side).swapaxes(1, 2)
+    return np.asarray(blocks.reshape(down * along, side * side))
 
 
 def standardise(x: ArrayLike) -> NDArray[np.float64]:

@@ -16,6 +16,11 @@ import rmtspec
 ROOT = Path(__file__).parents[2]
 
 
+def imported_name(requirement):
+    name = re.split(r"[^\w-]", requirement)[0]
+    return {"scikit-learn": "sklearn", "scikit-image": "skimage"}.get(name, name)
+
+
 @pytest.fixture(scope="module")
 def project():
     return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -46,7 +51,7 @@ def test_every_public_name_exists_and_is_documented():
 
 def test_every_import_of_the_package_is_a_declared_dependency(project):
     declared = {
-        re.split(r"[^\w-]", requirement)[0].replace("scikit-learn", "sklearn")
+        imported_name(requirement)
         for group in [project["dependencies"], *project["optional-dependencies"].values()]
         for requirement in group
     }
@@ -59,7 +64,7 @@ def test_every_import_of_the_package_is_a_declared_dependency(project):
 
 def test_tests_extra_holds_everything_that_tests_import(project):
     declared = {
-        re.split(r"[^\w-]", requirement)[0].replace("scikit-learn", "sklearn")
+        imported_name(requirement)
         for requirement in project["dependencies"] + project["optional-dependencies"]["test"]
     }
     pattern = re.compile(r"^\s*(?:from|import) ([a-z_]\w*)", re.MULTILINE)

@@ -1,0 +1,94 @@
+"""Values of command-line options, each with one line for what it cannot read."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .population import PopulationSpectrum
+
+_MOST_LOADS = 10_000
+
+_Built = TypeVar("_Built")
+
+
+def number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, got {text!r}") from None
+
+
+def integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be an integer, got {text!r}") from None
+
+
+def loads(text: str) -> NDArray[np.float64]:
+    """Distinct loads, ascending, from a list of numbers and ranges."""
+    values: list[float] = []
+    try:
+        for item in text.split(","):
+            parts = item.split(":")
+            if len(parts) == 1:
+                values.append(float(item))
+                continue
+            first, last, count = float(parts[0]), float(parts[1]), int(parts[2])
+            if len(parts) > 3 or not (0 < first < math.inf and 0 < last < math.inf):
+                raise ValueError(text)
+            if not 2 <= count <= _MOST_LOADS:
+                raise argparse.ArgumentTypeError(
+                    f"COUNT must be an integer in [2, {_MOST_LOADS}], got {count}"
+                )
+            # Twelve digits: 1 is 1 then, not one part in 10^16 beside it.
+            values += [float(f"{value:.12g}") for value in np.geomspace(first, last, count)]
+    except (ValueError, IndexError):
+        raise argparse.ArgumentTypeError(
+            f"must be NUMBER,NUMBER,... or FIRST:LAST:COUNT of positive numbers, got {text!r}"
+        ) from None
+    return np.unique(values)
+
+
+def population(text: str) -> PopulationSpectrum:
+    try:
+        pairs = [[float(part) for part in item.split(":")] for item in text.split(",")]
+        if len({len(pair) for pair in pairs}) != 1 or len(pairs[0]) > 2:
+            raise ValueError(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be VALUE:WEIGHT,VALUE:WEIGHT,... or VALUE,VALUE,..., got {text!r}"
+        ) from None
+    columns = list(zip(*pairs, strict=True))
+    return _checked(PopulationSpectrum, columns[0], columns[-1] if len(columns) == 2 else None)
+
+
+def power_law(text: str) -> PopulationSpectrum:
+    try:
+        exponent, dimension = text.split(":")
+        arguments = float(exponent), int(dimension)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be EXPONENT:DIMENSION, as in 1.5:256, got {text!r}"
+        ) from None
+    return _checked(PopulationSpectrum.power_law, *arguments)
+
+
+def target(text: str) -> Path:
+    from .plot import check_target
+
+    return _checked(check_target, text)
+
+
+def _checked(build: Callable[..., _Built], *arguments: Any) -> _Built:
+    try:
+        return build(*arguments)
+    except (TypeError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -1,0 +1,101 @@
+"""Pictures of linear denoisers: lines are the averages, and what is infinite is marked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import rmtspec as rs
+from rmtspec.linear_plot import plot_against_load
+
+LOADS = np.geomspace(0.1, 10.0, 21)
+POWER = rs.PopulationSpectrum.power_law(1.0, 100)
+
+
+def lines(ax):
+    return {line.get_label(): line for line in ax.get_lines()}
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+def test_lines_are_the_averages():
+    model = rs.LinearDenoiser(POWER, LOADS, 0.01)
+    left, middle, right = plot_against_load(model, 0.9, Figure()).axes
+    shown = {**lines(left), **lines(middle), **lines(right)}
+    expected = {
+        "test": model.test_loss(0.9),
+        "train": model.train_loss(0.9),
+        "to the optimal map": model.alignment(0.9),
+        "between two data sets": model.alignment_pair(0.9),
+        "data || model": model.kl(),
+        "model || data": model.kl("model||data"),
+    }
+    for label, values in expected.items():
+        np.testing.assert_array_equal(shown[label].get_xdata(), LOADS)
+        np.testing.assert_array_equal(shown[label].get_ydata(), values)
+    assert shown["optimal"].get_ydata()[0] == model.optimal_loss(0.9)
+    for ax in (left, middle, right):
+        assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+        assert texts(ax) == ["$n=d$"]
+
+
+def test_infinite_divergences_break_the_line_and_grey_the_ground():
+    right = plot_against_load(rs.LinearDenoiser(POWER, LOADS), 0.9, Figure()).axes[2]
+    drawn = lines(right)["data || model"].get_ydata()
+    np.testing.assert_array_equal(np.isnan(drawn), LOADS <= 1 + 1e-12)
+    assert "infinite" in texts(right)
+    law = lines(right)["$d/4N$"]
+    np.testing.assert_allclose(law.get_ydata() * law.get_xdata(), 0.25, rtol=1e-15)
+
+
+def test_law_of_many_samples_counts_the_rank_only():
+    flat = rs.PopulationSpectrum([0.0, 1.0, 2.0, 3.0])
+    loads = np.geomspace(0.1, 1000.0, 41)
+    right = plot_against_load(rs.LinearDenoiser(flat, loads), 0.9, Figure()).axes[2]
+    law, drawn = lines(right)["$r^2/4dN$"].get_ydata(), lines(right)["data || model"].get_ydata()
+    # The next term is relatively 4/3 of rank/n at most: 0.001.
+    assert drawn[-1] == pytest.approx(law[-1], rel=2e-3)
+
+
+def test_everything_infinite_is_drawn_without_a_word():
+    flat = rs.PopulationSpectrum([0.0, 1.0])
+    right = plot_against_load(rs.LinearDenoiser(flat, LOADS, 0.1), 0.9, Figure()).axes[2]
+    assert "infinite" in texts(right)
+
+
+def test_own_load_is_marked_where_it_is_in_sight():
+    model = rs.LinearDenoiser(POWER, LOADS, 0.1)
+    figure = plot_against_load(model, 0.9, Figure(), corrected=True, own_load=3.0)
+    assert all("these data" in texts(ax) for ax in figure.axes)
+    far = plot_against_load(model, 0.9, Figure(), own_load=300.0)
+    assert all("these data" not in texts(ax) for ax in far.axes)
+    np.testing.assert_array_equal(
+        lines(figure.axes[0])["test"].get_ydata(), model.test_loss(0.9, corrected=True)
+    )
+
+
+def test_figure_is_made_where_none_is_given():
+    import matplotlib.pyplot as plt
+
+    figure = plot_against_load(rs.LinearDenoiser(POWER, [0.5, 2.0]), 0.5)
+    assert len(figure.axes) == 3
+    plt.close(figure)
+
+
+def test_wrong_arguments_are_refused_by_name():
+    for load in (2.0, [2.0], [2.0, 1.0], [[1.0, 2.0]], [1.0, 1.0]):
+        with pytest.raises(ValueError, match="model must have a strictly ascending row"):
+            plot_against_load(rs.LinearDenoiser(POWER, load), 0.9)
+    with pytest.raises(ValueError, match="one ridge"):
+        plot_against_load(rs.LinearDenoiser(POWER, [1.0, 2.0], [0.1, 0.2]), 0.9)
+    with pytest.raises(TypeError, match="model"):
+        plot_against_load(POWER, 0.9)
+    good = rs.LinearDenoiser(POWER, [1.0, 2.0])
+    for level in (0.0, 1.0, np.nan):
+        with pytest.raises(ValueError, match="alpha_bar"):
+            plot_against_load(good, level, Figure())
+    with pytest.raises(ValueError, match="own_load"):
+        plot_against_load(good, 0.9, own_load=-1.0)
