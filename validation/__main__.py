@@ -1,4 +1,4 @@
-"""Command line: ``python -m validation certify | law | simulate``."""
+"""Command line: ``python -m validation certify | law | simulate | linear``."""
 
 from __future__ import annotations
 
@@ -58,7 +58,11 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument(
         "--scale", choices=("smoke", "cpu"), default="smoke", help="under a minute, or 15 minutes"
     )
-    for command in (certify, law, simulate):
+    linear = commands.add_parser("linear", help="affine denoisers against sampled data sets")
+    linear.add_argument(
+        "--scale", choices=("smoke", "cpu"), default="smoke", help="under 40 s, or ten minutes"
+    )
+    for command in (certify, law, simulate, linear):
         command.add_argument("--seed", type=_count(0), default=0)
         command.add_argument(
             "--output", type=_file, help="results as JSON; an interrupted run resumes from it"
@@ -106,6 +110,10 @@ def _run(arguments: argparse.Namespace) -> int:
         from validation.law import check_laws
 
         return check_laws(arguments.draws, arguments.seed, arguments.output)
+    if arguments.command == "linear":
+        from validation.linear import run_linear
+
+        return run_linear(arguments.scale, arguments.seed, arguments.output)
     from validation.simulate import simulate
 
     return simulate(arguments.scale, arguments.seed, arguments.output)

@@ -15,7 +15,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tests.benchmarks.workloads import FIRST_NUMBER, IMPORT, Workload, marchenko_pastur, new_process
+from tests.benchmarks.workloads import (
+    FIRST_NUMBER,
+    IMPORT,
+    LinearWorkload,
+    Workload,
+    marchenko_pastur,
+    new_process,
+)
 
 
 @dataclass(frozen=True)
@@ -148,6 +155,18 @@ def large_figures() -> list[Figure]:
     return rows
 
 
+def linear_figures() -> list[Figure]:
+    """Averages of affine denoisers for a large spectrum."""
+    work = LinearWorkload()
+    losses, curves = seconds(work.losses, work.curves, repeats=5)
+    return [
+        Figure(
+            "train and test loss, 100 x 100, 4096 eigenvalues", losses, "s", "< 1", losses < 1.0
+        ),
+        Figure("learning curves, 100 times, 4096 eigenvalues", curves * 1e3, "ms", ""),
+    ]
+
+
 def start_figures() -> list[Figure]:
     """New processes, with kernels compiled by an earlier one."""
     rows = []
@@ -164,7 +183,14 @@ def start_figures() -> list[Figure]:
 def main() -> None:
     """Print the table."""
     print(__doc__.splitlines()[0].split(":")[0])
-    for measure in (density_figures, point_figures, scaling_figures, large_figures, start_figures):
+    for measure in (
+        density_figures,
+        point_figures,
+        scaling_figures,
+        large_figures,
+        linear_figures,
+        start_figures,
+    ):
         for figure in measure():
             print(figure, flush=True)
 

@@ -10,8 +10,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import rmtspec as rs
 from tests.benchmarks.figures import exponent, seconds
-from tests.benchmarks.workloads import FIRST_NUMBER, Workload, marchenko_pastur, new_process
+from tests.benchmarks.workloads import (
+    FIRST_NUMBER,
+    LinearWorkload,
+    Workload,
+    marchenko_pastur,
+    new_process,
+)
 
 # A cost that is linear has exponent 1, less while fixed costs count; a quadratic one has 2.
 SUBQUADRATIC = 1.5
@@ -77,6 +84,31 @@ def test_unrelated_points_all_converge(benchmark, atoms):
     work = Workload(atoms)
     z = work.unrelated_points(1_000)
     assert np.all(benchmark(work.model.resolvent, z).converged)
+
+
+@pytest.mark.benchmark(group="affine denoisers, 4096 eigenvalues")
+def test_losses_on_a_grid_solve_their_equation_and_enclose_the_optimum(benchmark):
+    work = LinearWorkload()
+    train, test = benchmark.pedantic(work.losses, rounds=3)
+    assert train.shape == test.shape == (100, 100)
+    model = rs.LinearDenoiser(work.population, work.loads[:, None], c=1e-3)
+    optimal, kappa = model.optimal_loss(work.alpha_bars), model.kappa(work.alpha_bars)
+    assert np.all(test >= optimal)
+    for i, j in ((0, 0), (0, 99), (50, 50), (99, 0), (99, 99)):
+        share = np.mean(1.0 / (1.0 + kappa[i, j] / work.population.eigenvalues)) / work.loads[i]
+        zeta = (1.0 - work.alpha_bars[j]) / work.alpha_bars[j] + 1e-3
+        # 1 - share loses kappa/zeta of a rounding error, at most 1e3 on this grid.
+        np.testing.assert_allclose(kappa[i, j] * (1.0 - share), zeta, rtol=1e3 * 1e-15)
+
+
+@pytest.mark.benchmark(group="affine denoisers, 4096 eigenvalues")
+def test_learning_curves_end_at_the_fitted_losses(benchmark):
+    work = LinearWorkload()
+    curves = benchmark.pedantic(work.curves, rounds=3)
+    assert np.all(curves.converged)
+    model = rs.LinearDenoiser(work.population, 0.5, c=1e-3)
+    final = [curves.train[-1], curves.test[-1]]
+    np.testing.assert_allclose(final, [model.train_loss(0.9), model.test_loss(0.9)], rtol=1e-10)
 
 
 @pytest.mark.benchmark(group="first number of a new process")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 import rmtspec as rs
 from rmtspec.ensembles.random_feature import RandomFeatureGram
+from rmtspec.linear_dynamics import LearningCurves
 from tests.benchmarks.published_way import TheoremEquations
 
 PSI_P, PSI_N, TIME = 8.0, 4.0, 0.01
@@ -89,6 +90,26 @@ class Workload:
             PSI_P, PSI_N, self.population.eigenvalues, self.population.weights,
             gram.c2, gram.b2, gram.v2, gram.s2,
         )  # fmt: skip
+
+
+class LinearWorkload:
+    """Affine denoisers of a power law with 4096 eigenvalues, at 10,000 loads and levels."""
+
+    def __init__(self, eigenvalues: int = 4096) -> None:
+        self.population = rs.PopulationSpectrum.power_law(1.0, eigenvalues)
+        self.loads = np.geomspace(0.1, 30.0, 100)
+        self.alpha_bars = np.linspace(0.005, 0.995, 100)
+        self.times = np.geomspace(1e-2, 1e4, 100)
+
+    def losses(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Averaged training and test loss on the grid, from a new model."""
+        model = rs.LinearDenoiser(self.population, self.loads[:, None], c=1e-3)
+        return model.train_loss(self.alpha_bars), model.test_loss(self.alpha_bars)
+
+    def curves(self) -> LearningCurves:
+        """Averaged losses at a hundred training times, from a new model."""
+        model = rs.LinearDenoiser(self.population, 0.5, c=1e-3)
+        return model.training_curves(self.times, 0.9)
 
 
 def marchenko_pastur(x: NDArray[np.float64], ratio: float) -> NDArray[np.float64]:
