@@ -61,6 +61,26 @@ def integer(name: str, value: Any, low: int, high: int | None = None) -> int:
     return number
 
 
+def flag(name: str, value: Any) -> bool:
+    """Return `value` as True or False; nothing else stands for either."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r:.80}")
+    return bool(value)
+
+
+def choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    """Refuse a `value` that is none of the allowed words.
+
+    Raises
+    ------
+    ValueError
+        Also for what is no string: it is none of the words either.
+    """
+    if not (isinstance(value, str) and value in allowed):
+        words = ", ".join(repr(word) for word in allowed[:-1])
+        raise ValueError(f"{name} must be {words} or {allowed[-1]!r}, got {value!r:.80}")
+
+
 def real_array(
     name: str,
     value: Any,

@@ -162,8 +162,7 @@ def photographs(side: int = 8, *, patch_mean: bool = True) -> NDArray[np.float64
     (8005, 256)
     """
     size = _checks.integer("side", side, 2, 100)
-    if not isinstance(patch_mean, (bool, np.bool_)):
-        raise TypeError(f"patch_mean must be True or False, got {patch_mean!r}")
+    patch_mean = _checks.flag("patch_mean", patch_mean)
     try:
         from skimage.color import rgb2gray
         from skimage.data import data_dir

@@ -132,8 +132,9 @@ class FittedDenoiser:
         The spectrum is that of the singular values of the data, never of a product, and ends at
         the rank min(N, d), or min(N − 1, d) after centring: zeros are zeros by count.
         """
+        center = _checks.flag("center", center)
         data = _checks.real_array("x", x, -1e40, 1e40)
-        if data.ndim != 2 or data.shape[0] < 1 + bool(center) or data.shape[1] < 1:
+        if data.ndim != 2 or data.shape[0] < 1 + center or data.shape[1] < 1:
             raise ValueError(f"x must have shape (samples, dimension), got {data.shape}")
         samples, size = data.shape
         mu = _vector("population_mean", population_mean, size)
@@ -180,7 +181,8 @@ class FittedDenoiser:
         population = _symmetric("covariance", covariance)
         if population.shape[0] != eigenvalues.size:
             raise ValueError(
-                f"covariance must have shape {(eigenvalues.size,) * 2}, got {population.shape}"
+                f"covariance must have shape {(eigenvalues.size,) * 2}, the dimension of x or "
+                f"sample_covariance, got {population.shape}"
             )
         ridge = _checks.real("c", c, 0.0, 1e100)
         return cls(eigenvalues, vectors, mean, population_mean, population, ridge)
@@ -210,9 +212,15 @@ class FittedDenoiser:
         return Affine(weights, -np.sqrt(level) * weights @ self.mean)
 
     def losses(self, fitted: Affine, alpha_bar: float) -> tuple[float, float]:
-        """Training and test loss of any affine denoiser, without penalty."""
+        """Training and test loss of any affine denoiser, without penalty.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If `fitted` is no pair of weights (d, d) and bias (d,), or `alpha_bar` is not in (0, 1).
+        """
         level, _, _ = self._level(alpha_bar, None)
-        weights, bias = fitted
+        weights, bias = self._affine(fitted)
         base = np.sum((np.sqrt(1.0 - level) * weights - np.eye(self.dimension)) ** 2)
         spread = self.eigenvalues @ np.sum((weights @ self.vectors) ** 2, axis=0)
         train = base + level * spread + np.sum((np.sqrt(level) * weights @ self.mean + bias) ** 2)
@@ -224,8 +232,8 @@ class FittedDenoiser:
         r"""Training loss of the optimum, without penalty:
         :math:`\frac1d\sum_\nu\frac{(\lambda_\nu+c)^2+s\lambda_\nu}{(\lambda_\nu+\zeta)^2}`."""
         _, s, c = self._level(alpha_bar, gamma)
-        lam = self.eigenvalues
-        return float(np.mean(((lam + c) ** 2 + s * lam) / (lam + s + c) ** 2))
+        lam, zeta = self.eigenvalues, self.eigenvalues + s + c
+        return float(np.mean(((lam + c) / zeta) ** 2 + s / zeta * (lam / zeta)))
 
     def penalised_loss(self, alpha_bar: float, *, gamma: float | None = None) -> float:
         r"""Minimum of the objective, penalty included:
@@ -238,14 +246,14 @@ class FittedDenoiser:
         :math:`\frac1d\sum_\nu\frac{(\lambda_\nu+c)^2+s[\Sigma_{\nu\nu}+(v_\nu\cdot\Delta)^2]}
         {(\lambda_\nu+\zeta)^2}`."""
         _, s, c = self._level(alpha_bar, gamma)
-        lam = self.eigenvalues
-        fresh = s * (self.overlaps + self.offsets)
-        return float(np.mean(((lam + c) ** 2 + fresh) / (lam + s + c) ** 2))
+        lam, zeta = self.eigenvalues, self.eigenvalues + s + c
+        fresh = self.overlaps + self.offsets
+        return float(np.mean(((lam + c) / zeta) ** 2 + s / zeta * (fresh / zeta)))
 
     def optimal_loss(self, alpha_bar: float) -> float:
         """Loss of infinite data without a ridge."""
         _, s, _ = self._level(alpha_bar, None)
-        population = self._population_eigenvalues
+        population = self._population[0]
         return float(np.mean(population / (population + s)))
 
     def alignment(self, alpha_bar: float, *, gamma: float | None = None) -> float:
@@ -255,7 +263,9 @@ class FittedDenoiser:
                    (W-W_\infty)^{\mathsf T}+\bar\alpha\lVert W\Delta\rVert^2\bigr].
         """
         level, s, _ = self._level(alpha_bar, None)
-        best = np.sqrt(1.0 - level) / level * np.linalg.inv(self._shifted(s))
+        variances, basis = self._population
+        gain = np.sqrt(1.0 - level) / level / (variances + s)
+        best = (basis * gain) @ basis.T
         ideal = Affine(best, -np.sqrt(level) * best @ self.population_mean)
         return self._distance(self.optimum(alpha_bar, gamma=gamma), ideal, level)
 
@@ -266,7 +276,11 @@ class FittedDenoiser:
         ------
         ValueError
             If the dimensions differ.
+        TypeError
+            If `other` is no fitted denoiser.
         """
+        if not isinstance(other, FittedDenoiser):
+            raise TypeError(f"other must be a FittedDenoiser, got {other!r:.80}")
         if other.dimension != self.dimension:
             raise ValueError(f"other must have dimension {self.dimension}, got {other.dimension}")
         level, _, _ = self._level(alpha_bar, None)
@@ -292,8 +306,7 @@ class FittedDenoiser:
         ValueError
             If `direction` is not one of the two.
         """
-        if direction not in ("data||model", "model||data"):
-            raise ValueError(f"direction must be 'data||model' or 'model||data', got {direction!r}")
+        _checks.choice("direction", direction, ("data||model", "model||data"))
         eigenvalues, basis = np.linalg.eigh(self.covariance)
         kept = eigenvalues > RANK_TOLERANCE * eigenvalues[-1]
         rank = int(np.count_nonzero(kept))
@@ -325,6 +338,7 @@ class FittedDenoiser:
             the sample mean and covariance (plus the ridge) themselves.
         noise : as in :func:`rmtspec.linear_sampling.sampled_variance`.
         """
+        linear_sampling.check_noise(noise)
         lam = self.eigenvalues + self.c
         if schedule is None:
             return self.mean.copy(), (self.vectors * lam) @ self.vectors.T
@@ -349,9 +363,14 @@ class FittedDenoiser:
         at its optimum :math:`-\sqrt{\bar\alpha}\,W\hat\mu` throughout (known mean: 0 in centred
         data). `initial` is W(0), by default 0.
         """
-        time = float(_checks.real_array("tau", tau, 0.0, infinite=True))
+        times = _checks.real_array("tau", tau, 0.0, infinite=True)
+        if times.ndim:
+            raise ValueError(f"tau must be one number, got shape {times.shape}")
+        time = float(times)
         _, s, c = self._level(alpha_bar, gamma)
-        return self._relaxed(np.exp(-time * (self.eigenvalues + s + c)), alpha_bar, gamma, initial)
+        with np.errstate(over="ignore"):
+            decay = np.exp(-time * (self.eigenvalues + s + c))
+        return self._relaxed(decay, alpha_bar, gamma, initial)
 
     def gradient_descent(
         self,
@@ -367,11 +386,22 @@ class FittedDenoiser:
         Exact: :math:`e^{-\tau(\lambda+\zeta)}` becomes
         :math:`(1-2\eta\bar\alpha(\lambda+\zeta))^n`. Stable for
         :math:`\eta\bar\alpha(\lambda_{\max}+\zeta)<1`.
+
+        Raises
+        ------
+        ValueError
+            Also if the rate is so far from stable that the weights overflow.
         """
-        count = _checks.integer("steps", steps, 0)
-        step = _checks.positive("rate", rate)
+        count = _checks.integer("steps", steps, 0, 10**15)
+        step = _checks.positive("rate", rate, 1e100)
         level, s, c = self._level(alpha_bar, gamma)
-        decay = (1.0 - 2.0 * step * level * (self.eigenvalues + s + c)) ** count
+        with np.errstate(over="ignore"):
+            decay = (1.0 - 2.0 * step * level * (self.eigenvalues + s + c)) ** count
+        if np.any(np.abs(decay) > 1e100):
+            raise ValueError(
+                f"rate must keep the weights below 1e100 for {count} steps "
+                f"with gamma={gamma!r}, got {rate!r}"
+            )
         return self._relaxed(decay, alpha_bar, gamma, initial)
 
     def training_curves(
@@ -386,7 +416,8 @@ class FittedDenoiser:
         times = _checks.real_array("tau", tau, 0.0, infinite=True)
         _, s, c = self._level(alpha_bar, gamma)
         zeta = self.eigenvalues + s + c
-        exponent = -times[..., None] * zeta
+        with np.errstate(over="ignore"):
+            exponent = -times[..., None] * zeta
         q = -np.expm1(exponent) / zeta
         m = (self.eigenvalues + c + s * np.exp(exponent)) / zeta
         train = np.mean(m**2 + s * q**2 * self.eigenvalues, axis=-1)
@@ -423,16 +454,31 @@ class FittedDenoiser:
     # -- shared ----------------------------------------------------------------------------------
 
     @property
-    def _population_eigenvalues(self) -> FloatArray:
-        return np.asarray(np.maximum(np.linalg.eigvalsh(self.covariance), 0.0))
+    def _population(self) -> tuple[FloatArray, FloatArray]:
+        """Eigenvalues and eigenvectors of the covariance; what is rounding of a zero is one."""
+        variances, basis = np.linalg.eigh(self.covariance)
+        rounding = variances.size * np.finfo(float).eps * variances[-1]
+        return np.where(variances > rounding, variances, 0.0), basis
 
     def _level(self, alpha_bar: float, gamma: float | None) -> tuple[float, float, float]:
         level = float(signal("alpha_bar", _checks.real("alpha_bar", alpha_bar)))
         c = self.c if gamma is None else _checks.real("gamma", gamma, 0.0, 1e100) / level
         return level, (1.0 - level) / level, c
 
-    def _shifted(self, s: float) -> FloatArray:
-        return np.asarray(self.covariance + s * np.eye(self.dimension))
+    def _affine(self, fitted: Affine) -> Affine:
+        if not isinstance(fitted, tuple) or len(fitted) != 2:
+            raise TypeError(f"fitted must be a pair of weights and bias, got {fitted!r:.80}")
+        size = self.dimension
+        weights, bias = (
+            _checks.real_array(name, value, -1e100, 1e100)
+            for name, value in zip(("fitted weights", "fitted bias"), fitted, strict=True)
+        )
+        if weights.shape != (size, size) or bias.shape != (size,):
+            raise ValueError(
+                f"fitted must hold weights {(size, size)} and bias {(size,)}, "
+                f"got shapes {weights.shape} and {bias.shape}"
+            )
+        return Affine(weights, bias)
 
     def _distance(self, one: Affine, other: Affine, level: float) -> float:
         weights = one.weights - other.weights
@@ -447,7 +493,7 @@ class FittedDenoiser:
         size = self.dimension
         start = np.zeros((size, size))
         if initial is not None:
-            start = _checks.real_array("initial", initial)
+            start = _checks.real_array("initial", initial, -1e100, 1e100)
             if start.shape != (size, size):
                 raise ValueError(f"initial must have shape {(size, size)}, got {start.shape}")
         level = float(alpha_bar)
@@ -459,7 +505,9 @@ class FittedDenoiser:
 def _excess(h: FloatArray) -> FloatArray:
     """h − 1 − ln h, with the digits of h − 1."""
     near = h - 1.0
-    return np.asarray(near - np.log1p(near))
+    with np.errstate(divide="ignore"):
+        close = near - np.log1p(near)
+    return np.where(np.abs(near) < 0.5, close, near - np.log(h))
 
 
 def _symmetric(name: str, value: ArrayLike) -> FloatArray:

@@ -71,7 +71,7 @@ class LinearDenoiser:
         Ridge added to the sample covariance, variance units, in [0, 1e100]; the penalty at the
         level :math:`\bar\alpha` is :math:`\gamma=c\bar\alpha`.
     dimension : int, optional
-        d, for `corrected=True`; by default that of the population.
+        d, for `corrected=True`, 1 to 10,000,000; by default that of the population.
     empirical_mean : bool
         Whether the data are centred with their own mean. It changes averages in relative order
         1/d only, so it counts where `corrected=True` asks for that order.
@@ -118,8 +118,7 @@ class LinearDenoiser:
     def __post_init__(self) -> None:
         if not isinstance(self.population, PopulationSpectrum):
             raise TypeError(f"population must be a PopulationSpectrum, got {self.population!r:.80}")
-        if not isinstance(self.empirical_mean, bool):
-            raise TypeError(f"empirical_mean must be True or False, got {self.empirical_mean!r}")
+        empirical = _checks.flag("empirical_mean", self.empirical_mean)
         load = _checks.real_array("load", self.load, SMALLEST_LOAD, LARGEST_LOAD)
         ridge = _checks.real_array("c", self.c, 0.0, 1e100)
         try:
@@ -128,13 +127,14 @@ class LinearDenoiser:
             raise ValueError(
                 f"load and c must broadcast, got shapes {load.shape} and {ridge.shape}"
             ) from None
-        size = self.population.dimension
-        if self.dimension is not None:
-            size = _checks.integer("dimension", self.dimension, 1)
+        size = self.population.dimension if self.dimension is None else self.dimension
+        if size is not None:
+            size = _checks.integer("dimension", size, 1, linear_divergence.LARGEST_DIMENSION)
         for name, array in (("load", load), ("c", ridge)):
             array.setflags(write=False)
             object.__setattr__(self, name, array[()])
         object.__setattr__(self, "dimension", size)
+        object.__setattr__(self, "empirical_mean", empirical)
 
     # -- losses ------------------------------------------------------------------------------
 
@@ -266,8 +266,8 @@ class LinearDenoiser:
             Also if `corrected` is asked for with the regularised reference, where the next order
             is not known.
         """
-        if reference not in ("optimal", "regularised"):
-            raise ValueError(f"reference must be 'optimal' or 'regularised', got {reference!r}")
+        _checks.choice("reference", reference, ("optimal", "regularised"))
+        corrected = _checks.flag("corrected", corrected)
         if corrected and reference != "optimal":
             raise ValueError(f"corrected must be False for reference={reference!r}, got True")
         level, mean = self._corrected_level(alpha_bar, gamma, corrected)
@@ -401,11 +401,10 @@ class LinearDenoiser:
         >>> [round(float(model.kl(d)), 6) for d in ("data||model", "model||data")]
         [0.346574, 0.153426]
         """
-        if direction not in ("data||model", "model||data"):
-            raise ValueError(f"direction must be 'data||model' or 'model||data', got {direction!r}")
+        _checks.choice("direction", direction, ("data||model", "model||data"))
         load, c = np.broadcast_arrays(self.load, self.c)
         forward = direction == "data||model"
-        mean = self._mean_handling() if corrected else None
+        mean = self._mean_handling() if _checks.flag("corrected", corrected) else None
         value = linear_divergence.average(self._ridge, load.ravel(), c.ravel(), forward, mean)
         return value.reshape(load.shape)[()]
 
@@ -440,6 +439,7 @@ class LinearDenoiser:
         [0.0001, 1.0]
         """
         along = _checks.real_array("eigenvalue", eigenvalue, 0.0, 1e100)
+        linear_sampling.check_noise(noise)
         if schedule is None and steps is None:
             return np.asarray(along + self.c)[()]
         if schedule is None:
@@ -501,7 +501,7 @@ class LinearDenoiser:
         tolerance = _checks.real("rtol", rtol, 1e-15, 1.0)
         level = self._level(alpha_bar, gamma, extra=times.shape)
         size = None
-        if corrected:
+        if _checks.flag("corrected", corrected):
             if self.empirical_mean:
                 raise ValueError("corrected must be False for curves with an empirical mean")
             size = self._mean_handling().dimension
@@ -564,7 +564,7 @@ class LinearDenoiser:
         self, alpha_bar: ArrayLike, gamma: ArrayLike | None, corrected: bool
     ) -> tuple[_Level, EmpiricalMean | None]:
         """Points, in the variables of the known-mean problem that stands for the asked one."""
-        if not corrected:
+        if not _checks.flag("corrected", corrected):
             return self._level(alpha_bar, gamma), None
         mean = self._mean_handling()
         return self._levels(alpha_bar, gamma, self.load, mean=mean)[0], mean

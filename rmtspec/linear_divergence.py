@@ -50,6 +50,9 @@ _HARD_EDGE = 8 * np.finfo(float).eps
 """Loads this close to the rank per dimension are taken as equal to it."""
 
 
+LARGEST_DIMENSION = 10_000_000
+
+
 class _Pair(NamedTuple):
     """Twice the two divergences, per dimension."""
 
@@ -77,7 +80,7 @@ def finite_sample(
     Parameters
     ----------
     samples, dimension : int
-        N and d, at least 1.
+        N and d, at least 1; N up to 1e15, d up to 1e7.
     direction : {"data||model", "model||data"}
     empirical_mean : bool
         Whether the mean is estimated as well; then N >= 2.
@@ -103,10 +106,10 @@ def finite_sample(
     >>> round(finite_sample(400, 200), 6), round(finite_sample(400, 200, "model||data"), 6)
     (0.350733, 0.154292)
     """
-    if direction not in ("data||model", "model||data"):
-        raise ValueError(f"direction must be 'data||model' or 'model||data', got {direction!r}")
-    count = _checks.integer("samples", samples, 2 if empirical_mean else 1)
-    size = _checks.integer("dimension", dimension, 1)
+    _checks.choice("direction", direction, ("data||model", "model||data"))
+    empirical_mean = _checks.flag("empirical_mean", empirical_mean)
+    count = _checks.integer("samples", samples, 2 if empirical_mean else 1, 10**15)
+    size = _checks.integer("dimension", dimension, 1, LARGEST_DIMENSION)
     pair = _finite_sample(count, EmpiricalMean(size, empirical_mean))
     return 0.5 * (pair.forward if direction == "data||model" else pair.reverse)
 
@@ -209,7 +212,7 @@ def _leading(ridge: RenormalisedRidge, sums: RidgeSums, c: float) -> _Pair:
     below = np.where(y < 0.1, small_y, y - log_y) - a * y
     bias = weights @ np.where(y <= 1.0, below, c / eigenvalues - log_y)
     p, slope = _p(a, rest, log), _q(a, log)
-    if mean_x > 0.5:
+    if mean_x > 0.5 or np.isinf(p):
         forward = mean_u * (p - log) + log
         reverse = -log - mean_u * slope
     else:

@@ -55,6 +55,9 @@ _REFINEMENTS = 3
 _SATURATED = 40.0
 """τζ beyond which exp(-τζ) is below machine epsilon times any factor met here."""
 
+_SETTLED = 1000.0
+"""τζ beyond which exp(-τζ) is 0 in double precision even times 1e100: infinite time."""
+
 _LEAST_GAIN = 1e-12
 """Relative gains below this are within the error of the contour: they count as none."""
 
@@ -126,7 +129,9 @@ def average_curves(
     until the losses agree to `rtol`.
     """
     tau = points.tau
-    train, test = (np.where(np.isinf(tau), loss, 1.0) for loss in final)
+    with np.errstate(over="ignore"):
+        settled = tau * (points.s + points.c) > _SETTLED
+    train, test = (np.where(settled, loss, 1.0) for loss in final)
     start = initial_scale**2 / (1.0 + points.s)
     # At τ = 0: w₀²ᾱ(⟨l⟩ + s), with the same mean in training and test.
     zero = tau == 0.0
@@ -134,7 +139,7 @@ def average_curves(
     test[zero] += (start * (ridge.mean + points.s))[zero]
     error = np.zeros(tau.size)
     status = np.full(tau.size, Status.CONVERGED, dtype=np.int8)
-    inside = np.flatnonzero(np.isfinite(tau) & ~zero)
+    inside = np.flatnonzero(~settled & ~zero)
     keys = np.stack([points.s[inside], points.c[inside], points.load[inside]])
     distinct, place = np.unique(keys, axis=1, return_inverse=True)
     for i, (s, c, load) in enumerate(distinct.T):

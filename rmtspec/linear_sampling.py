@@ -45,6 +45,10 @@ FloatArray = NDArray[np.float64]
 SamplerNoise = Literal["beta", "posterior", "deterministic"]
 
 
+_WHITE = 300.0
+"""Time beyond which the signal, 1e-260, changes no digit of anything; further on it underflows."""
+
+
 @dataclass(frozen=True)
 class SamplingPath:
     """Mean and variance of one direction at every level of the reverse process.
@@ -168,6 +172,7 @@ def continuous_path(
     >>> continuous_path(0.5, [1.0, 0.5, 0.01], final=0.01).variance.round(4)
     array([0.5   , 0.7501, 1.    ])
     """
+    deterministic = _checks.flag("deterministic", deterministic)
     start = _checks.real("final", final, 0.0, 1.0, high_open=True)
     level = np.atleast_1d(_checks.real_array("alpha_bar", alpha_bar, start, 1.0))
     if level.ndim != 1 or np.any(level == 0.0):
@@ -188,25 +193,38 @@ def continuous_path(
     return SamplingPath(level, path, here / there * (inner / (level * there)))
 
 
+def check_noise(noise: SamplerNoise) -> None:
+    """Refuse what is none of the three samplers.
+
+    Raises
+    ------
+    ValueError
+    """
+    _checks.choice("noise", noise, ("beta", "posterior", "deterministic"))
+
+
 def _discrete(
     lam: FloatArray, schedule: NoiseSchedule, noise: SamplerNoise
 ) -> tuple[FloatArray, FloatArray]:
     """Mean over √ᾱ m̂ and variance at the levels 0 .. T; shapes (k, T + 1)."""
     if not isinstance(schedule, NoiseSchedule):
         raise TypeError(f"schedule must be a NoiseSchedule, got {schedule!r:.80}")
-    if noise not in ("beta", "posterior", "deterministic"):
-        raise ValueError(f"noise must be 'beta', 'posterior' or 'deterministic', got {noise!r}")
-    level = np.concatenate([[1.0], schedule.alpha_bar])
-    delta = np.concatenate([[0.0], schedule.delta])
-    time = np.concatenate([[0.0], schedule.t])
+    check_noise(noise)
+    # Further steps start from the same white noise and leave it as it is.
+    used = max(1, int(np.searchsorted(schedule.t, _WHITE)))
+    level = np.concatenate([[1.0], schedule.alpha_bar[:used]])
+    delta = np.concatenate([[0.0], schedule.delta[:used]])
+    time = np.concatenate([[0.0], schedule.t[:used]])
+    white = ((0, 0), (0, schedule.steps - used))
     m = delta + level * lam[:, None]
     if noise == "deterministic":
         step = np.sqrt(level[:-1] * level[1:]) * lam[:, None] + np.sqrt(delta[:-1] * delta[1:])
         down = np.ones_like(m)
         down[:, :-1] = np.cumprod((step / m[:, 1:])[:, ::-1], axis=1)[:, ::-1]
         start = np.exp(time - time[-1])  # √(ᾱ_T/ᾱ_k)
-        return 1.0 - start * down, down**2
-    sigma2 = schedule.beta if noise == "beta" else schedule.posterior_variance
+        factor, variance = 1.0 - start * down, down**2
+        return np.pad(factor, white), np.pad(variance, white, constant_values=1.0)
+    sigma2 = (schedule.beta if noise == "beta" else schedule.posterior_variance)[:used]
     factor = -np.expm1(2.0 * (time - time[-1])) / m[:, -1:]  # (ᾱ_k − ᾱ_T)/ᾱ_k M_T
     terms = sigma2[1:] * level[1:-1] / m[:, 1:-1] ** 2
     tail = np.empty_like(m[:, 1:])
@@ -216,4 +234,4 @@ def _discrete(
     variance[:, -1] = 1.0
     # The newest noise enters with weight one, whatever M is: at l = 0 its ratio would be 0/0.
     variance[:, :-1] = sigma2 + m[:, :-1] ** 2 / level[:-1] * tail
-    return factor, variance
+    return np.pad(factor, white), np.pad(variance, white, constant_values=1.0)

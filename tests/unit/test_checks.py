@@ -106,6 +106,21 @@ def test_real_array_refuses_other_types(value):
         _checks.real_array("x", value)
 
 
+def test_a_flag_is_true_or_false_and_nothing_else():
+    assert _checks.flag("x", np.True_) is True
+    assert _checks.flag("x", False) is False
+    for value in (1, 0, None, "yes", [], np.ones(2)):
+        with pytest.raises(TypeError, match="x must be True or False"):
+            _checks.flag("x", value)
+
+
+def test_a_choice_is_one_of_its_words():
+    _checks.choice("x", "b", ("a", "b", "c"))
+    for value in ("d", "", None, 1, ["a"], np.array(["a", "b"])):
+        with pytest.raises(ValueError, match="x must be 'a', 'b' or 'c', got"):
+            _checks.choice("x", value, ("a", "b", "c"))
+
+
 def test_complex_array_accepts_real_numbers_and_refuses_what_is_not_finite():
     array = _checks.complex_array("z", [1, 2j])
     assert array.dtype == np.complex128

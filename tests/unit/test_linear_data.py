@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mpmath
 import numpy as np
 import pytest
 from scipy.special import digamma
@@ -337,3 +338,52 @@ def test_wrong_arguments_are_refused_by_name():
         fit.flow(1.0, 0.5, initial=[[1.0]])
     with pytest.raises(ValueError, match="noise"):
         fit.sampled_law(rs.NoiseSchedule.linear(3), noise="other")
+
+
+@pytest.mark.parametrize("c", [1e-12, 0.3, 2.0, 1e30, 1e99])
+def test_divergence_of_a_ridge_on_exact_data_is_that_of_two_variances(c):
+    fit = FittedDenoiser.from_covariance(np.eye(3), np.eye(3), c)
+    with mpmath.workdps(250):
+        h = 1 + mpmath.mpf(c)
+        forward, reverse = ((x - 1 - mpmath.log(x)) / 2 for x in (1 / h, h))
+    # Both grow like (h - 1)^2/2 from 0, and h carries the rounding of a decomposition.
+    atol = 16 * EPS * min(c, 1.0)
+    assert fit.kl() == pytest.approx(float(forward), rel=8 * EPS, abs=atol)
+    assert fit.kl("model||data") == pytest.approx(float(reverse), rel=8 * EPS, abs=atol)
+
+
+def test_optimal_map_of_a_nearly_singular_covariance_is_exact():
+    covariance = np.full((3, 3), 1e99)
+    fit = FittedDenoiser.from_covariance(covariance, covariance)
+    # Two directions of variance 0 and one where nothing is left of the noise.
+    assert fit.optimal_loss(0.5) == pytest.approx(1 / 3, rel=4 * EPS)
+    assert fit.alignment(0.5) == pytest.approx(0.0, abs=16 * EPS)
+
+
+def test_a_rate_that_explodes_is_refused():
+    fit = FittedDenoiser.from_covariance(np.eye(2), np.eye(2))
+    with pytest.raises(ValueError, match="rate must keep the weights below 1e100"):
+        fit.gradient_descent(1000, 10.0, 0.5)
+
+
+@pytest.mark.parametrize("noise", ["beta", "posterior", "deterministic"])
+def test_steps_through_pure_noise_change_nothing(noise):
+    times = np.linspace(0.01, 30.0, 2000)
+    longer = np.concatenate([times, np.linspace(31.0, 349.0, 200)])
+    lam = [0.0, 1e-3, 1.0, 1e3]
+    short, long = (
+        discrete_path(lam, rs.NoiseSchedule.at_times(t), mean=1.0, noise=noise)
+        for t in (times, longer)
+    )
+    # The signal at t = 30 is e^-60, and the mean there e^-30.
+    np.testing.assert_allclose(long.variance[:, :2001], short.variance, rtol=1e-12)
+    np.testing.assert_allclose(long.mean[:, :2001], short.mean, atol=1e-12)
+    assert long.variance.shape == (4, 2201)
+    np.testing.assert_allclose(long.variance[:, 2001:], 1.0, rtol=1e-12)
+
+
+def test_a_million_steps_do_not_underflow():
+    schedule = rs.NoiseSchedule.linear(1_000_000)
+    assert schedule.alpha_bar[-1] == 0.0
+    # At l = 1 this sampler is exact; T steps add up T roundings.
+    assert sampled_variance(1.0, schedule) == pytest.approx(1.0, rel=1e6 * EPS)
