@@ -463,6 +463,8 @@ class FittedDenoiser:
     def _level(self, alpha_bar: float, gamma: float | None) -> tuple[float, float, float]:
         level = float(signal("alpha_bar", _checks.real("alpha_bar", alpha_bar)))
         c = self.c if gamma is None else _checks.real("gamma", gamma, 0.0, 1e100) / level
+        if c > 1e100:
+            raise ValueError(f"gamma must be at most 1e+100 alpha_bar, got {gamma!r}")
         return level, (1.0 - level) / level, c
 
     def _affine(self, fitted: Affine) -> Affine:

@@ -12,30 +12,23 @@ so that losses, distances and the sampled law :math:`\mathcal N(\hat\mu,\hat\Sig
 one or two resolvents; :mod:`rmtspec.ensembles.renormalised_ridge` averages these.  Everything is
 counted **per dimension**: losses sum over components and divide by d.
 
-With :math:`\kappa,\kappa',a,r=\kappa/\zeta` at ζ, :math:`u=l/(l+\kappa)`, :math:`x=1-u` and
-averages over the population, the traces are
-
-.. math::  \mathrm{tr}\,G=\tfrac r\kappa\langle x\rangle,\quad
-           \mathrm{tr}\,\Sigma G=r\langle u\rangle,\quad
-           \mathrm{tr}\,\Sigma G^2=\tfrac{r^2\kappa'}\kappa\langle ux\rangle,\quad
-           \mathrm{tr}\,\hat\Sigma G^2=\tfrac{\kappa'}\kappa\langle ux\rangle,
-
-and every quantity below is arranged as a sum of positive terms of these.
+The formulas stand in the methods; :mod:`rmtspec.linear_losses` computes them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _checks, linear_corrections, linear_divergence, linear_dynamics, linear_sampling
-from .ensembles.renormalised_ridge import RenormalisedRidge, RidgeSums
+from . import _checks, linear_divergence, linear_dynamics, linear_losses, linear_sampling
+from .ensembles.renormalised_ridge import RenormalisedRidge
 from .linear_corrections import EmpiricalMean
 from .linear_dynamics import LearningCurves, OptimalStopping
+from .linear_losses import Level, noise_to_signal
 from .linear_sampling import SamplerNoise
 from .noise import NoiseSchedule, signal
 from .population import PopulationSpectrum
@@ -43,18 +36,7 @@ from .population import PopulationSpectrum
 FloatArray = NDArray[np.float64]
 
 SMALLEST_LOAD, LARGEST_LOAD = 1e-9, 1e12
-
-
-class _Level(NamedTuple):
-    """One flat set of points: noise s, ridge c, the renormalised ridge there, and the shape."""
-
-    s: FloatArray
-    c: FloatArray
-    sums: RidgeSums
-    shape: tuple[int, ...]
-
-    def shaped(self, values: FloatArray) -> Any:
-        return np.asarray(values).reshape(self.shape)[()]
+_LARGEST_RIDGE = 1e100
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +102,7 @@ class LinearDenoiser:
             raise TypeError(f"population must be a PopulationSpectrum, got {self.population!r:.80}")
         empirical = _checks.flag("empirical_mean", self.empirical_mean)
         load = _checks.real_array("load", self.load, SMALLEST_LOAD, LARGEST_LOAD)
-        ridge = _checks.real_array("c", self.c, 0.0, 1e100)
+        ridge = _checks.real_array("c", self.c, 0.0, _LARGEST_RIDGE)
         try:
             np.broadcast_shapes(load.shape, ridge.shape)
         except ValueError:
@@ -183,13 +165,8 @@ class LinearDenoiser:
         >>> round(float(model.train_loss(0.9)), 5)
         0.45384
         """
-        level, mean = self._corrected_level(alpha_bar, gamma, corrected)
-        value = _train(level)
-        if mean is not None:
-            value += linear_corrections.shift_of_training_loss(
-                level.s, level.c, level.sums, mean.dimension
-            )
-        return level.shaped(value)
+        level = self._level(alpha_bar, gamma, corrected=corrected)
+        return level.shaped(linear_losses.train(level))
 
     def penalised_loss(
         self, alpha_bar: ArrayLike, *, gamma: ArrayLike | None = None, corrected: bool = False
@@ -198,12 +175,8 @@ class LinearDenoiser:
 
         .. math::  R_{\rm obj} = \frac{c+s\langle u\rangle}\zeta.
         """
-        level, mean = self._corrected_level(alpha_bar, gamma, corrected)
-        zeta = level.sums.zeta
-        value = level.c / zeta + level.s / zeta * level.sums.u
-        if mean is not None:
-            value += linear_corrections.shift_of_objective(level.s, level.sums, mean.dimension)
-        return level.shaped(value)
+        level = self._level(alpha_bar, gamma, corrected=corrected)
+        return level.shaped(linear_losses.objective(level))
 
     def test_loss(
         self, alpha_bar: ArrayLike, *, gamma: ArrayLike | None = None, corrected: bool = False
@@ -219,12 +192,8 @@ class LinearDenoiser:
         >>> [round(float(model.test_loss(0.9, corrected=on)), 5) for on in (False, True)]
         [4.98015, 4.98104]
         """
-        level, mean = self._corrected_level(alpha_bar, gamma, corrected)
-        value = _test(level)
-        if mean is not None:
-            value += linear_corrections.shift_of_test_loss(level.s, level.sums, mean.dimension)
-            value += mean.test_excess(level.s, level.sums)
-        return level.shaped(value)
+        level = self._level(alpha_bar, gamma, corrected=corrected)
+        return level.shaped(linear_losses.test(level))
 
     def optimal_loss(self, alpha_bar: ArrayLike) -> Any:
         r"""Loss of infinite data without a ridge, :math:`L_\infty=\langle l/(l+s)\rangle`.
@@ -233,7 +202,7 @@ class LinearDenoiser:
         `alpha_bar`.
         """
         level = signal("alpha_bar", alpha_bar)
-        return self._ridge.optimal(_noise_to_signal(level).ravel()).reshape(level.shape)[()]
+        return self._ridge.optimal(noise_to_signal(level).ravel()).reshape(level.shape)[()]
 
     # -- distances ---------------------------------------------------------------------------
 
@@ -270,21 +239,12 @@ class LinearDenoiser:
         corrected = _checks.flag("corrected", corrected)
         if corrected and reference != "optimal":
             raise ValueError(f"corrected must be False for reference={reference!r}, got True")
-        level, mean = self._corrected_level(alpha_bar, gamma, corrected)
-        s, c, sums = level.s, level.c, level.sums
-        if reference == "optimal":
-            bias = self._ridge.average_of_square(sums.a, c, sums.kappa, s)
-        else:
-            bias = sums.a**2 * self._average(
-                lambda lam, s, k, z: (lam / (lam + k)) ** 2 * ((lam + s) / (lam + z)) / (lam + z),
-                (s, sums.kappa, sums.zeta),
-            )
-        value = _variance(level) + s * sums.ratio * bias * sums.ratio
-        if mean is not None:
-            value += linear_corrections.shift_of_test_loss(s, sums, mean.dimension)
-            value += mean.test_excess(s, sums)
-            value += mean.optimal_shift(s, sums, self._average)
-        return level.shaped(value)
+        level = self._level(alpha_bar, gamma, corrected=corrected)
+        distance = {
+            "optimal": linear_losses.distance_to_optimal,
+            "regularised": linear_losses.distance_to_regularised,
+        }[reference]
+        return level.shaped(distance(level))
 
     def alignment_pair(
         self,
@@ -309,16 +269,10 @@ class LinearDenoiser:
         """
         if other_load is None:
             level = self._level(alpha_bar, gamma)
-            return level.shaped(2.0 * _variance(level))
+            return level.shaped(2.0 * linear_losses.variance(level))
         loads = _checks.real_array("other_load", other_load, SMALLEST_LOAD, LARGEST_LOAD)
-        mine, other = self._levels(alpha_bar, gamma, self.load, loads)
-        s, first, second = mine.s, mine.sums, other.sums
-        distance = self._average(
-            lambda lam, s, k, m: (lam / (lam + k)) ** 2 * ((lam + s) / (lam + m)) / (lam + m),
-            (s, first.kappa, second.kappa),
-        )
-        factor = first.ratio * second.ratio * (first.a - second.a)
-        return mine.shaped(_variance(mine) + _variance(other) + s * factor**2 * distance)
+        mine, other = self._levels(alpha_bar, gamma, (self.load, loads))
+        return mine.shaped(linear_losses.distance_of_pair(mine, other))
 
     def alignment_along(
         self, eigenvalue: ArrayLike, alpha_bar: ArrayLike, *, gamma: ArrayLike | None = None
@@ -338,12 +292,7 @@ class LinearDenoiser:
         along = _checks.real_array("eigenvalue", eigenvalue, 0.0, 1e100)
         level = self._level(alpha_bar, gamma, extra=along.shape)
         lam = np.broadcast_to(along, level.shape).ravel()
-        s, sums = level.s, level.sums
-        u = lam / (lam + sums.kappa)
-        spread = sums.uu + s / sums.kappa * sums.ux
-        shape = (lam + sums.zeta) / (lam + sums.kappa) * ((lam + sums.zeta) / (lam + s))
-        variance = sums.slope / sums.load * u * shape * spread
-        return level.shaped(sums.ratio**2 * ((sums.a * u) ** 2 + variance))
+        return level.shaped(linear_losses.distance_along(level, lam))
 
     # -- the sampled law ---------------------------------------------------------------------
 
@@ -499,24 +448,20 @@ class LinearDenoiser:
         times = _checks.real_array("tau", tau, 0.0, infinite=True)
         start = _checks.real("initial_scale", initial_scale, 0.0, 1e50)
         tolerance = _checks.real("rtol", rtol, 1e-15, 1.0)
-        level = self._level(alpha_bar, gamma, extra=times.shape)
-        size = None
-        if _checks.flag("corrected", corrected):
-            if self.empirical_mean:
-                raise ValueError("corrected must be False for curves with an empirical mean")
-            size = self._mean_handling().dimension
-        plain = _train(level), _test(level)
-        if size is not None:
-            plain = (
-                plain[0]
-                + linear_corrections.shift_of_training_loss(level.s, level.c, level.sums, size),
-                plain[1] + linear_corrections.shift_of_test_loss(level.s, level.sums, size),
-            )
+        if _checks.flag("corrected", corrected) and self.empirical_mean:
+            raise ValueError("corrected must be False for curves with an empirical mean")
+        level = self._level(alpha_bar, gamma, extra=times.shape, corrected=corrected)
         points = linear_dynamics.Points(
             np.broadcast_to(times, level.shape).ravel(), level.s, level.c, level.sums.load
         )
         return linear_dynamics.average_curves(
-            self._ridge, points, plain, start, size, tolerance, level.shape
+            self._ridge,
+            points,
+            (linear_losses.train(level), linear_losses.test(level)),
+            start,
+            None if level.mean is None else level.mean.dimension,
+            tolerance,
+            level.shape,
         )
 
     def optimal_stopping(
@@ -541,7 +486,12 @@ class LinearDenoiser:
         """
         level = self._level(alpha_bar, gamma)
         return linear_dynamics.optimal_stopping(
-            self._ridge, level.s, level.c, level.sums.load, _test(level), level.shape
+            self._ridge,
+            level.s,
+            level.c,
+            level.sums.load,
+            linear_losses.test(level),
+            level.shape,
         )
 
     # -- shared ------------------------------------------------------------------------------
@@ -556,35 +506,43 @@ class LinearDenoiser:
         return EmpiricalMean(self.dimension, self.empirical_mean)
 
     def _level(
-        self, alpha_bar: ArrayLike, gamma: ArrayLike | None, extra: tuple[int, ...] = ()
-    ) -> _Level:
-        return self._levels(alpha_bar, gamma, self.load, extra=extra)[0]
-
-    def _corrected_level(
-        self, alpha_bar: ArrayLike, gamma: ArrayLike | None, corrected: bool
-    ) -> tuple[_Level, EmpiricalMean | None]:
-        """Points, in the variables of the known-mean problem that stands for the asked one."""
-        if not _checks.flag("corrected", corrected):
-            return self._level(alpha_bar, gamma), None
-        mean = self._mean_handling()
-        return self._levels(alpha_bar, gamma, self.load, mean=mean)[0], mean
+        self,
+        alpha_bar: ArrayLike,
+        gamma: ArrayLike | None,
+        *,
+        extra: tuple[int, ...] = (),
+        corrected: bool = False,
+    ) -> Level:
+        mean = self._mean_handling() if _checks.flag("corrected", corrected) else None
+        return self._levels(alpha_bar, gamma, (self.load,), extra, mean)[0]
 
     def _levels(
         self,
         alpha_bar: ArrayLike,
         gamma: ArrayLike | None,
-        *loads: Any,
+        loads: tuple[Any, ...],
         extra: tuple[int, ...] = (),
         mean: EmpiricalMean | None = None,
-    ) -> list[_Level]:
-        """Points for each of the loads, all broadcast to one shape."""
-        level = signal("alpha_bar", alpha_bar)
+    ) -> list[Level]:
+        """Solved points for each of the loads, all broadcast to one shape."""
+        signal_level = signal("alpha_bar", alpha_bar)
         if gamma is None:
             ridge = np.asarray(self.c)
         else:
-            penalty = _checks.real_array("gamma", gamma, 0.0, 1e100)
-            ridge = penalty / _aligned("gamma", penalty.shape, level)
-        arrays = [level, ridge, *(np.asarray(load) for load in loads)]
+            penalty = _checks.real_array("gamma", gamma, 0.0, _LARGEST_RIDGE)
+            try:
+                with np.errstate(over="ignore"):
+                    ridge = penalty / signal_level
+            except ValueError:
+                raise ValueError(
+                    "gamma and alpha_bar must broadcast, "
+                    f"got shapes {penalty.shape} and {signal_level.shape}"
+                ) from None
+            if np.any(ridge > _LARGEST_RIDGE):
+                raise ValueError(
+                    f"gamma must be at most {_LARGEST_RIDGE:g} alpha_bar, got {gamma!r:.80}"
+                )
+        arrays = [signal_level, ridge, *(np.asarray(load) for load in loads)]
         try:
             shape = np.broadcast_shapes(extra, *(array.shape for array in arrays))
         except ValueError:
@@ -594,64 +552,6 @@ class LinearDenoiser:
             ) from None
         s, c, *flat = (
             np.ascontiguousarray(np.broadcast_to(array, shape).ravel())
-            for array in (_noise_to_signal(level), *arrays[1:])
+            for array in (noise_to_signal(signal_level), *arrays[1:])
         )
-        levels = []
-        for load in flat:
-            if mean is not None:
-                mine, s_mine, c_mine = mean.equivalent(load, s, c)
-            else:
-                mine, s_mine, c_mine = load, s, c
-            levels.append(_Level(s_mine, c_mine, self._solve(s_mine + c_mine, mine), shape))
-        return levels
-
-    def _solve(self, zeta: FloatArray, load: FloatArray) -> RidgeSums:
-        """Solve each distinct point once: curves repeat them at every time."""
-        points = np.stack([zeta, load])
-        distinct, place = np.unique(points, axis=1, return_inverse=True)
-        place = np.ravel(place)
-        sums = self._ridge.solve(*np.ascontiguousarray(distinct))
-        return RidgeSums(*(column[place] for column in sums))
-
-    def _average(self, function: Any, points: tuple[FloatArray, ...]) -> FloatArray:
-        """Average of function(l, *points) over the population, in slices of bounded memory."""
-        eigenvalues, weights = self.population.eigenvalues, self.population.weights
-        out = np.empty(points[0].size)
-        block = max(1, 1_000_000 // eigenvalues.size)
-        for start in range(0, out.size, block):
-            part = slice(start, start + block)
-            columns = (array[part, None] for array in points)
-            out[part] = function(eigenvalues, *columns) @ weights
-        return out
-
-
-def _noise_to_signal(alpha_bar: FloatArray) -> FloatArray:
-    """s = (1 − ᾱ)/ᾱ; the subtraction is exact where ᾱ > 1/2 and harmless below."""
-    return np.asarray((1.0 - alpha_bar) / alpha_bar)
-
-
-def _aligned(name: str, shape: tuple[int, ...], level: FloatArray) -> FloatArray:
-    try:
-        np.broadcast_shapes(shape, level.shape)
-    except ValueError:
-        raise ValueError(
-            f"{name} and alpha_bar must broadcast, got shapes {shape} and {level.shape}"
-        ) from None
-    return level
-
-
-def _train(level: _Level) -> FloatArray:
-    s, c, sums = level.s / level.sums.zeta, level.c / level.sums.zeta, level.sums
-    return np.asarray(c * c + c * s * (sums.u + sums.slope / sums.ratio * sums.ux) + s * sums.u)
-
-
-def _test(level: _Level) -> FloatArray:
-    sums = level.sums
-    gap = level.s / sums.zeta * sums.slope * sums.ux * sums.a * (sums.ratio + 1.0)
-    return np.asarray(_train(level) + gap)
-
-
-def _variance(level: _Level) -> FloatArray:
-    s, sums = level.s, level.sums
-    spread = sums.uu + s / sums.kappa * sums.ux
-    return np.asarray(s / sums.zeta * sums.ratio * sums.slope * sums.ux * spread / sums.load)
+        return [linear_losses.solve(self._ridge, s, c, load, shape, mean) for load in flat]

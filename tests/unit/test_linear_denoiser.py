@@ -272,6 +272,11 @@ def test_wrong_arguments_are_refused_by_name():
         fitted.test_loss(0.5, corrected=True)
     with pytest.raises(ValueError, match="gamma"):
         fitted.test_loss(0.5, gamma=-1.0)
+    for level, penalty in ((1e-300, 1e90), (0.5, 1e100)):
+        with pytest.raises(ValueError, match="gamma must be at most"):
+            fitted.test_loss(level, gamma=penalty)
+    with pytest.raises(ValueError, match="gamma and alpha_bar must broadcast"):
+        fitted.test_loss([0.5, 0.6], gamma=[1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match="direction"):
         fitted.kl("forward")
     with pytest.raises(ValueError, match="reference"):
