@@ -146,10 +146,14 @@ def find_gaps(intervals: Intervals, excess: CoordinateFunction, value: Coordinat
     )
 
 
-def log_excess(rise: FloatArray, aspect: float) -> FloatArray:
+@njit(cache=True, error_model="numpy")
+def log_excess(rise, aspect):
     """F = ln(Φ/P) from dz/dk = Φ − P, exact where the two nearly cancel."""
-    with np.errstate(divide="ignore"):
-        return np.log1p(np.maximum(rise / aspect, -1.0))
+    excess = np.empty(rise.size)
+    for i in range(rise.size):
+        ratio = rise[i] / aspect
+        excess[i] = np.log1p(-1.0 if ratio < -1.0 else ratio)  # NaN stays NaN
+    return excess
 
 
 def crossings(
