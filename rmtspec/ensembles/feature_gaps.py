@@ -395,20 +395,27 @@ def _from_pole(pole, tau, offset):
     return (pole + tau) + offset
 
 
+@njit(cache=True, error_model="numpy")
+def _pick(condition, this, other):
+    """A choice between two numbers: unlike a branch, it can be made in a vectorised loop."""
+    return this if condition else other
+
+
 @njit(cache=True, error_model="numpy", fastmath=REORDERED)
 def _data_sums(pole, offset, tau, weights):
     """Weight with τ > |η| and with τ < |η|, rest of −df1, and Σ w |τ/(η + τ)|, Σ w τ²/(η + τ)²."""
     eta = pole + offset
     high = low = rest = size = square = 0.0
     for j in range(tau.size):
-        inverse = 1.0 / _from_pole(pole, tau[j], offset)
-        ratio = tau[j] * inverse
-        above = tau[j] > abs(eta)
-        high += weights[j] if above else 0.0
-        low += 0.0 if above else weights[j]
-        rest += weights[j] * inverse * (eta if above else -tau[j])
-        size += weights[j] * abs(ratio)
-        square += weights[j] * ratio * ratio
+        t, w = tau[j], weights[j]
+        inverse = 1.0 / _from_pole(pole, t, offset)
+        ratio = t * inverse
+        above = t > abs(eta)
+        high += _pick(above, w, 0.0)
+        low += _pick(above, 0.0, w)
+        rest += w * inverse * _pick(above, eta, -t)
+        size += w * abs(ratio)
+        square += w * ratio * ratio
     return high, low, rest, size, square
 
 
@@ -461,23 +468,22 @@ def _real_sums(pole, offset, ridge, level, tau, weights):
     eta = pole + offset
     off_f = rest_f = size_f = off_e = rest_e = size_e = second = squares = 0.0
     for j in range(tau.size):
-        inverse = 1.0 / _from_pole(pole, tau[j], offset)
-        whole = (ridge + tau[j]) * inverse
-        missing = level * inverse
+        t, w = tau[j], weights[j]
+        inverse = 1.0 / _from_pole(pole, t, offset)
+        whole, missing = (ridge + t) * inverse, level * inverse
         near = abs(missing) < 0.5
-        off_f += 0.0 if near else weights[j]
-        part = weights[j] * (-missing if near else whole)
+        off_f += _pick(near, 0.0, w)
+        part = w * _pick(near, -missing, whole)
         rest_f += part
         size_f += abs(part)
-        squares += weights[j] * (missing * (missing - 2.0) if near else whole * whole)
-        share = tau[j] * inverse
-        missing = eta * inverse
+        squares += w * _pick(near, missing * (missing - 2.0), whole * whole)
+        share, missing = t * inverse, eta * inverse
         near = abs(missing) < 0.5
-        off_e += 0.0 if near else weights[j]
-        part = weights[j] * (-missing if near else share)
+        off_e += _pick(near, 0.0, w)
+        part = w * _pick(near, -missing, share)
         rest_e += part
         size_e += abs(part)
-        second += weights[j] * share * inverse
+        second += w * share * inverse
     return off_f, rest_f, size_f, off_e, rest_e, size_e, second, squares
 
 
