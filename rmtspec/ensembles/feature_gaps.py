@@ -450,9 +450,12 @@ def _solve_eta(kappa, tau, weights, psi_n, spare):
     for _ in range(200):
         ratio, slope, _ = _data_ratio(pole, offset, tau, weights, psi_n, spare)
         step = ((pole + offset) * ratio - kappa) / slope
-        if not (step > 4e-16 * abs(offset)) or slope <= 0.0:
+        at_bound = offset == kappa and step < 0.0
+        if not (step > 4e-16 * abs(offset) or at_bound) or slope <= 0.0:
             break
         offset -= step
+        if kappa > 0.0:  # the root is above κ; rounding may say less where it is tiny
+            offset = max(offset, kappa)
     return pole, offset
 
 

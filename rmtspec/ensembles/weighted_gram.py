@@ -317,7 +317,7 @@ def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, spare, max_steps):
         moved = wall - si * (1.0 - 2.0 * far)
         turn = abs(moved - wall) / wall
         # Near an edge the root is almost double, and steps stop shrinking at rounding level.
-        extra = (length < 1e-8 and turn < 1e-6) or (length < 0.25 * rounding < 1e-6 and turn < 0.1)
+        extra = (length < 1e-8 and turn < 1e-6) or (length < 0.25 * rounding < 1e-4 and turn < 0.1)
         if moved <= 0.0:
             moved = 0.2 * wall
         elif moved >= np.pi:

@@ -25,7 +25,7 @@ NODES = 16
 
 _TAIL = 1e-12  # a panel is done when its last three coefficients are below this times the largest
 _NOISE = 10.0  # ... or below this times the error that the solver reports for its nodes
-_BLIND = 1e-12  # points closer to an edge than this, relative to x, are not asked for
+_BLIND = 1e-10  # points closer to an edge than this, relative to x, are not asked for
 _MAX_DEPTH = 60
 _MAX_PANELS = 4000  # of one size, and 16 a bulk: thousands of atoms leave ripples in one bulk
 _HALF = float(np.sqrt(0.5))
