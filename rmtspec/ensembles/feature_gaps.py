@@ -234,8 +234,9 @@ class FeatureGaps:
             *self._parameters, self._spare,
         )  # fmt: skip
 
-    def _excess(self, index: IntArray, x: FloatArray) -> FloatArray:
-        return log_excess(self._map(index, x)[1], self.psi_p)
+    def _excess(self, index: IntArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        _, rise, k, *_ = self._map(index, x)
+        return log_excess(rise, self.psi_p), k
 
     def _value(self, index: IntArray, x: FloatArray) -> FloatArray:
         return self._map(index, x)[0]

@@ -62,7 +62,7 @@ class WeightedGram:
     weight: FloatArray
     max_steps: int = field(default=100, kw_only=True)
 
-    @property
+    @cached_property
     def total(self) -> float:
         """Mass of H on (0, inf)."""
         return float(self.weight.sum())
@@ -72,7 +72,7 @@ class WeightedGram:
         """Whether the spectrum touches 0 with a diverging density (P equal to the mass of H)."""
         return bool(abs(self.total - self.aspect) <= _HARD_EDGE * self.aspect)
 
-    @property
+    @cached_property
     def spare(self) -> float:
         """Mass of H less P, exactly 0 at a hard edge."""
         return 0.0 if self.is_hard else self.total - self.aspect
@@ -172,10 +172,10 @@ class WeightedGram:
             np.zeros(size, dtype=np.intp),
         )
 
-    def _excess(self, index: IntArray, x: FloatArray) -> FloatArray:
+    def _excess(self, index: IntArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         anchor, offset = self._intervals.point(index, x)
         _, rise = _inverse_map(anchor, offset, self.mu, self.weight, self.spare)
-        return log_excess(rise, self.aspect)
+        return log_excess(rise, self.aspect), anchor + offset
 
     def _value(self, index: IntArray, x: FloatArray) -> FloatArray:
         anchor, offset = self._intervals.point(index, x)
