@@ -23,6 +23,7 @@ FloatArray = NDArray[np.float64]
 NODES = 16
 """Chebyshev nodes a panel."""
 
+_FIRST = 4  # panels that each half of a bulk is tried with first
 _TAIL = 1e-12  # a panel is done when its last three coefficients are below this times the largest
 _NOISE = 10.0  # ... or below this times the error that the solver reports for its nodes
 _BLIND = 1e-10  # points closer to an edge than this, relative to x, are not asked for
@@ -135,14 +136,13 @@ def represent(
     boundary : density and relative error at ascending flat points inside the bulks
     edges : (k, 2); masses : (k,); hard : (k,) whether the lower edge of a bulk is a hard one
     """
-    half = np.repeat(np.arange(2 * len(edges)), 2)
-    low = np.tile([0.0, 0.5 * _HALF], 2 * len(edges))
-    high = np.tile([0.5 * _HALF, _HALF], 2 * len(edges))
+    half = np.repeat(np.arange(2 * len(edges)), _FIRST)
+    ends = np.linspace(0.0, _HALF, _FIRST + 1)
+    low, high = np.tile(ends[:-1], 2 * len(edges)), np.tile(ends[1:], 2 * len(edges))
     done: list[tuple[NDArray[np.intp], FloatArray, FloatArray, FloatArray, FloatArray]] = []
     for depth in range(_MAX_DEPTH):
         coefficients, noise = _sample(boundary, edges, hard, half, low, high)
-        size = np.abs(coefficients).max(axis=1)
-        tail = np.abs(coefficients[:, -3:]).max(axis=1) / np.where(size > 0.0, size, 1.0)
+        tail = _tails(coefficients)
         rough = ~(tail <= np.maximum(_TAIL, _NOISE * noise))
         lost = ~np.isfinite(tail)  # no density at some node: halving cannot mend that for long
         rough &= ~(lost & (depth >= 3))
@@ -150,14 +150,10 @@ def represent(
             rough[:] = False
         smooth = ~rough
         done.append((half[smooth], low[smooth], high[smooth], coefficients[smooth], tail[smooth]))
-        if not np.any(rough):
+        if not rough.any():
             break
-        middle = 0.5 * (low + high)
-        half = np.repeat(half[rough], 2)
-        low, high = (
-            np.column_stack([low[rough], middle[rough]]).ravel(),
-            np.column_stack([middle[rough], high[rough]]).ravel(),
-        )
+        half, low, high = (np.repeat(ends[rough], 2) for ends in (half, low, high))
+        low[1::2] = high[::2] = 0.5 * (low[::2] + high[::2])
     panels = (np.concatenate(part) for part in zip(*done, strict=True))
     return _assemble(edges, masses, hard, *panels)
 
@@ -176,6 +172,22 @@ def _sample(
     density, noise = boundary(x.ravel()[order])
     values, worst = _smooth_factor(density, noise, order, u, spacing, hard, half)
     return values @ _TO_COEFFICIENTS.T, worst
+
+
+@njit(cache=True, error_model="numpy")
+def _tails(coefficients):
+    """Largest of the last three coefficients of every panel over the largest of all."""
+    tail = np.empty(coefficients.shape[0])
+    for i in range(tail.size):
+        size = last = 0.0
+        for n in range(NODES):
+            c = abs(coefficients[i, n])
+            if c > size or np.isnan(c):
+                size = c
+            if n >= NODES - 3 and (c > last or np.isnan(c)):
+                last = c
+        tail[i] = last / size if size != 0.0 else 0.0
+    return tail
 
 
 @njit(cache=True, error_model="numpy")
