@@ -105,7 +105,12 @@ def _add_model_options(command: argparse.ArgumentParser) -> None:
     add("--psi-p", type=_number, default=_PSI_P, metavar="X", help="p/d (default: 64)")
     add("--psi-n", type=_number, metavar="X", help="n/d (default: 8, or that of --data)")
     add("--t", type=_number, default=_T, metavar="X", help="diffusion time (default: 0.01)")
-    add("--activation", default=_ACTIVATION, metavar="NAME", help="default: tanh")
+    add(
+        "--activation",
+        default=_ACTIVATION,
+        metavar="NAME",
+        help="tanh (default), erf, relu, centred_relu, sign, sine, softplus, gelu, linear, hermiteK",
+    )
     data = command.add_argument_group(
         "data (default: isotropic, variance 1)"
     ).add_mutually_exclusive_group()

@@ -288,7 +288,8 @@ class SpectralLaw:
         if np.any(on):
             raise ValueError(
                 f"z must not be a real point of the support, got {float(x[on][0])!r}; the "
-                "resolvent has a cut there: ask density for the law on the real axis, or give z an imaginary part"
+                "resolvent has a cut there: ask density for the law on the real axis, or give z an "
+                "imaginary part"
             )
 
     def moment(self, k: int) -> float:
