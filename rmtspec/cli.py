@@ -109,7 +109,8 @@ def _add_model_options(command: argparse.ArgumentParser) -> None:
         "--activation",
         default=_ACTIVATION,
         metavar="NAME",
-        help="tanh (default), erf, relu, centred_relu, sign, sine, softplus, gelu, linear, hermiteK",
+        help="tanh (default), erf, relu, centred_relu, sign, sine, softplus, gelu, linear, "
+        "hermite0 to hermite100",
     )
     data = command.add_argument_group(
         "data (default: isotropic, variance 1)"
