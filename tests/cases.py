@@ -1,4 +1,4 @@
-"""Random populations, ensembles and laws for the property tests, and traces known in closed form."""
+"""Random populations, ensembles and laws for the tests, and traces known in closed form."""
 
 from __future__ import annotations
 

@@ -162,6 +162,6 @@ def test_height_times_transform_at_an_atom_tends_to_its_mass(law):
             continue
         eta = 1e-6 * near
         value = complex(law.stieltjes(location + 1j * eta)) * -1j * eta
-        # the rest of the mass, at least `near` away, adds at most η/near; ulps of the location count
+        # the rest of the mass, at least `near` away, adds at most η/near; ulps of x count
         blur = 4.0 * np.spacing(location) / eta
         assert abs(value - mass) <= 1.1e-6 + 2.0 * blur
