@@ -133,7 +133,7 @@ def test_point_that_is_not_finite_is_refused_by_name(law, z):
 
 def test_real_point_of_the_support_is_refused_with_a_hint(law):
     for z in (*law.support.ravel(), law.support[1].mean(), law.atoms[0, 0]):
-        with pytest.raises(ValueError, match="z must not be a real point of the support.*density"):
+        with pytest.raises(ValueError, match=r"z must not be a real point of the support.*density"):
             law.stieltjes([1.0j, z])
     gaps = [law.support[0, 1], law.support[1, 0]], [law.support[1, 1], law.support[2, 0]]
     assert np.all(np.isfinite(law.stieltjes([np.mean(gap) for gap in gaps])))

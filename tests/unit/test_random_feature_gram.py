@@ -139,5 +139,5 @@ def test_real_point_on_the_support_is_refused_with_a_hint():
     matrix = gram()
     law = matrix.spectrum()
     for z in (law.support[0].mean(), *law.support.ravel(), law.atoms[0, 0]):
-        with pytest.raises(ValueError, match="z must not be a real point of the support.*density"):
+        with pytest.raises(ValueError, match=r"z must not be a real point of the support.*density"):
             matrix.solve(z)

@@ -1,4 +1,4 @@
-"""The model's own answers: families, training times, asymptotic bulks, outliers, the mean feature."""
+"""The model's own answers: families, training times, asymptotic bulks, outliers, mean feature."""
 
 from __future__ import annotations
 
