@@ -454,7 +454,7 @@ class RandomFeatureModel:
 
         Parameters
         ----------
-        dimension : int >= 1
+        dimension : int in [1, 1e15]
             d; p = psi_p d.
 
         Returns
@@ -462,7 +462,7 @@ class RandomFeatureModel:
         float
             NaN if the mean feature vanishes or is too weak to leave the bulk.
         """
-        d = _checks.integer("dimension", dimension, 1)
+        d = _checks.integer("dimension", dimension, 1, 10**15)
         pull = self.psi_p * d * self.coefficients.mean**2
         top = float(self._law.support[-1, 1]) if len(self._law.masses) else self.floor
 

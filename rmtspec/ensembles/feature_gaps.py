@@ -334,7 +334,7 @@ def _with_data(model: FeatureGaps) -> _Table:
             rows.by_eta(UPPER, low, high, mass)
             if both:
                 rows.by_eta(LOWER, low, high, model.total - mass)
-    lowest = 0.0 if data.is_hard else -float(gaps.edges[0, 0]) / model.psi_n
+    lowest = 0.0 if data.is_hard else -float(gaps.upper[gaps.upper > 0.0][0]) / model.psi_n
     start, _, _, end, _, _ = roots_of_k(lowest, model.b2, model.u)
     rank = model.rank
     cuts = [-mu for mu, atom in ((model.b2, 1.0 - rank), (model.u, model.psi_n - rank)) if atom > 0]

@@ -113,16 +113,25 @@ class Gaps:
         return (self.above[:-1] - self.above[1:])[self._has_width]
 
     @property
+    def are_ordered(self) -> bool:
+        """Whether gaps follow each other, as do the fractions above them, but for rounding."""
+        end, start = self.upper[:-1], self.lower[1:]
+        if not np.all(np.isfinite(end) & np.isfinite(start)):
+            return False
+        apart = end <= start + 1e-9 * (np.abs(end) + np.abs(start))
+        return bool(np.all(apart) and np.all(np.diff(self.above) <= 1e-12))
+
+    @property
     def narrow(self) -> FloatArray:
         """(j, 2) location and mass of the bulks that are too narrow for double precision."""
-        middle = 0.5 * (self.upper[:-1] + self.lower[1:])
+        middle = 0.5 * self.upper[:-1] + 0.5 * self.lower[1:]
         thin = ~self._has_width & (middle != 0.0) & (self.above[:-1] > self.above[1:])
         return np.column_stack([middle, self.above[:-1] - self.above[1:]])[thin]
 
     @property
     def _has_width(self) -> NDArray[np.bool_]:
         """Between two gaps that touch, to the accuracy of their ends, there is an atom."""
-        return self.lower[1:] > self.upper[:-1] + _TOUCHING * np.abs(self.lower[1:])
+        return self.lower[1:] - self.upper[:-1] > _TOUCHING * np.abs(self.lower[1:])
 
 
 CoordinateFunction = Callable[[IntArray, FloatArray], FloatArray]
@@ -140,6 +149,11 @@ def find_gaps(intervals: Intervals, excess: ExcessFunction, value: CoordinateFun
     intervals : the m intervals between the singular points of z(k)
     excess : F = ln(Φ/P) and k
     value : z
+
+    Raises
+    ------
+    ValueError
+        If rounding has mixed up the order of the gaps.
     """
     chosen, left, right = crossings(intervals, excess)
     low_value, high_value = intervals.low_value[chosen], intervals.high_value[chosen]
@@ -148,9 +162,15 @@ def find_gaps(intervals: Intervals, excess: ExcessFunction, value: CoordinateFun
     lower, upper = np.minimum(z_left, z_right), np.maximum(z_left, z_right)
     order = np.argsort(0.5 * (np.clip(lower, -1e300, 1e300) + np.clip(upper, -1e300, 1e300)))
     chosen = chosen[order]
-    return Gaps(
+    gaps = Gaps(
         lower[order], upper[order], intervals.above[chosen], chosen, left[order], right[order]
     )
+    if not gaps.are_ordered:
+        raise ValueError(
+            "population and ratios must not hold scales too far apart for double precision, got "
+            f"gaps that overlap: {np.column_stack([gaps.lower, gaps.upper]).tolist()!r:.200}"
+        )
+    return gaps
 
 
 @njit(cache=True, error_model="numpy")
