@@ -285,7 +285,7 @@ def test_population_of_a_wrong_kind_is_refused_by_name(population):
         model(2.0, 1.0, 0.1, "tanh", population)
 
 
-@pytest.mark.parametrize("dimension", [0, -1, 1.5, None, "1", True])
+@pytest.mark.parametrize("dimension", [0, -1, 1.5, None, "1", True, 10**16])
 def test_dimension_out_of_range_is_refused_by_name(dimension):
-    with pytest.raises((TypeError, ValueError), match="dimension must be an integer >= 1"):
+    with pytest.raises((TypeError, ValueError), match="dimension must be an integer"):
         model(2.0, 1.0, 0.1, "relu").mean_feature_eigenvalue(dimension)
