@@ -23,10 +23,13 @@ odd_numbers = st.sampled_from(
      1e9, 1e-9, np.float32(0.5), np.int64(3), np.array(0.5), 1.0 + 1e-16]
 )  # fmt: skip
 odd_things = st.sampled_from(
-    [None, "", "1", "tanh", b"1", True, False, np.bool_(True), 1j, complex(np.nan, 0.0), [], [[]],
-     {}, [1.0, "a"], [None], [[1.0, 2.0], [3.0]], np.empty((0, 3)), np.array(["a"]), object(), print,
-     np.array([1.0, None], dtype=object), np.datetime64("2020-01-01"), np.ones((2, 2, 2)), range(3),
-     np.array([1 + 1j]), [1e300, 1e-300], [np.nan, 1.0], [-1.0], [0.0], [1.0, 2.0, 3.0]]
+    [
+        None, "", "1", "tanh", b"1", True, False, np.bool_(True), 1j, complex(np.nan, 0.0),
+        [], [[]], {}, [1.0, "a"], [None], [[1.0, 2.0], [3.0]], range(3), object(), print,
+        np.empty((0, 3)), np.array(["a"]), np.array([1.0, None], dtype=object), np.ones((2, 2, 2)),
+        np.datetime64("2020-01-01"), np.array([1 + 1j]),
+        [1e300, 1e-300], [np.nan, 1.0], [-1.0], [0.0], [1.0, 2.0, 3.0],
+    ]
 )  # fmt: skip
 anything = st.one_of(
     odd_numbers,
@@ -61,19 +64,18 @@ def _compiled():
 
 def outcome(name, call):
     """The answer, or None if it was refused by name, and whether a warning came with it."""
+    answer, refusal = None, None
     start = time.process_time()  # other processes do not count
-    refusal = name
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             answer = call()
         except (TypeError, ValueError) as error:
-            answer, refusal = None, str(error)
+            refusal = str(error)
     assert time.process_time() - start < SECONDS
+    assert refusal is None or name in refusal
     kinds = {warning.category for warning in caught}
-    assert kinds <= {rs.ConvergenceWarning, rs.FewDimensionsWarning}, [
-        str(c.message) for c in caught
-    ]
+    assert kinds <= {rs.ConvergenceWarning, rs.FewDimensionsWarning}
     return answer, bool(kinds)
 
 
@@ -166,11 +168,9 @@ def test_numbers_of_a_random_feature_model(value, name):
 @given(anything)
 def test_activation_and_population_of_a_model(value):
     if value not in ACTIVATIONS if isinstance(value, str) else not callable(value):
-        law, warned = outcome(
-            "activation", law_of(lambda: rs.RandomFeatureModel(2.0, 1.0, 0.1, value))
-        )
-        if law is not None:  # a list of Hermite coefficients is an activation
-            assert_right(law, warned)
+        model, _ = outcome("activation", lambda: rs.RandomFeatureModel(2.0, 1.0, 0.1, value))
+        if model is not None:  # a list of Hermite coefficients is an activation
+            assert np.all(np.isfinite([model.coefficients.a, model.coefficients.v, model.floor]))
     if value is not None:
         found, _ = outcome(
             "population", lambda: rs.RandomFeatureModel(2.0, 1.0, 0.1, "tanh", value)

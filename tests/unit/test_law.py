@@ -67,7 +67,8 @@ def test_quantile_is_the_smallest_point_that_reaches_the_fraction(law):
     location, mass = law.atoms[0]
     assert law.quantile([0.0, 0.5 * mass, mass]).tolist() == [location] * 3
     reached = mass + np.cumsum(law.masses)
-    assert law.quantile(1.0) == pytest.approx(law.support[-1, 1], rel=1e-14)
+    # masses add up to 1 within an ulp, and the cdf meets 1 like (edge - x)^(3/2)
+    assert law.quantile(1.0) == pytest.approx(law.support[-1, 1], rel=1e-10)
     # a fraction reached at the end of a bulk is not carried over the gap
     assert law.quantile(reached[0] - 1e-12) <= law.support[0, 1]
     assert law.quantile(reached[0] + 1e-12) >= law.support[1, 0]
