@@ -41,7 +41,7 @@ def real(
         number < high if high_open else number <= high
     )
     if not math.isfinite(number) or not inside:
-        raise ValueError(f"{name} must be a finite number in {allowed}, got {value!r}")
+        raise ValueError(f"{name} must be a finite number in {allowed}, got {number!r}")
     return number
 
 
@@ -57,7 +57,7 @@ def integer(name: str, value: Any, low: int, high: int | None = None) -> int:
         raise TypeError(f"{name} must be an integer {allowed}, got {value!r}")
     number = int(value)
     if number < low or (high is not None and number > high):
-        raise ValueError(f"{name} must be an integer {allowed}, got {value!r}")
+        raise ValueError(f"{name} must be an integer {allowed}, got {number!r}")
     return number
 
 
@@ -107,7 +107,7 @@ def real_array(
     allowed = np.isfinite(array) | (np.isinf(array) & infinite)
     bad = ~(allowed & (array >= low) & (array <= high))
     if np.any(bad):
-        first = array[bad].flat[0]
+        first = array[bad].flat[0].item()
         raise ValueError(
             f"{name} must hold {'' if infinite else 'finite '}numbers in [{low:g}, {high:g}], "
             f"got {first!r}"
@@ -120,7 +120,7 @@ def complex_array(name: str, value: Any) -> NDArray[np.complex128]:
     array = _numeric(name, value, "complex").astype(np.complex128)
     bad = ~np.isfinite(array)
     if np.any(bad):
-        raise ValueError(f"{name} must hold finite numbers, got {array[bad].flat[0]!r}")
+        raise ValueError(f"{name} must hold finite numbers, got {array[bad].flat[0].item()!r}")
     return array
 
 

@@ -25,7 +25,7 @@ from rmtspec._elementwise import Elementwise
 from rmtspec._gaussian import Array, Moments, Noising
 from rmtspec._gaussian_quadrature import moments as quadrature
 from rmtspec._panels import NotIntegrableError
-from rmtspec.result import ConvergenceWarning
+from rmtspec.result import ConvergenceWarning, caller_level
 
 _HIGHEST_DEGREE = 100
 _EPS = float(np.finfo(np.float64).eps)
@@ -201,7 +201,7 @@ def gaussian_equivalence(
             f"{result.error:.1e} exceeds rtol = {rtol:.1e}. Try a smoother activation, a larger t, "
             "or one of the named activations.",
             ConvergenceWarning,
-            stacklevel=2,
+            stacklevel=caller_level(),
         )
     return result
 

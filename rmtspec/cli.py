@@ -141,7 +141,13 @@ def _add_model_options(command: argparse.ArgumentParser) -> None:
         metavar="X",
         help="diffusion time (default: 0.01)",
     )
-    add("--activation", default=_ACTIVATION, metavar="NAME", help="default: tanh")
+    add(
+        "--activation",
+        default=_ACTIVATION,
+        metavar="NAME",
+        help="tanh (default), erf, relu, centred_relu, sign, sine, softplus, gelu, linear, "
+        "hermite0 to hermite100",
+    )
 
 
 def _add_linear_options(command: argparse.ArgumentParser) -> None:

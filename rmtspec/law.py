@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _checks
-from .result import ConvergenceWarning, warn_unconverged
+from .result import ConvergenceWarning, caller_level, warn_unconverged
 from .solve.edges import Gaps
 from .solve.representation import Representation, represent
 
@@ -165,14 +165,14 @@ class SpectralLaw:
         made = represent(boundary, np.asarray(self.edges), np.asarray(self.masses), hard)
         if failed:
             points, status = (np.concatenate(part) for part in zip(*failed, strict=True))
-            warn_unconverged("SpectralLaw", self.origin + points, status, stacklevel=4)
+            warn_unconverged("SpectralLaw", self.origin + points, status)
         worst = float(np.abs(made.defect[np.isfinite(made.defect)]).max(initial=0.0))
         if worst > _MASS_TOLERANCE:
             warnings.warn(
                 f"SpectralLaw: a bulk has its exact mass only within {worst:.1e}; its density is "
                 "that uncertain (mass_defect says which bulk)",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=caller_level(),
             )
         return made
 
@@ -287,8 +287,9 @@ class SpectralLaw:
         on = ~off | np.isin(x, self.atoms[:, 0])
         if np.any(on):
             raise ValueError(
-                f"z must not be a real point of the support, got {x[on][0]!r}; the resolvent has a "
-                "cut there: ask density for the law on the real axis, or give z an imaginary part"
+                f"z must not be a real point of the support, got {float(x[on][0])!r}; the "
+                "resolvent has a cut there: ask density for the law on the real axis, or give z an "
+                "imaginary part"
             )
 
     def moment(self, k: int) -> float:
@@ -348,7 +349,7 @@ class SpectralLaw:
                     f"integrate: order {order} changed the result by {abs(result - previous):.1e}, "
                     "more than rtol allows; f is not smooth on this scale",
                     ConvergenceWarning,
-                    stacklevel=2,
+                    stacklevel=caller_level(),
                 )
                 break
             previous, order = result, 2 * order

@@ -139,7 +139,9 @@ class FittedDenoiser:
         samples, size = data.shape
         mu = _vector("population_mean", population_mean, size)
         mean = data.mean(axis=0) if center else mu
-        _, singular, rows = np.linalg.svd((data - mean) / np.sqrt(samples))
+        _, singular, rows = np.linalg.svd(
+            (data - mean) / np.sqrt(samples), full_matrices=samples < size
+        )
         squared = np.zeros(size)
         squared[: singular.size] = singular**2
         squared[samples - 1 if center else samples :] = 0.0

@@ -20,23 +20,22 @@ Sample and noise change places when b² > v²/psi_n.  The rest is the atom at s�
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _checks
-from .activation import Coefficients, gaussian_equivalence
+from .activation import ActivationLike, Coefficients, gaussian_equivalence
 from .ensembles.conditional_feature import ConditionalFeatureGram
 from .ensembles.random_feature import RandomFeatureGram, Resolvent
 from .ensembles.weighted_gram import WeightedGram
 from .law import SpectralLaw
 from .population import PopulationSpectrum
-from .result import FewDimensionsWarning
+from .result import FewDimensionsWarning, caller_level
 
 FloatArray = NDArray[np.float64]
 
@@ -142,12 +141,15 @@ class RandomFeatureModel:
     t : float > 0
         Diffusion time: data are seen as :math:`e^{-t}x+\sqrt{\Delta_t}\xi`,
         :math:`\Delta_t=1-e^{-2t}`.
-    activation : str or callable
-        See `rmtspec.activation`.  A non-zero Gaussian mean α_0 adds α_0²·11ᵀ to U: one eigenvalue
-        of order p (see `mean_feature_eigenvalue`); bulks and atom do not change.
+    activation : str, callable or sequence
+        See `rmtspec.activation.resolve`.  A non-zero Gaussian mean α_0 adds α_0²·11ᵀ to U: one
+        eigenvalue of order p (see `mean_feature_eigenvalue`); bulks and atom do not change.
     population : PopulationSpectrum, optional
         Spectrum of the data covariance, isotropic with variance 1 if omitted.  For a two-cluster
         mixture with means ±m, |m| = O(1), and cluster variance σ², give a spike at σ² + |m|².
+    conditional : bool
+        Whether `population` is the spectrum of the given data themselves, psi_n d in number, and
+        not of the law they were drawn from; `from_data` sets it.
 
     Raises
     ------
@@ -170,9 +172,9 @@ class RandomFeatureModel:
     psi_p: float
     psi_n: float
     t: float
-    activation: str | Callable[[Any], Any] = "tanh"
+    activation: ActivationLike = "tanh"
     population: PopulationSpectrum = None  # type: ignore[assignment]
-    conditional: bool = field(default=False, init=False)
+    conditional: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.population is None:
@@ -190,7 +192,7 @@ class RandomFeatureModel:
         x: ArrayLike,
         psi_p: float,
         t: float,
-        activation: str | Callable[[Any], Any] = "tanh",
+        activation: ActivationLike = "tanh",
     ) -> Self:
         r"""Law of U given this very data set: no population has to be guessed.
 
@@ -200,6 +202,8 @@ class RandomFeatureModel:
         Parameters
         ----------
         x : array_like, shape (n, d), real and finite, n >= 2
+            Every row counts as a sample of its own: repeated rows, whose features are equal, are
+            not recognised.
         psi_p, t, activation : as for `RandomFeatureModel`
 
         Warns
@@ -218,15 +222,21 @@ class RandomFeatureModel:
         """
         population = PopulationSpectrum.from_samples(x)
         assert population.samples is not None and population.dimension is not None  # noqa: PT018
-        model = cls(psi_p, population.samples / population.dimension, t, activation, population)
-        object.__setattr__(model, "conditional", True)
+        model = cls(
+            psi_p,
+            population.samples / population.dimension,
+            t,
+            activation,
+            population,
+            conditional=True,
+        )
         if population.participation_ratio < TRUSTED_PARTICIPATION:
             warnings.warn(
                 f"the data have a participation ratio of {population.participation_ratio:.1f}, "
                 f"below {TRUSTED_PARTICIPATION:g}: the fast bulk can be trusted to some per cent, "
                 "the lowest eigenvalues (tau_mem, tau_slow) cannot",
                 FewDimensionsWarning,
-                stacklevel=2,
+                stacklevel=caller_level(),
             )
         return model
 
@@ -299,7 +309,12 @@ class RandomFeatureModel:
         if self.conditional:
             rank = float(self.population.weights[self.population.eigenvalues > 0.0].sum())
         has_v, has_b = at.v > 0.0, at.b != 0.0
-        middle = [("sample", (psi_n - rank) * has_v), ("noise", (1.0 - rank) * has_b)]
+        # Centring n <= d data leaves one direction of the samples empty: it holds no sample.
+        alone = self.conditional and (psi_n - rank) * (self.population.dimension or 1) < 1.5
+        middle = [
+            ("mean" if alone else "sample", (psi_n - rank) * has_v),
+            ("noise", (1.0 - rank) * has_b),
+        ]
         if at.b**2 > at.v**2 / psi_n:
             middle.reverse()
         taken, found, upper = 0.0, [], np.inf
@@ -387,23 +402,25 @@ class RandomFeatureModel:
             second = s2 + v2 + WeightedGram(psi_p, top, weight).gaps.edges
         rho_1_mass = psi_n / psi_p if first else max(1.0 - 1.0 / psi_p, 0.0)
         sample = slow = (np.nan, np.nan)
-        if psi_p > 1.0 and psi_n > 1.0:
-            sample = _band(s2, v2 / psi_n, np.sqrt(psi_n - 1.0), np.sqrt(psi_p - 1.0))
         scale = at.c**2 * self.population.mean + b2
-        if first and scale > 0.0:
+        if psi_p > 1.0 and psi_n > 1.0 and v2 > 0.0 and scale > 0.0:
+            sample = _band(s2, v2 / psi_n, np.sqrt(psi_n - 1.0), np.sqrt(psi_p - 1.0))
+        if first and v2 > 0.0 and b2 > 0.0:
             slow = _band(s2, b2 * v2 / (psi_n * scale), np.sqrt(psi_p - psi_n), 1.0)
-        sample_mass = (psi_n - 1.0) / psi_p if first else 1.0 - 1.0 / psi_p
+        share = (psi_n - 1.0) / psi_p if first else 1.0 - 1.0 / psi_p
+        sample_mass = 0.0 if np.isnan(sample[0]) else share
+        slow_mass = 0.0 if np.isnan(slow[0]) else min(1.0, psi_p - psi_n) / psi_p
         return AsymptoticBulks(
             regime="I" if first else "II",
             atom=(s2, max(0.0, 1.0 - (1.0 + psi_n) / psi_p)),
             rho_1_edges=_band(s2, v2, 1.0, root),
             rho_1_mass=rho_1_mass,
             rho_2_edges=second,
-            rho_2_mass=min(1.0, 1.0 / psi_p),
+            rho_2_mass=min(1.0, 1.0 / psi_p) if top.size else 0.0,
             sample_edges=sample,
-            sample_mass=max(sample_mass, 0.0),
+            sample_mass=sample_mass,
             slow_edges=slow,
-            slow_mass=min(1.0, psi_p - psi_n) / psi_p if first else 0.0,
+            slow_mass=slow_mass,
         )
 
     def outliers(self) -> Outliers:
@@ -437,7 +454,7 @@ class RandomFeatureModel:
 
         Parameters
         ----------
-        dimension : int >= 1
+        dimension : int in [1, 1e15]
             d; p = psi_p d.
 
         Returns
@@ -445,7 +462,7 @@ class RandomFeatureModel:
         float
             NaN if the mean feature vanishes or is too weak to leave the bulk.
         """
-        d = _checks.integer("dimension", dimension, 1)
+        d = _checks.integer("dimension", dimension, 1, 10**15)
         pull = self.psi_p * d * self.coefficients.mean**2
         top = float(self._law.support[-1, 1]) if len(self._law.masses) else self.floor
 
@@ -465,4 +482,7 @@ class RandomFeatureModel:
 
 def _band(floor: float, scale: float, first: float, second: float) -> tuple[float, float]:
     """floor + scale·(first ∓ second)²."""
-    return floor + scale * (first - second) ** 2, floor + scale * (first + second) ** 2
+    return (
+        float(floor + scale * (first - second) ** 2),
+        float(floor + scale * (first + second) ** 2),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from enum import IntEnum
 
@@ -41,9 +42,7 @@ _SENTENCES = {
 }
 
 
-def warn_unconverged(
-    where: str, points: NDArray[np.generic], status: NDArray[np.integer], stacklevel: int = 3
-) -> None:
+def warn_unconverged(where: str, points: NDArray[np.generic], status: NDArray[np.integer]) -> None:
     """Warn once if any status differs from CONVERGED: how many, where, and why the first failed."""
     failed = np.asarray(status) != Status.CONVERGED
     count = int(np.count_nonzero(failed))
@@ -56,5 +55,13 @@ def warn_unconverged(
         f"the first at {first}. {reason} Try a larger imaginary part or a point farther "
         "from a bulk edge.",
         ConvergenceWarning,
-        stacklevel=stacklevel,
+        stacklevel=caller_level(),
     )
+
+
+def caller_level() -> int:
+    """Stack level, for a warning raised by the calling function, of the first frame outside."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("rmtspec."):
+        frame, level = frame.f_back, level + 1
+    return level

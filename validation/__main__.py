@@ -89,6 +89,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(arguments)
     except ForeignRecordsError as problem:
         parser.error(f"argument --output: {problem}")
+    except ModuleNotFoundError as problem:
+        parser.error(f"{problem.name} is missing: pip install -e '.[test]' brings it")
     except KeyboardInterrupt:
         kept = f"run again to resume from {arguments.output}" if arguments.output else "not saved"
         print(f"\ninterrupted: {kept}", file=sys.stderr)

@@ -50,10 +50,7 @@ class ConditionalFeatureGram(RandomFeatureGram):
     @cached_property
     def equations(self) -> Equations:
         """The one self-consistent equation of the given data."""
-        eigenvalues, weights, zero_weight = self._split_population
-        return ConditionalEquations(
-            self.psi_p, self.psi_n, eigenvalues, weights, zero_weight, self.c2, self.b2, self.v2
-        )
+        return ConditionalEquations(self.psi_p, self.psi_n, *self._split_population, *self._parts)
 
 
 @dataclass(frozen=True)

@@ -232,7 +232,7 @@ def _newton(
         length = max(abs(step_k), abs(step_y))
         if not np.isfinite(length):
             return log_k, wall_k, far_k, log_y, wall_y, far_y, np.inf, np.inf, 3
-        if extra or length < 1e-6 or step == max_steps - 1:
+        if extra or length < 1e-4 or step == max_steps - 1:
             size_k, size_y = abs(k), abs(y)
             if near:
                 size1 = abs(1.0 + psi_n - psi_p) + psi_n * size_y + size_k * e0 + size_y * e1
@@ -254,7 +254,7 @@ def _newton(
             step_y *= 1.5 / length
         turn = max(abs(step_k.imag) / wall_k, abs(step_y.imag) / wall_y)
         # Near an edge the root is almost double, and steps stop shrinking at rounding level.
-        extra = (length < 1e-8 and turn < 1e-6) or (length < 0.25 * rounding < 1e-6 and turn < 0.1)
+        extra = (length < 1e-8 and turn < 1e-6) or (length < 0.25 * rounding < 1e-4 and turn < 0.1)
         log_k += step_k.real
         log_y += step_y.real
         wall_k, far_k = _moved(wall_k, far_k, step_k.imag)

@@ -119,10 +119,19 @@ class RandomFeatureGram:
     @cached_property
     def equations(self) -> Equations:
         """The self-consistent equations behind the law."""
-        eigenvalues, weights, zero_weight = self._split_population
-        return FeatureEquations(
-            self.psi_p, self.psi_n, eigenvalues, weights, zero_weight, self.c2, self.b2, self.v2
-        )
+        return FeatureEquations(self.psi_p, self.psi_n, *self._split_population, *self._parts)
+
+    @property
+    def _parts(self) -> tuple[float, float, float]:
+        """c², b² and v², those 70 decades below the largest set to 0.
+
+        Their bulks lie that close to the atom at s², and count with it; products of their powers
+        would leave the range of floats.
+        """
+        sizes = np.array([self.c2 * self.population.mean, self.b2, self.v2])
+        kept = sizes > 1e-70 * sizes.max()
+        c2, b2, v2 = np.where(kept, [self.c2, self.b2, self.v2], 0.0)
+        return float(c2), float(b2), float(v2)
 
     @cached_property
     def _split_population(self) -> tuple[FloatArray, FloatArray, float]:

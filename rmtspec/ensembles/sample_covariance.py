@@ -134,13 +134,14 @@ class SampleCovariance:
         if np.any(real):
             k[real], error[real], _, status[real] = self._companion.solve_real(z.real[real])
         t, w = self.population.eigenvalues, self.population.weights
-        shifted = k[:, None] + t
-        level = np.sum(w / shifted, axis=1)
-        at_zero = z == 0.0
-        value = np.where(
-            at_zero,
-            level / (1.0 - self.ratio * np.sum(w * t / shifted, axis=1)),
-            -k * level / np.where(at_zero, 1.0, z),
-        )
-        slope = np.sum(w * t / shifted**2, axis=1)
-        return Transform(value, error * np.maximum(np.abs(slope / level), 1.0), status)
+        with np.errstate(invalid="ignore"):  # k is NaN where it did not converge
+            shifted = k[:, None] + t
+            level = np.sum(w / shifted, axis=1)
+            at_zero = z == 0.0
+            value = np.where(
+                at_zero,
+                level / (1.0 - self.ratio * np.sum(w * t / shifted, axis=1)),
+                -k * level / np.where(at_zero, 1.0, z),
+            )
+            slope = np.sum(w * t / shifted**2, axis=1)
+            return Transform(value, error * np.maximum(np.abs(slope / level), 1.0), status)

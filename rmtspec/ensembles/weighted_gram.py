@@ -30,6 +30,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ..result import Status
+from ..solve import REORDERED
 from ..solve.edges import Gaps, Intervals, bracketed_root, find_gaps, log_excess
 
 FloatArray = NDArray[np.float64]
@@ -61,7 +62,7 @@ class WeightedGram:
     weight: FloatArray
     max_steps: int = field(default=100, kw_only=True)
 
-    @property
+    @cached_property
     def total(self) -> float:
         """Mass of H on (0, inf)."""
         return float(self.weight.sum())
@@ -71,7 +72,7 @@ class WeightedGram:
         """Whether the spectrum touches 0 with a diverging density (P equal to the mass of H)."""
         return bool(abs(self.total - self.aspect) <= _HARD_EDGE * self.aspect)
 
-    @property
+    @cached_property
     def spare(self) -> float:
         """Mass of H less P, exactly 0 at a hard edge."""
         return 0.0 if self.is_hard else self.total - self.aspect
@@ -171,14 +172,43 @@ class WeightedGram:
             np.zeros(size, dtype=np.intp),
         )
 
-    def _excess(self, index: IntArray, x: FloatArray) -> FloatArray:
+    def _excess(self, index: IntArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         anchor, offset = self._intervals.point(index, x)
         _, rise = _inverse_map(anchor, offset, self.mu, self.weight, self.spare)
-        return log_excess(rise, self.aspect)
+        return log_excess(rise, self.aspect), anchor + offset
 
     def _value(self, index: IntArray, x: FloatArray) -> FloatArray:
         anchor, offset = self._intervals.point(index, x)
         return _inverse_map(anchor, offset, self.mu, self.weight, self.spare)[0]
+
+
+@njit(cache=True, error_model="numpy")
+def _pick(condition, this, other):
+    """A choice between two numbers: unlike a branch, it can be made in a vectorised loop."""
+    return this if condition else other
+
+
+@njit(cache=True, error_model="numpy")
+def _from_pole(anchor, mu, offset):
+    """k + μ at k = anchor + offset, in the order that is exact next to the pole."""
+    return (anchor + mu) + offset
+
+
+@njit(cache=True, error_model="numpy", fastmath=REORDERED)
+def _real_parts(anchor, offset, mu, weight):
+    """Mass that does not count one, and the rests of z/k, dz/dk and of the size of the terms."""
+    k = anchor + offset
+    off = part = rise = size = 0.0
+    for j in range(mu.size):
+        w = weight[j]
+        inverse = 1.0 / _from_pole(anchor, mu[j], offset)
+        missing, whole = k * inverse, mu[j] * inverse
+        near = abs(missing) < 0.5
+        off += _pick(near, 0.0, w)
+        part += w * _pick(near, -missing, whole)
+        rise += w * _pick(near, missing * (missing - 2.0), whole * whole)
+        size += w * _pick(near, abs(missing), abs(whole))
+    return off, part, rise, size
 
 
 @njit(cache=True, error_model="numpy")
@@ -188,20 +218,7 @@ def _real_sums(anchor, offset, mu, weight, spare):
     μ/(k + μ) counts as 1 − k/(k + μ) where the last term is small: the ones cancel against P, up
     to `spare` = mass of H − P less the mass that does not count one.
     """
-    k = anchor + offset
-    off = part = rise = size = 0.0
-    for j in range(mu.size):
-        inverse = 1.0 / ((anchor + mu[j]) + offset)
-        missing, whole = k * inverse, mu[j] * inverse
-        if abs(missing) < 0.5:
-            part -= weight[j] * missing
-            rise += weight[j] * missing * (missing - 2.0)
-            size += weight[j] * abs(missing)
-        else:
-            off += weight[j]
-            part += weight[j] * whole
-            rise += weight[j] * whole * whole
-            size += weight[j] * abs(whole)
+    off, part, rise, size = _real_parts(anchor, offset, mu, weight)
     count = spare - off
     return count + part, count + rise, abs(count) + size
 
@@ -235,24 +252,31 @@ def _polish_real(z, anchor, offset, mu, weight, spare):
     return k, error, residual
 
 
-@njit(cache=True, error_model="numpy")
-def _equation(kr, ki, zr, zi, mu, weight, spare):
-    """F(k), dF/dlog k and the sum of the sizes of the terms of F, split as in `_real_sums`."""
+@njit(cache=True, error_model="numpy", fastmath=REORDERED)
+def _complex_parts(kr, ki, mu, weight):
+    """Mass that does not count one, and the rests of z/k, dz/dk and of the size of the terms."""
     off = part_r = part_i = rise_r = rise_i = size = 0.0
     for j in range(mu.size):
-        gr = kr + mu[j]
+        w, gr = weight[j], kr + mu[j]
         scale = 1.0 / (gr * gr + ki * ki)
         missing_r, missing_i = (kr * gr + ki * ki) * scale, ki * mu[j] * scale
         whole_r = mu[j] * gr * scale
         near = missing_r * missing_r + missing_i * missing_i < 0.25
-        off += 0.0 if near else weight[j]
-        part_r += weight[j] * (-missing_r if near else whole_r)
-        part_i -= weight[j] * missing_i
-        square_r = missing_r * (missing_r - 2.0) if near else whole_r * whole_r
-        rise_r += weight[j] * (square_r - missing_i * missing_i)
-        rise_i -= 2.0 * weight[j] * missing_i * whole_r
-        small = mu[j] * mu[j] if not near else kr * kr + ki * ki
-        size += weight[j] * np.sqrt(small * scale)
+        off += _pick(near, 0.0, w)
+        part_r += w * _pick(near, -missing_r, whole_r)
+        part_i -= w * missing_i
+        square_r = _pick(near, missing_r * (missing_r - 2.0), whole_r * whole_r)
+        rise_r += w * (square_r - missing_i * missing_i)
+        rise_i -= 2.0 * w * missing_i * whole_r
+        small = _pick(near, kr * kr + ki * ki, mu[j] * mu[j])
+        size += w * np.sqrt(small * scale)
+    return off, part_r, part_i, rise_r, rise_i, size
+
+
+@njit(cache=True, error_model="numpy")
+def _equation(kr, ki, zr, zi, mu, weight, spare):
+    """F(k), dF/dlog k and the sum of the sizes of the terms of F, split as in `_real_sums`."""
+    off, part_r, part_i, rise_r, rise_i, size = _complex_parts(kr, ki, mu, weight)
     count = spare - off
     fr, fi = kr * (count + part_r) - ki * part_i - zr, ki * (count + part_r) + kr * part_i - zi
     dr, di = kr * (count + rise_r) - ki * rise_i, ki * (count + rise_r) + kr * rise_i
@@ -293,7 +317,7 @@ def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, spare, max_steps):
         moved = wall - si * (1.0 - 2.0 * far)
         turn = abs(moved - wall) / wall
         # Near an edge the root is almost double, and steps stop shrinking at rounding level.
-        extra = (length < 1e-8 and turn < 1e-6) or (length < 0.25 * rounding < 1e-6 and turn < 0.1)
+        extra = (length < 1e-8 and turn < 1e-6) or (length < 0.25 * rounding < 1e-4 and turn < 0.1)
         if moved <= 0.0:
             moved = 0.2 * wall
         elif moved >= np.pi:
@@ -308,17 +332,24 @@ def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, spare, max_steps):
     return log_k, wall, far, error, residual, 0 if residual < 1e-12 else 4
 
 
+@njit(cache=True, error_model="numpy", fastmath=REORDERED)
+def _pull(kr, ki, mu, weight):
+    """∫μ/(k + μ), real and imaginary part."""
+    ar = ai = 0.0
+    for j in range(mu.size):
+        gr = kr + mu[j]
+        scale = weight[j] * mu[j] / (gr * gr + ki * ki)
+        ar += gr * scale
+        ai -= ki * scale
+    return ar, ai
+
+
 @njit(cache=True, error_model="numpy")
 def _cold(zr, zi, mu, weight, aspect, spare, max_steps):
     """Start from k = −z/P with a few averaged fixed-point steps."""
     kr, ki = -zr / aspect, -max(zi, 1e-3 * abs(zr)) / aspect
     for _ in range(8):
-        ar = ai = 0.0
-        for j in range(mu.size):
-            gr = kr + mu[j]
-            scale = weight[j] * mu[j] / (gr * gr + ki * ki)
-            ar += gr * scale
-            ai -= ki * scale
+        ar, ai = _pull(kr, ki, mu, weight)
         kr, ki = (
             0.5 * kr + 0.5 * (kr * ar - ki * ai - zr) / aspect,
             0.5 * ki + 0.5 * (kr * ai + ki * ar - zi) / aspect,

@@ -30,8 +30,11 @@ REACH = 250.0
 
 _SEARCHED = 80.0  # a gap holds a point of [-80, 80]; beyond lie only edges of very wide gaps
 _GOLDEN = 0.6180339887498949
+_NARROWER = 2.0 * _GOLDEN - 1.0
 _FLAT = 1e-7  # golden section stops here: the minimum is quadratic, its value then exact to 1e-14
 _SHARP = 1e-11  # roots stop here: an edge is stationary, so its z is then exact to rounding
+_DISTINCT = 1e-5  # points this close in k say nothing about the shape of Φ between them
+_HUGE = 300.0  # above this exp F may overflow
 _TOUCHING = 1e-13  # relative accuracy of an edge
 _CEILING = 1500.0  # stands in for +inf in F, so that interpolation stays finite
 
@@ -110,29 +113,47 @@ class Gaps:
         return (self.above[:-1] - self.above[1:])[self._has_width]
 
     @property
+    def are_ordered(self) -> bool:
+        """Whether gaps follow each other, as do the fractions above them, but for rounding."""
+        end, start = self.upper[:-1], self.lower[1:]
+        if not np.all(np.isfinite(end) & np.isfinite(start)):
+            return False
+        apart = end <= start + 1e-9 * (np.abs(end) + np.abs(start))
+        return bool(np.all(apart) and np.all(np.diff(self.above) <= 1e-12))
+
+    @property
     def narrow(self) -> FloatArray:
         """(j, 2) location and mass of the bulks that are too narrow for double precision."""
-        middle = 0.5 * (self.upper[:-1] + self.lower[1:])
+        middle = 0.5 * self.upper[:-1] + 0.5 * self.lower[1:]
         thin = ~self._has_width & (middle != 0.0) & (self.above[:-1] > self.above[1:])
         return np.column_stack([middle, self.above[:-1] - self.above[1:]])[thin]
 
     @property
     def _has_width(self) -> NDArray[np.bool_]:
         """Between two gaps that touch, to the accuracy of their ends, there is an atom."""
-        return self.lower[1:] > self.upper[:-1] + _TOUCHING * np.abs(self.lower[1:])
+        return self.lower[1:] - self.upper[:-1] > _TOUCHING * np.abs(self.lower[1:])
 
 
 CoordinateFunction = Callable[[IntArray, FloatArray], FloatArray]
+"""A number at coordinate x of interval i, vectorised over (i, x)."""
+
+ExcessFunction = Callable[[IntArray, FloatArray], tuple[FloatArray, FloatArray]]
+"""The same for F = ln(Φ/P) and k."""
 
 
-def find_gaps(intervals: Intervals, excess: CoordinateFunction, value: CoordinateFunction) -> Gaps:
+def find_gaps(intervals: Intervals, excess: ExcessFunction, value: CoordinateFunction) -> Gaps:
     """Find every open gap of the spectrum.
 
     Parameters
     ----------
     intervals : the m intervals between the singular points of z(k)
-    excess : F = ln(Φ/P) at coordinate x of interval i, vectorised over (i, x)
-    value : z at coordinate x of interval i, vectorised over (i, x)
+    excess : F = ln(Φ/P) and k
+    value : z
+
+    Raises
+    ------
+    ValueError
+        If rounding has mixed up the order of the gaps.
     """
     chosen, left, right = crossings(intervals, excess)
     low_value, high_value = intervals.low_value[chosen], intervals.high_value[chosen]
@@ -141,19 +162,29 @@ def find_gaps(intervals: Intervals, excess: CoordinateFunction, value: Coordinat
     lower, upper = np.minimum(z_left, z_right), np.maximum(z_left, z_right)
     order = np.argsort(0.5 * (np.clip(lower, -1e300, 1e300) + np.clip(upper, -1e300, 1e300)))
     chosen = chosen[order]
-    return Gaps(
+    gaps = Gaps(
         lower[order], upper[order], intervals.above[chosen], chosen, left[order], right[order]
     )
+    if not gaps.are_ordered:
+        raise ValueError(
+            "population and ratios must not hold scales too far apart for double precision, got "
+            f"gaps that overlap: {np.column_stack([gaps.lower, gaps.upper]).tolist()!r:.200}"
+        )
+    return gaps
 
 
-def log_excess(rise: FloatArray, aspect: float) -> FloatArray:
+@njit(cache=True, error_model="numpy")
+def log_excess(rise, aspect):
     """F = ln(Φ/P) from dz/dk = Φ − P, exact where the two nearly cancel."""
-    with np.errstate(divide="ignore"):
-        return np.log1p(np.maximum(rise / aspect, -1.0))
+    excess = np.empty(rise.size)
+    for i in range(rise.size):
+        ratio = rise[i] / aspect
+        excess[i] = np.log1p(-1.0 if ratio < -1.0 else ratio)  # NaN stays NaN
+    return excess
 
 
 def crossings(
-    intervals: Intervals, excess: CoordinateFunction
+    intervals: Intervals, excess: ExcessFunction
 ) -> tuple[IntArray, FloatArray, FloatArray]:
     """Return the intervals on which F < 0 somewhere, and the coordinates between which it is.
 
@@ -172,7 +203,7 @@ def crossings(
     walls_left, walls_right = low_wall[chosen], high_wall[chosen]
     behind = np.concatenate([chosen[walls_left], chosen[walls_right]])
     roots = bracketed_root(
-        lambda which, x: excess(behind[which], x),
+        lambda which, x: excess(behind[which], x)[0],
         np.concatenate([inside[walls_left], inside[walls_right]]),
         np.concatenate([left[walls_left], right[walls_right]]),
     )
@@ -182,55 +213,70 @@ def crossings(
 
 
 def _negative_point(
-    index: IntArray, excess: CoordinateFunction
+    index: IntArray, excess: ExcessFunction
 ) -> tuple[FloatArray, NDArray[np.bool_]]:
     """Golden-section search for a point with F < 0, given up where the minimum is positive."""
-    end = np.full(index.size, _SEARCHED)
-    c = -end * (2.0 * _GOLDEN - 1.0)
-    state = np.vstack([-end, end, c, -c])
-    values = np.vstack([excess(index, state[2]), excess(index, state[3])])
+    state = np.full((4, 3, index.size), np.nan)  # at a < c < d < b: x, F, k
+    for row, x in zip(state, _SEARCHED * np.array([-1.0, -_NARROWER, _NARROWER, 1.0]), strict=True):
+        row[0] = x
+    for row in state[1:3]:
+        row[1], row[2] = excess(index, row[0])
+    state[::3, 1] = _CEILING
     while True:
-        active, x = _golden_step(state, values)
+        active, x = _golden_step(state)
         if active.size == 0:
             break
-        _golden_update(state, values, active, x, excess(index[active], x))
-    best = np.argmin(values, axis=0)
-    columns = np.arange(index.size)
-    return state[2 + best, columns], values[best, columns] < 0.0
+        _golden_update(state, active, x, *excess(index[active], x))
+    x, value, _ = np.where(state[1, 1] < state[2, 1], state[1], state[2])
+    return x, value < 0.0
 
 
 @njit(cache=True, error_model="numpy")
-def _golden_step(state, values):
-    """Next abscissa of every search that is still undecided (state: a, b, c, d)."""
-    active = np.empty(state.shape[1], dtype=np.intp)
-    x = np.empty(state.shape[1])
+def _golden_step(state):
+    """Next abscissa of every search that is still undecided."""
+    active = np.empty(state.shape[2], dtype=np.intp)
+    x = np.empty(state.shape[2])
     count = 0
-    for i in range(state.shape[1]):
-        for j in range(2):
-            if not abs(values[j, i]) < _CEILING:
-                values[j, i] = _CEILING if not values[j, i] < 0.0 else -_CEILING
-        a, b = state[0, i], state[1, i]
-        if min(values[0, i], values[1, i]) < 0.0 or b - a <= _FLAT * (1.0 + abs(state[2, i])):
+    for i in range(state.shape[2]):
+        for j in (1, 2):
+            if not abs(state[j, 1, i]) < _CEILING:
+                state[j, 1, i] = _CEILING if not state[j, 1, i] < 0.0 else -_CEILING
+        (a, c, d, b), (_, fc, fd, _) = state[:, 0, i], state[:, 1, i]
+        if min(fc, fd) < 0.0 or b - a <= _FLAT * (1.0 + abs(c)):
             continue
-        if values[0, i] < values[1, i]:
-            x[count] = state[3, i] - _GOLDEN * (state[3, i] - a)
-        else:
-            x[count] = state[2, i] + _GOLDEN * (b - state[2, i])
+        if _stays_positive(state[:, 1, i], state[:, 2, i]):
+            continue
+        x[count] = d - _GOLDEN * (d - a) if fc < fd else c + _GOLDEN * (b - c)
         active[count] = i
         count += 1
     return active[:count], x[:count]
 
 
 @njit(cache=True, error_model="numpy")
-def _golden_update(state, values, active, x, f):
+def _stays_positive(f, k):
+    """Whether Φ > P at all between the outer of four points, by its convexity in k.
+
+    Φ/P = exp F lies above the line through any two points where it is continued beyond them.
+    """
+    left, inner, right = abs(k[1] - k[0]), abs(k[2] - k[1]), abs(k[3] - k[2])
+    distinct = min(left, inner, right) > _DISTINCT * max(abs(k[0]), abs(k[3]))
+    if not (distinct and f[1] < _HUGE and f[2] < _HUGE):
+        return False
+    a, c, d, b = np.exp(f[0]), np.exp(f[1]), np.exp(f[2]), np.exp(f[3])
+    middle = max(c - (a - c) * inner / left, d - (b - d) * inner / right)
+    below, above = c - max(d - c, 0.0) * left / inner, d - max(c - d, 0.0) * right / inner
+    return min(middle, below, above) > 1.0 + _DISTINCT
+
+
+@njit(cache=True, error_model="numpy")
+def _golden_update(state, active, x, f, k):
     for j in range(active.size):
         i = active[j]
-        if values[0, i] < values[1, i]:
-            state[1, i], state[3, i], values[1, i] = state[3, i], state[2, i], values[0, i]
-            state[2, i], values[0, i] = x[j], f[j]
+        if state[1, 1, i] < state[2, 1, i]:
+            state[3, :, i], state[2, :, i], new = state[2, :, i], state[1, :, i], 1
         else:
-            state[0, i], state[2, i], values[0, i] = state[2, i], state[3, i], values[1, i]
-            state[3, i], values[1, i] = x[j], f[j]
+            state[0, :, i], state[1, :, i], new = state[1, :, i], state[2, :, i], 2
+        state[new, 0, i], state[new, 1, i], state[new, 2, i] = x[j], f[j], k[j]
 
 
 def bracketed_root(

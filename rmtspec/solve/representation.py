@@ -23,11 +23,12 @@ FloatArray = NDArray[np.float64]
 NODES = 16
 """Chebyshev nodes a panel."""
 
+_FIRST = 4  # panels that each half of a bulk is tried with first
 _TAIL = 1e-12  # a panel is done when its last three coefficients are below this times the largest
 _NOISE = 10.0  # ... or below this times the error that the solver reports for its nodes
-_BLIND = 1e-12  # points closer to an edge than this, relative to x, are not asked for
+_BLIND = 1e-10  # points closer to an edge than this, relative to x, are not asked for
 _MAX_DEPTH = 60
-_MAX_PANELS = 200  # of one size; more, above 16 a bulk, say that the density is noise
+_MAX_PANELS = 4000  # of one size, and 16 a bulk: thousands of atoms leave ripples in one bulk
 _HALF = float(np.sqrt(0.5))
 
 _T = np.cos(np.pi * (np.arange(NODES) + 0.5) / NODES)[::-1].copy()
@@ -135,14 +136,13 @@ def represent(
     boundary : density and relative error at ascending flat points inside the bulks
     edges : (k, 2); masses : (k,); hard : (k,) whether the lower edge of a bulk is a hard one
     """
-    half = np.repeat(np.arange(2 * len(edges)), 2)
-    low = np.tile([0.0, 0.5 * _HALF], 2 * len(edges))
-    high = np.tile([0.5 * _HALF, _HALF], 2 * len(edges))
+    half = np.repeat(np.arange(2 * len(edges)), _FIRST)
+    ends = np.linspace(0.0, _HALF, _FIRST + 1)
+    low, high = np.tile(ends[:-1], 2 * len(edges)), np.tile(ends[1:], 2 * len(edges))
     done: list[tuple[NDArray[np.intp], FloatArray, FloatArray, FloatArray, FloatArray]] = []
     for depth in range(_MAX_DEPTH):
         coefficients, noise = _sample(boundary, edges, hard, half, low, high)
-        size = np.abs(coefficients).max(axis=1)
-        tail = np.abs(coefficients[:, -3:]).max(axis=1) / np.where(size > 0.0, size, 1.0)
+        tail = _tails(coefficients)
         rough = ~(tail <= np.maximum(_TAIL, _NOISE * noise))
         lost = ~np.isfinite(tail)  # no density at some node: halving cannot mend that for long
         rough &= ~(lost & (depth >= 3))
@@ -150,14 +150,10 @@ def represent(
             rough[:] = False
         smooth = ~rough
         done.append((half[smooth], low[smooth], high[smooth], coefficients[smooth], tail[smooth]))
-        if not np.any(rough):
+        if not rough.any():
             break
-        middle = 0.5 * (low + high)
-        half = np.repeat(half[rough], 2)
-        low, high = (
-            np.column_stack([low[rough], middle[rough]]).ravel(),
-            np.column_stack([middle[rough], high[rough]]).ravel(),
-        )
+        half, low, high = (np.repeat(ends[rough], 2) for ends in (half, low, high))
+        low[1::2] = high[::2] = 0.5 * (low[::2] + high[::2])
     panels = (np.concatenate(part) for part in zip(*done, strict=True))
     return _assemble(edges, masses, hard, *panels)
 
@@ -171,23 +167,59 @@ def _sample(
     high: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
     """Chebyshev coefficients of the smooth factor on every panel, and the noise of its nodes."""
-    bulk, upper = half // 2, half % 2 == 1
-    u = low[:, None] + 0.5 * (high - low)[:, None] * (_T + 1.0)
-    width = (edges[:, 1] - edges[:, 0])[bulk][:, None]
-    a, b = edges[bulk, 0][:, None], edges[bulk, 1][:, None]
-    # Closer to an edge than rounding resolves, the smooth factor is that of a safe distance.
-    edge = np.abs(np.where(upper[:, None], b, a))
-    u = np.maximum(u, np.minimum(np.sqrt(_BLIND * edge / width), 0.5))
-    x = np.where(upper[:, None], b - width * u * u, a + width * u * u)
-    flat = x.ravel()
-    order = np.argsort(flat)
-    density, noise = np.empty_like(flat), np.empty_like(flat)
-    density[order], noise[order] = boundary(flat[order])
-    # An ulp of x moves the density by ulp / (2 distance): the noise of a very thin bulk.
-    noise = noise.reshape(x.shape) + 1.2e-16 * np.abs(x) / (width * u * u)
-    factor = np.where((hard[bulk] & ~upper)[:, None], u, 1.0 / u)
-    values = density.reshape(x.shape) * factor
-    return values @ _TO_COEFFICIENTS.T, noise.max(axis=1)
+    x, u, spacing = _nodes(edges, half, low, high)
+    order = np.argsort(x, axis=None)
+    density, noise = boundary(x.ravel()[order])
+    values, worst = _smooth_factor(density, noise, order, u, spacing, hard, half)
+    return values @ _TO_COEFFICIENTS.T, worst
+
+
+@njit(cache=True, error_model="numpy")
+def _tails(coefficients):
+    """Largest of the last three coefficients of every panel over the largest of all."""
+    tail = np.empty(coefficients.shape[0])
+    for i in range(tail.size):
+        size = last = 0.0
+        for n in range(NODES):
+            c = abs(coefficients[i, n])
+            if c > size or np.isnan(c):
+                size = c
+            if n >= NODES - 3 and (c > last or np.isnan(c)):
+                last = c
+        tail[i] = last / size if size != 0.0 else 0.0
+    return tail
+
+
+@njit(cache=True, error_model="numpy")
+def _nodes(edges, half, low, high):
+    """x and u of the nodes of every panel, and the change of the density by an ulp of x."""
+    rows = np.empty((3, half.size, NODES))
+    x, u, spacing = rows
+    for i in range(half.size):
+        a, b = edges[half[i] // 2, 0], edges[half[i] // 2, 1]
+        end, width = (b, a - b) if half[i] % 2 else (a, b - a)
+        # Closer to an edge than rounding resolves, the smooth factor is that of a safe distance.
+        safe = min(np.sqrt(_BLIND * abs(end) / (b - a)), 0.5)
+        for j in range(NODES):
+            u[i, j] = max(low[i] + 0.5 * (high[i] - low[i]) * (_T[j] + 1.0), safe)
+            x[i, j] = end + width * u[i, j] ** 2
+            # An ulp of x moves the density by ulp / (2 distance): the noise of a very thin bulk.
+            spacing[i, j] = 1.2e-16 * abs(x[i, j]) / ((b - a) * u[i, j] ** 2)
+    return rows
+
+
+@njit(cache=True, error_model="numpy")
+def _smooth_factor(density, noise, order, u, spacing, hard, half):
+    """Density at the nodes without its behaviour at the edge, and the worst noise of a panel."""
+    values, worst = np.empty(u.shape), np.zeros(half.size)
+    for i in range(order.size):
+        panel, node = order[i] // NODES, order[i] % NODES
+        at, diverges = u[panel, node], hard[half[panel] // 2] and half[panel] % 2 == 0
+        values[panel, node] = density[i] * at if diverges else density[i] / at
+        total = noise[i] + spacing[panel, node]
+        if total > worst[panel] or np.isnan(total):
+            worst[panel] = total
+    return values, worst
 
 
 def _assemble(
@@ -209,11 +241,11 @@ def _assemble(
     middle, radius = 0.5 * (low + high), 0.5 * (high - low)
     soft = ~(hard[bulk] & ~upper)
     # dm = 2 L s u² du (soft) or 2 L s du (hard), u = middle + radius t
-    factors = np.where(
-        soft, [middle**2 + 0.5 * radius**2, 2.0 * middle * radius, 0.5 * radius**2],
-        [np.ones_like(middle), np.zeros_like(middle), np.zeros_like(middle)],
-    )  # fmt: skip
-    integral = np.einsum("jp,pn,jnm->pm", factors, coefficients, _INTEGRAL, optimize=True)
+    integral = np.where(soft, middle**2 + 0.5 * radius**2, 1.0)[:, None] * (
+        coefficients @ _INTEGRAL[0]
+    )
+    integral += np.where(soft, 2.0 * middle * radius, 0.0)[:, None] * (coefficients @ _INTEGRAL[1])
+    integral += np.where(soft, 0.5 * radius**2, 0.0)[:, None] * (coefficients @ _INTEGRAL[2])
     mass = (2.0 * width * radius)[:, None] * integral
     total = mass.sum(axis=1)  # every Chebyshev polynomial is 1 at t = 1
     found = np.bincount(bulk, weights=total, minlength=len(edges))

@@ -1,0 +1,209 @@
+r"""The inverse map z(k) of a random-feature matrix on the real axis, through two nested laws.
+
+In the notation of `feature_equations`: given the data, U − s² is a Gram matrix of Gaussian rows
+(`weighted_gram`) whose measure H holds two eigenvalues :math:`\mu_\pm` for every non-zero
+eigenvalue ς of c²XX^T/n, with :math:`\mu_++\mu_-=\varsigma+b^2+u`, :math:`\mu_+\mu_-=b^2u`,
+:math:`u=v^2/\psi_n`, an atom at u of mass :math:`\psi_n-\bar r` and one at b² of mass
+:math:`1-\bar r`, where :math:`\bar r=\min(\psi_n,\rho((0,\infty)))`.  The law of ς is that of a
+sample covariance matrix,
+:math:`\kappa(\eta)=\eta(1-\frac1{\psi_n}\int\frac{c^2l\,d\rho}{\eta+c^2l})`, −κ outside it, and
+
+.. math::  (k+b^2)(k+u)/k=\kappa(\eta),\quad y=\frac{k+b^2}\eta
+           =\frac{k}{k+u}\,\frac{\kappa(\eta)}{\eta},\quad g_l=y(\eta+c^2l).
+
+Then :math:`dz/dk=\Phi-\psi_p` with the sum of squares
+
+.. math::  \Phi=\int\Big(\frac{b^2+c^2yl}{g_l}\Big)^2d\rho+\frac{(kmy)^2}{\psi_n\kappa'(\eta)},
+           \qquad m=\frac{v^2}{k^2}+c^2\int\frac{l\,d\rho}{g_l^2},
+
+which equals :math:`\int\mu^2(k+\mu)^{-2}dH` and is therefore convex between the points of −supp H.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from ..solve import REORDERED
+
+BY_K, UPPER, LOWER = 0, 1, 2
+"""How an interval is swept: by k, or by η on the larger or the smaller root k."""
+
+
+@njit(cache=True, error_model="numpy")
+def roots_of_k(kappa, b2, u):
+    """k_-, k_- + b², k_- + u, then the same for k_+, the roots of (k + b²)(k + u) = κk, κ <= 0."""
+    b, root_u = np.sqrt(b2), np.sqrt(u)
+    spread = np.sqrt(((b - root_u) ** 2 - kappa) * ((b + root_u) ** 2 - kappa))
+    low = -0.5 * (b2 + u - kappa + spread)
+    high = b2 * u / low if low != 0.0 else 0.0
+    shift = u - b2 - kappa  # k + b² = −(shift ± spread)/2, spread² = shift² − 4κb²
+    low_b = -0.5 * (shift + spread) if shift > 0.0 else 2.0 * kappa * b2 / (spread - shift)
+    high_b = 0.5 * (spread - shift) if shift <= 0.0 else -2.0 * kappa * b2 / (spread + shift)
+    shift = b2 - u - kappa
+    low_u = -0.5 * (shift + spread) if shift > 0.0 else 2.0 * kappa * u / (spread - shift)
+    high_u = 0.5 * (spread - shift) if shift <= 0.0 else -2.0 * kappa * u / (spread + shift)
+    if b2 == 0.0 or u == 0.0:  # the small root is 0
+        high_b, high_u = b2, u
+    return low, low_b, low_u, high, high_b, high_u
+
+
+@njit(cache=True, error_model="numpy")
+def _from_pole(pole, tau, offset):
+    """η + τ at η = pole + offset, in the order that is exact next to the pole."""
+    return (pole + tau) + offset
+
+
+@njit(cache=True, error_model="numpy")
+def _pick(condition, this, other):
+    """A choice between two numbers: unlike a branch, it can be made in a vectorised loop."""
+    return this if condition else other
+
+
+@njit(cache=True, error_model="numpy", fastmath=REORDERED)
+def _data_sums(pole, offset, tau, weights):
+    """Weight with τ > |η| and with τ < |η|, rest of −df1, and Σ w |τ/(η + τ)|, Σ w τ²/(η + τ)²."""
+    eta = pole + offset
+    high = low = rest = size = square = 0.0
+    for j in range(tau.size):
+        t, w = tau[j], weights[j]
+        inverse = 1.0 / _from_pole(pole, t, offset)
+        ratio = t * inverse
+        above = t > abs(eta)
+        high += _pick(above, w, 0.0)
+        low += _pick(above, 0.0, w)
+        rest += w * inverse * _pick(above, eta, -t)
+        size += w * abs(ratio)
+        square += w * ratio * ratio
+    return high, low, rest, size, square
+
+
+@njit(cache=True, error_model="numpy")
+def _data_ratio(pole, offset, tau, weights, psi_n, spare):
+    """κ/η = 1 − df1/ψ_n at η = pole + offset, κ' and Σ w |τ/(η + τ)|.
+
+    Written as ψ_n minus the weight of the eigenvalues above |η|, plus or minus small terms: nothing
+    cancels where ψ_n equals the number of large eigenvalues. Where most are large it is ψ_n − Σw,
+    exactly 0 where ψ_n equals the number of all, plus the weight of those below.
+    """
+    above, below, rest, size, square = _data_sums(pole, offset, tau, weights)
+    whole = spare + below if below < above else psi_n - above
+    return (whole + rest) / psi_n, 1.0 - square / psi_n, size
+
+
+@njit(cache=True, error_model="numpy")
+def _solve_eta(kappa, tau, weights, psi_n, spare):
+    """Solve κ(η) = kappa on its rising convex branch right of the data law, as (pole, offset).
+
+    Newton from the right of the root decreases monotonically.
+    """
+    mean = 0.0
+    for j in range(tau.size):
+        mean += weights[j] * tau[j]
+    pole, offset = 0.0, max(kappa, 0.0) + mean / psi_n
+    if kappa < 0.0 and spare > 0.0:
+        pole, offset = -tau[0], 0.5 * tau[0]
+        ratio, slope, _ = _data_ratio(pole, offset, tau, weights, psi_n, spare)
+        if slope <= 0.0 or (pole + offset) * ratio < kappa:  # not right of the root
+            pole, offset = 0.0, 0.0
+    for _ in range(200):
+        ratio, slope, _ = _data_ratio(pole, offset, tau, weights, psi_n, spare)
+        step = ((pole + offset) * ratio - kappa) / slope
+        at_bound = offset == kappa and step < 0.0
+        if not (step > 4e-16 * abs(offset) or at_bound) or slope <= 0.0:
+            break
+        offset -= step
+        if kappa > 0.0:  # the root is above κ; rounding may say less where it is tiny
+            offset = max(offset, kappa)
+    return pole, offset
+
+
+@njit(cache=True, error_model="numpy", fastmath=REORDERED)
+def _real_sums(pole, offset, ridge, level, tau, weights):
+    """Sums over f = (ridge + τ)/h and e = τ/h, h = η + τ; level = k/y = η − ridge.
+
+    f and e count as 1 − level/h and 1 − η/h where the last term is small: the ones are kept
+    apart, as the mass that does not count one, because they cancel against psi_p and psi_n.
+    Returns that mass, the rest and its size for f, the same for e, ∫τ/h², and ∫f² without the
+    ones.
+    """
+    eta = pole + offset
+    off_f = rest_f = size_f = off_e = rest_e = size_e = second = squares = 0.0
+    for j in range(tau.size):
+        t, w = tau[j], weights[j]
+        inverse = 1.0 / _from_pole(pole, t, offset)
+        whole, missing = (ridge + t) * inverse, level * inverse
+        near = abs(missing) < 0.5
+        off_f += _pick(near, 0.0, w)
+        part = w * _pick(near, -missing, whole)
+        rest_f += part
+        size_f += abs(part)
+        squares += w * _pick(near, missing * (missing - 2.0), whole * whole)
+        share, missing = t * inverse, eta * inverse
+        near = abs(missing) < 0.5
+        off_e += _pick(near, 0.0, w)
+        part = w * _pick(near, -missing, share)
+        rest_e += part
+        size_e += abs(part)
+        second += w * share * inverse
+    return off_f, rest_f, size_f, off_e, rest_e, size_e, second, squares
+
+
+@njit(cache=True, error_model="numpy")
+def inverse_map(
+    index, anchor, offset, branch, low_pole, low_offset, high_pole, high_offset,
+    tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, spare,
+):  # fmt: skip
+    """Rows: z − s², dz/dk, k, y, the size of the terms of z, dy/dk; at points anchor + offset."""
+    rows = np.empty((6, offset.size))
+    value, climb, k_row, y_row, size, slope = rows
+    for i in range(offset.size):
+        interval = index[i]
+        if branch[interval] == BY_K:
+            k = anchor[i] + offset[i]
+            kb, ku = (anchor[i] + b2) + offset[i], (anchor[i] + u) + offset[i]
+            pole, at = 0.0, 1.0
+            if tau.size:
+                pole, at = _solve_eta(kb * (ku / k), tau, weights, psi_n, spare)
+            ratio, rise, df1 = _data_ratio(pole, at, tau, weights, psi_n, spare)
+        else:
+            if offset[i] > 0.0:
+                pole, at = low_pole[interval], low_offset[interval] + offset[i]
+            else:
+                pole, at = high_pole[interval], high_offset[interval] + offset[i]
+            ratio, rise, df1 = _data_ratio(pole, at, tau, weights, psi_n, spare)
+            roots = roots_of_k((pole + at) * ratio, b2, u)
+            k, kb, ku = roots[:3] if branch[interval] == UPPER else roots[3:]
+        eta = pole + at
+        along_b = (abs(k) + b2) / abs(kb)
+        along_u = (1.0 + df1 / psi_n) / abs(ratio) + ((abs(k) + u) / abs(ku) if u > 0.0 else 0.0)
+        if tau.size and (along_b < along_u or k == 0.0):
+            y = kb / eta
+        else:
+            y = ratio * (k / ku if u > 0.0 else 1.0)
+        off_f, rest_f, size_f, off_e, rest_e, size_e, second, squares = _real_sums(
+            pole, at, b2 / y, k / y, tau, weights
+        )
+        if zero_weight > 0.0:  # f = b²/(k + b²)
+            near = abs(k) < 0.5 * abs(kb)
+            off_f += 0.0 if near else zero_weight
+            part = zero_weight * (-k if near else b2) / kb
+            rest_f += part
+            size_f += abs(part)
+            whole, missing = b2 / kb, k / kb
+            squares += zero_weight * (missing * (missing - 2.0) if near else whole * whole)
+        # z = k(∫f − ψ_p) + v²y, and v²y = k(ψ_n − ∫e − ψ_n y): either may cancel, not both.
+        count = 1.0 - psi_p - off_f
+        squares += count
+        plain = k * (count + rest_f) + v2 * y
+        plain_size = abs(k) * (abs(count) + size_f) + abs(v2 * y)
+        count += spare + off_e
+        level = k * (count + rest_f - rest_e - psi_n * y)
+        level_size = abs(k) * (abs(count) + size_f + size_e + abs(psi_n * y))
+        value[i], size[i] = (plain, plain_size) if plain_size < level_size else (level, level_size)
+        m = second / (y * y) + (v2 / (k * k) if v2 > 0.0 else 0.0)
+        slope[i] = m * y * y / (psi_n * rise)
+        squares += k * k * m * slope[i]
+        climb[i] = squares if rise > 0.0 and np.isfinite(squares) else np.inf
+        k_row[i], y_row[i] = k, y
+    return rows
