@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rmtspec.activation import gaussian_equivalence
 
 import rmtspec as rs
+from rmtspec.activation import gaussian_equivalence
 from rmtspec.ensembles.random_feature import RandomFeatureGram
 from rmtspec.result import Status
 from validation.draws import ParameterSet, Point
