@@ -152,7 +152,7 @@ def average_curves(
         status[mine] = np.where(good, Status.CONVERGED, Status.PRECISION_EXHAUSTED)
     converged = status == Status.CONVERGED
     train[~converged] = test[~converged] = np.nan
-    warn_unconverged("training_curves", tau, status, stacklevel=4)
+    warn_unconverged("training_curves", tau, status)
     return LearningCurves(
         tau.reshape(shape).copy(),
         train.reshape(shape),
