@@ -100,15 +100,26 @@ class FeatureGaps:
         """Mass of the two atoms of H, at b² and u, that lie above −k."""
         return (1.0 - self.rank) * (self.b2 > -k) + (self.psi_n - self.rank) * (self.u > -k)
 
+    @property
+    def _is_balanced(self) -> bool:
+        """Whether psi_p equals the mass of H."""
+        return bool(abs(self.total - self.psi_p) <= _HARD_EDGE * self.psi_p)
+
+    @property
+    def meets_atom(self) -> bool:
+        """Whether bulk and atom meet at s²: b = v = 0 and data whose law touches 0."""
+        bare = self.has_data and self.b2 == 0.0 and self.v2 == 0.0
+        return bare and self.data_level.is_hard and self.psi_p > self.total
+
     @cached_property
     def is_hard(self) -> bool:
-        """Whether the spectrum touches s² with a diverging density (psi_p = mass of H)."""
-        return bool(abs(self.total - self.psi_p) <= _HARD_EDGE * self.psi_p)
+        """Whether the spectrum touches s² with a diverging density."""
+        return self._is_balanced or self.meets_atom
 
     @property
     def atom(self) -> float:
         """Mass of the eigenvalue s²."""
-        return 0.0 if self.is_hard else max(0.0, 1.0 - self.total / self.psi_p)
+        return 0.0 if self._is_balanced else max(0.0, 1.0 - self.total / self.psi_p)
 
     @cached_property
     def _spare(self) -> float:
@@ -145,10 +156,11 @@ class FeatureGaps:
                 distance, self.gaps.left[inside], self.gaps.right[inside], xtol=4e-16
             )
             value, rise, k[outside], y[outside], size, slope = self._map(index, x)
-            rest = np.abs(value - target)
             rounding = (8.0 + np.sqrt(self.weights.size)) * np.finfo(float).eps
-            shift = (rest + rounding * size) / np.abs(rise)  # of k
-            moved = shift * np.maximum(1.0 / np.abs(k[outside]), np.abs(slope / y[outside]))
+            with np.errstate(all="ignore"):  # z out of reach leaves an infinite error
+                rest = np.abs(value - target)
+                shift = (rest + rounding * size) / np.abs(rise)  # of k
+                moved = shift * np.maximum(1.0 / np.abs(k[outside]), np.abs(slope / y[outside]))
             error[outside] = 4.0 * (moved + rounding)
             residual[outside] = rest / (size + np.abs(target))
             status[outside] = np.where(
@@ -299,7 +311,8 @@ class _Rows:
         """Close the table with the interval k > 0, left of the whole spectrum."""
         model = self.model
         soft = model.total > model.psi_p and not model.is_hard
-        self.by_k(0.0, np.inf, model.psi_p, np.nan if soft else 0.0, -np.inf)
+        mass = model.total if model.meets_atom else model.psi_p
+        self.by_k(0.0, np.inf, mass, np.nan if soft else 0.0, -np.inf)
         return self.table()
 
 
