@@ -20,7 +20,6 @@ from typing import Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
 
 from . import _checks, linear_sampling
 from .linear_sampling import SamplerNoise
@@ -449,6 +448,8 @@ class FittedDenoiser:
         if not losses[best] < final:
             return GivenStopping(np.inf, final, 0.0, each)
         bounds = (grid[max(best - 1, 0)], grid[min(best + 1, grid.size - 1)])
+        from scipy.optimize import minimize_scalar
+
         at = float(minimize_scalar(loss, bounds=bounds, method="bounded").x)
         lowest = loss(at)
         return GivenStopping(float(np.exp(at)), lowest, final - lowest, each)

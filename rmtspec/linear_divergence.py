@@ -35,7 +35,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma
 
 from . import _checks
 from .ensembles.renormalised_ridge import RenormalisedRidge, RidgeSums
@@ -168,6 +167,8 @@ def _finite_sample(samples: int, mean: EmpiricalMean) -> _Pair:
     if count < size:
         return _Pair(np.inf, np.inf)
     halves = 0.5 * (count - np.arange(size))
+    from scipy.special import digamma
+
     log_det = float(np.mean(digamma(halves) - np.log(0.5 * count))) + shrink
     if count <= size + 1:
         return _Pair(np.inf, -log_det)

@@ -38,7 +38,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from .ensembles.renormalised_ridge import RenormalisedRidge
 from .ensembles.weighted_gram import WeightedGram
@@ -202,6 +201,8 @@ def _best_time(
     high = np.log(grid[min(best + 1, grid.size - 1)])
     at = float(np.log(grid[best]))
     if slope(low) < 0.0 < slope(high):
+        from scipy.optimize import brentq
+
         at = float(brentq(slope, low, high, xtol=1e-12))
     lowest = float(_losses(contour, np.exp([at]), level, 0.0)[1][0])
     return (float(np.exp(at)), lowest) if lowest < final * (1.0 - _LEAST_GAIN) else (np.inf, final)
