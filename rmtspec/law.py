@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _checks
-from .result import ConvergenceWarning, caller_level, warn_unconverged
+from .result import ConvergenceWarning, Status, caller_level, warn_unconverged
 from .solve.edges import Gaps
 from .solve.representation import Representation, represent
 
@@ -272,6 +272,7 @@ class SpectralLaw:
         found = self._ensemble.transform(np.where(flat.imag < 0.0, flat.conj(), flat))
         warn_unconverged("stieltjes", flat, found.status)
         value = np.where(flat.imag < 0.0, found.value.conj(), found.value)
+        value = np.where(found.status == Status.CONVERGED, value, np.nan)
         return value.reshape(points.shape)
 
     def check_off_support(self, z: ComplexArray) -> None:

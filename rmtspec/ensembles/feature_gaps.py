@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..result import Status
-from ..solve.edges import Gaps, Intervals, bracketed_root, find_gaps, log_excess
+from ..solve.edges import Gaps, Intervals, find_gaps, log_excess, real_points
 from .feature_inverse_map import BY_K, LOWER, UPPER, inverse_map, roots_of_k
 from .weighted_gram import WeightedGram
 
@@ -139,22 +139,12 @@ class FeatureGaps:
 
     def solve_real(self, z: FloatArray) -> FeatureSolution:
         """Solve for (k, y) at flat real z − s² outside the support (NaN on it)."""
-        gap = np.searchsorted(self.gaps.lower, z, side="right") - 1
-        outside = (gap >= 0) & (z < self.gaps.upper[gap])
+        outside, index, x = real_points(self.gaps, z, self._value)
         k, y = np.full(z.shape, np.nan), np.full(z.shape, np.nan)
         error, residual = np.full(z.shape, np.inf), np.full(z.shape, np.nan)
         status = np.full(z.shape, Status.LEFT_HALF_PLANE, dtype=np.int8)
         if np.any(outside):
-            inside, target = gap[outside], z[outside]
-            index = self.gaps.interval[inside]
-
-            def distance(i: IntArray, x: FloatArray) -> FloatArray:
-                value = np.clip(self._value(index[i], x), -1e300, 1e300)
-                return (value - target[i]) / (np.abs(value) + np.abs(target[i]))
-
-            x = bracketed_root(
-                distance, self.gaps.left[inside], self.gaps.right[inside], xtol=4e-16
-            )
+            target = z[outside]
             value, rise, k[outside], y[outside], size, slope = self._map(index, x)
             rounding = (8.0 + np.sqrt(self.weights.size)) * np.finfo(float).eps
             with np.errstate(all="ignore"):  # z out of reach leaves an infinite error

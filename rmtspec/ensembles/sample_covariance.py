@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from .. import _checks
 from ..law import BoundaryValue, SpectralLaw, Transform
 from ..population import PopulationSpectrum
+from ..result import Status
 from ..solve.edges import Gaps
 from .weighted_gram import WeightedGram
 
@@ -138,6 +139,7 @@ class SampleCovariance:
             shifted = k[:, None] + t
             level = np.sum(w / shifted, axis=1)
             at_zero = z == 0.0
+            error[at_zero], status[at_zero] = 4.0 * np.finfo(float).eps, Status.CONVERGED  # k = 0
             value = np.where(
                 at_zero,
                 level / (1.0 - self.ratio * np.sum(w * t / shifted, axis=1)),

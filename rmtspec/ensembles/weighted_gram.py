@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from ..result import Status
 from ..solve import REORDERED
-from ..solve.edges import Gaps, Intervals, bracketed_root, find_gaps, log_excess
+from ..solve.edges import Gaps, Intervals, find_gaps, log_excess, real_points
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -101,28 +101,20 @@ class WeightedGram:
 
     def solve_real(self, z: FloatArray) -> GramSolution:
         """Solve for k at flat real points outside the support (NaN on it)."""
-        gap = np.searchsorted(self.gaps.lower, z, side="right") - 1
-        outside = (gap >= 0) & (z < self.gaps.upper[gap])
+        outside, index, x = real_points(self.gaps, z, self._value)
         k = np.full(z.shape, np.nan)
         error = np.full(z.shape, np.inf)
         residual = np.full(z.shape, np.nan)
         status = np.full(z.shape, Status.LEFT_HALF_PLANE, dtype=np.int8)
         if np.any(outside):
-            inside, target = gap[outside], z[outside]
-            index = self.gaps.interval[inside]
-
-            def distance(i: IntArray, x: FloatArray) -> FloatArray:
-                value = np.clip(self._value(index[i], x), -1e300, 1e300)
-                return (value - target[i]) / (np.abs(value) + np.abs(target[i]))
-
-            x = bracketed_root(
-                distance, self.gaps.left[inside], self.gaps.right[inside], xtol=4e-16
-            )
+            target = z[outside]
             anchor, offset = self._intervals.point(index, x)
             k[outside], error[outside], residual[outside] = _polish_real(
                 target, anchor, offset, self.mu, self.weight, self.spare
             )
-            status[outside] = Status.CONVERGED
+            status[outside] = np.where(
+                residual[outside] < 1e-12, Status.CONVERGED, Status.PRECISION_EXHAUSTED
+            )
         return GramSolution(k.astype(np.complex128), error, residual, status)
 
     @cached_property

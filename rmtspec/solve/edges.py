@@ -134,6 +134,27 @@ class Gaps:
         return self.lower[1:] - self.upper[:-1] > _TOUCHING * np.abs(self.lower[1:])
 
 
+def real_points(
+    gaps: Gaps, z: FloatArray, value: Callable[[IntArray, FloatArray], FloatArray]
+) -> tuple[NDArray[np.bool_], IntArray, FloatArray]:
+    """Find real points off the support on the real axis of the inverse map.
+
+    Returns which z lie in a gap and, for these, the interval and the coordinate at which `value`
+    is z.
+    """
+    gap = np.searchsorted(gaps.lower, z, side="right") - 1
+    outside = (gap >= 0) & (z < gaps.upper[gap])
+    inside, target = gap[outside], z[outside]
+    index = gaps.interval[inside]
+
+    def distance(i: IntArray, x: FloatArray) -> FloatArray:
+        found = np.clip(value(index[i], x), -1e300, 1e300)
+        return (found - target[i]) / (np.abs(found) + np.abs(target[i]))
+
+    x = bracketed_root(distance, gaps.left[inside], gaps.right[inside], xtol=4e-16)
+    return outside, index, x
+
+
 CoordinateFunction = Callable[[IntArray, FloatArray], FloatArray]
 """A number at coordinate x of interval i, vectorised over (i, x)."""
 

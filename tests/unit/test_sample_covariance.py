@@ -114,3 +114,10 @@ def test_ratio_of_a_wrong_kind_is_refused_by_name(ratio):
 def test_population_of_a_wrong_kind_is_refused_by_name(population):
     with pytest.raises(TypeError, match="population must be a PopulationSpectrum"):
         rs.SampleCovariance(1.0, population)
+
+
+@pytest.mark.parametrize("z", [1e200, -1e-200])
+def test_transform_out_of_reach_is_flagged_and_not_a_number(z):
+    law = rs.SampleCovariance(0.5, rs.PopulationSpectrum([1.0, 2.0])).spectrum()
+    with pytest.warns(rs.ConvergenceWarning):
+        assert np.isnan(law.stieltjes(z))
