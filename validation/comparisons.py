@@ -11,6 +11,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -69,18 +70,23 @@ class Comparison:
     draw: Callable[[np.random.Generator, int], Sample]
 
 
-def compare(setting: Setting, matrix: str, dimension: int, seed: int) -> Comparison:
-    """Return the comparison for `setting` with d = `dimension`; `matrix` as in Setting.matrices."""
+def compare(
+    setting: Setting, matrix: str, dimension: int, seed: int, device: str = "cpu"
+) -> Comparison:
+    """Return the comparison for `setting` with d = `dimension`; `matrix` as in Setting.matrices.
+
+    On the device "cuda" the matrices of random data are made and diagonalised by PyTorch.
+    """
     if setting.kind == "covariance":
-        return _covariance(setting, dimension)
+        return _covariance(setting, dimension, device)
     if setting.kind == "conditional":
-        return _conditional(setting, matrix, dimension, seed)
+        return _conditional(setting, matrix, dimension, seed, device)
     model = rs.RandomFeatureModel(
         setting.psi_p, setting.psi_n, setting.t, setting.activation, setting.spectrum()
     )
     if setting.kind == "outlier":
-        return _outliers(setting, matrix, dimension, model)
-    return _features(setting, matrix, dimension, model)
+        return _outliers(setting, matrix, dimension, model, device)
+    return _features(setting, matrix, dimension, model, device)
 
 
 def generator(seed: int, *labels: object) -> np.random.Generator:
@@ -94,7 +100,7 @@ def gaussian_data(rng: np.random.Generator, samples: int, eigenvalues: Array) ->
 
 
 def _features(
-    setting: Setting, matrix: str, dimension: int, model: rs.RandomFeatureModel
+    setting: Setting, matrix: str, dimension: int, model: rs.RandomFeatureModel, device: str
 ) -> Comparison:
     points, thresholds, observables = _spectral_observables(setting, matrix, dimension, model)
     neurons, samples = _sizes(setting, dimension)
@@ -103,13 +109,15 @@ def _features(
     def draw(rng: np.random.Generator, order: int) -> Sample:
         w = rng.standard_normal((neurons, dimension))
         x = gaussian_data(rng, samples, eigenvalues)
-        u, truncation = _feature_matrix(rng, w, x, matrix, model, setting, order)
+        u, truncation = _feature_matrix(rng, w, x, matrix, model, setting, order, device)
         return Sample(_spectral_values(_eigenvalues(u), points, thresholds), truncation)
 
     return Comparison(observables, draw)
 
 
-def _conditional(setting: Setting, matrix: str, dimension: int, seed: int) -> Comparison:
+def _conditional(
+    setting: Setting, matrix: str, dimension: int, seed: int, device: str
+) -> Comparison:
     neurons, samples = _sizes(setting, dimension)
     rng = generator(seed, setting.name, dimension, "data")
     x = gaussian_data(rng, samples, setting.finite_spectrum(dimension))
@@ -122,14 +130,14 @@ def _conditional(setting: Setting, matrix: str, dimension: int, seed: int) -> Co
 
     def draw(rng: np.random.Generator, order: int) -> Sample:
         w = rng.standard_normal((neurons, dimension))
-        u, truncation = _feature_matrix(rng, w, x, matrix, model, setting, order)
+        u, truncation = _feature_matrix(rng, w, x, matrix, model, setting, order, device)
         return Sample(_spectral_values(_eigenvalues(u), points, thresholds), truncation)
 
     return Comparison(observables, draw)
 
 
 def _outliers(
-    setting: Setting, matrix: str, dimension: int, model: rs.RandomFeatureModel
+    setting: Setting, matrix: str, dimension: int, model: rs.RandomFeatureModel, device: str
 ) -> Comparison:
     found = model.outliers()
     locations = np.concatenate([found.location, found.slow_location])
@@ -149,8 +157,8 @@ def _outliers(
     def draw(rng: np.random.Generator, order: int) -> Sample:
         w = rng.standard_normal((neurons, dimension))
         x = gaussian_data(rng, samples, eigenvalues)
-        u, truncation = _feature_matrix(rng, w, x, matrix, model, setting, order)
-        values, vectors = np.linalg.eigh(u)
+        u, truncation = _feature_matrix(rng, w, x, matrix, model, setting, order, device)
+        values, vectors = _eigensystem(u)
         direction = w[:, 0] / np.linalg.norm(w[:, 0])
         numbers = []
         for rank in ranks:
@@ -160,7 +168,7 @@ def _outliers(
     return Comparison(tuple(observables), draw)
 
 
-def _covariance(setting: Setting, dimension: int) -> Comparison:
+def _covariance(setting: Setting, dimension: int, device: str) -> Comparison:
     law = rs.SampleCovariance(setting.psi_p, setting.spectrum()).spectrum()
     points = _points(law, setting.levels)
     observables = tuple(
@@ -172,13 +180,34 @@ def _covariance(setting: Setting, dimension: int) -> Comparison:
 
     def draw(rng: np.random.Generator, order: int) -> Sample:
         x = gaussian_data(rng, samples, eigenvalues)
-        return Sample(stieltjes(_eigenvalues(x.T @ x / samples), points))
+        return Sample(stieltjes(_eigenvalues(_placed(x.T @ x / samples, device)), points))
 
     return Comparison(observables, draw)
 
 
-def _eigenvalues(matrix: Array) -> Array:
+def _eigenvalues(matrix: Any) -> Array:
+    if not isinstance(matrix, np.ndarray):
+        from validation import accelerated
+
+        return accelerated.eigenvalues(matrix)
     return np.asarray(np.linalg.eigvalsh(matrix), dtype=np.float64)
+
+
+def _eigensystem(matrix: Any) -> tuple[Array, Array]:
+    if not isinstance(matrix, np.ndarray):
+        from validation import accelerated
+
+        return accelerated.eigensystem(matrix)
+    values, vectors = np.linalg.eigh(matrix)
+    return values, vectors
+
+
+def _placed(matrix: Array, device: str) -> Any:
+    if device == "cpu":
+        return matrix
+    import torch
+
+    return torch.tensor(matrix, device=device)
 
 
 def _sizes(setting: Setting, dimension: int) -> tuple[int, int]:
@@ -202,8 +231,22 @@ def _feature_matrix(
     model: rs.RandomFeatureModel,
     setting: Setting,
     order: int,
-) -> tuple[Array, float]:
+    device: str,
+) -> tuple[Any, float]:
+    """Return the matrix, as a tensor if a GPU shall treat it, and the bound on the truncation."""
     k = model.coefficients
+    if device != "cpu":
+        from validation import accelerated
+
+        if matrix == "gaussian":
+            omega = rng.standard_normal((len(w), len(x)))
+            equivalent = accelerated.gaussian_equivalent(
+                w, x, omega, device, c=k.c, b=k.b, v=k.v, s=k.s
+            )
+            return equivalent, 0.0
+        return accelerated.true_features(
+            w, x, setting.t, setting.activation, device, mean=k.mean, order=order
+        )
     if matrix == "gaussian":
         omega = rng.standard_normal((len(w), len(x)))
         return gaussian_equivalent(w, x, omega, c=k.c, b=k.b, v=k.v, s=k.s), 0.0

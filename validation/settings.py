@@ -142,4 +142,16 @@ def _smoke() -> list[Setting]:
     return settings + _with_draws(COVARIANCE, {100: 24, 200: 12})
 
 
-SCALES: dict[str, Callable[[], list[Setting]]] = {"smoke": _smoke, "cpu": _cpu}
+def _gpu() -> list[Setting]:
+    """The settings of `_cpu`, and p of 6,400 and 20,000 (arXiv 2505.17638, Figs. 4 and 14)."""
+    large = (
+        Setting("psi_p 64, psi_n 8", "features", 64, 8, 0.01, draws={100: 16}),
+        Setting("psi_p 64, psi_n 8, two", "features", 64, 8, 0.01, "tanh", "two atoms", {100: 16}),
+        Setting("psi_p 64, psi_n 32", "features", 64, 32, 0.01, draws={100: 8}),
+        Setting("p 20,000", "features", 8, 4, 0.01, draws={2500: 3}),
+        Setting("p 20,000, few samples", "features", 20, 2, 0.1, draws={1000: 3}),
+    )
+    return _cpu() + list(large)
+
+
+SCALES: dict[str, Callable[[], list[Setting]]] = {"smoke": _smoke, "cpu": _cpu, "gpu": _gpu}

@@ -86,14 +86,18 @@ def plan(scale: str) -> list[Run]:
     ]
 
 
-def simulate(scale: str, seed: int, output: Path | None) -> int:
-    """Run a scale, print its table and return the exit status."""
-    arguments = {"program": "simulate", "scale": scale, "seed": seed}
+def simulate(scale: str, seed: int, output: Path | None, device: str = "cpu") -> int:
+    """Run a scale, print its table and return the exit status; `device` diagonalises."""
+    arguments: dict[str, Any] = {"program": "simulate", "scale": scale, "seed": seed}
+    if device != "cpu":
+        arguments["device"] = device
     runs = plan(scale)
     lines = read_lines(output, arguments) if output else []
     draws = {(line["run"], line["draw"]): line for line in lines if "draw" in line}
     started = time.monotonic()
-    comparisons = {run.key: compare(run.setting, run.matrix, run.dimension, seed) for run in runs}
+    comparisons = {
+        run.key: compare(run.setting, run.matrix, run.dimension, seed, device) for run in runs
+    }
     try:
         _make_draws(runs, comparisons, seed, draws, output, arguments)
     finally:

@@ -1,0 +1,129 @@
+"""What an experiment is: a statement fixed beforehand, independent tasks, and a judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from validation.checks import Check
+from validation.comparisons import generator
+
+SCALES = ("smoke", "cpu", "gpu")
+"""A minute on two cores; under an hour on two cores; the papers' sizes, on a GPU."""
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One piece of an experiment: done whole or not at all, and independent of all others.
+
+    Attributes
+    ----------
+    key : name in the records, unique within the experiment
+    settings : what the task needs, as JSON; a record made with other settings is refused
+    work : rough seconds on one core, for the progress bar and the order of the tasks
+    """
+
+    key: str
+    settings: Values = field(default_factory=dict)
+    work: float = 1.0
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Where a task runs: the seed of the run, the device, and a folder of its own.
+
+    `folder` keeps what a task may want to find again if it is interrupted; it is no result.
+    """
+
+    seed: int
+    device: str
+    folder: Path
+    images: Path | None = None
+
+    def rng(self, *labels: object) -> np.random.Generator:
+        """Return a generator that depends on the seed and the labels only."""
+        return generator(self.seed, *labels)
+
+    def torch_seed(self, *labels: object) -> int:
+        """Return a seed for PyTorch that depends on the seed and the labels only."""
+        return int(self.rng("torch", *labels).integers(2**31))
+
+
+class Outcome(NamedTuple):
+    """A task and what it measured."""
+
+    task: Task
+    values: Values
+
+
+class Figure(NamedTuple):
+    """A drawing of the report: its caption, and what draws it on a new Matplotlib figure."""
+
+    caption: str
+    draw: Callable[[Any], None]
+
+
+def no_figures(outcomes: Sequence[Outcome]) -> list[Figure]:
+    """Return no drawing."""
+    return []
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A claim, the theory it is held against, and how.
+
+    Attributes
+    ----------
+    name : on the command line and in file names
+    claim, source : what is claimed, and where (paper and equation)
+    theory : the curve or number it is held against
+    statistic : what is measured
+    tolerance : what passes, stated before any run
+    plan : scale -> tasks; empty if the experiment has nothing to do at this scale
+    measure : task, setup -> values as JSON; depends on nothing but these two
+    judge : outcomes of all tasks -> checks
+    figures : outcomes -> drawings
+    needs : modules it cannot do without, beside those of the package
+    by_request : whether it runs only when it is named, for a folder of images
+    prepare : looks at the request before any work; raises RequestError
+    """
+
+    name: str
+    claim: str
+    source: str
+    theory: str
+    statistic: str
+    tolerance: str
+    plan: Callable[[str], list[Task]]
+    measure: Callable[[Task, Setup], Values]
+    judge: Callable[[Sequence[Outcome]], list[Check]]
+    figures: Callable[[Sequence[Outcome]], list[Figure]] = no_figures
+    needs: tuple[str, ...] = ()
+    by_request: bool = False
+    prepare: Callable[[Setup], None] | None = None
+
+    @property
+    def statement(self) -> dict[str, str]:
+        """What is written at the head of the result file."""
+        names = ("claim", "source", "theory", "statistic", "tolerance")
+        return {name: getattr(self, name) for name in names}
+
+
+def packed(values: Any, digits: int = 10) -> Any:
+    """Return arrays as lists of numbers with `digits` digits; not-a-number and infinity as None."""
+    array = np.asarray(values, dtype=float)
+    if array.ndim == 0:
+        number = float(array)
+        return float(f"{number:.{digits}g}") if np.isfinite(number) else None
+    return [packed(entry, digits) for entry in array]
+
+
+def unpacked(values: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return what `packed` made as an array; None becomes NaN."""
+    return np.array(values, dtype=float)

@@ -1,0 +1,261 @@
+"""One HTML page of all results: every check with its verdict, figures beside, nothing to load.
+
+The page is made from the result files alone: checks stand there as the runs judged them, figures
+are drawn from the recorded values. Failed checks are red, and repeated at the top.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from validation.checks import FAILED, MEASURED, PASSED, Check
+from validation.experiments import registry
+from validation.experiments.experiment import SCALES, Figure
+from validation.machine import RequestError
+from validation.records import write_text
+from validation.result_file import ResultFile, load
+
+_STYLE = """
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 1280px; padding: 0 1em;
+       color: #1b1b1f; background: #fff; }
+h1 { font-size: 1.6em; } h2 { font-size: 1.2em; margin: 2.2em 0 .3em; }
+table { border-collapse: collapse; font-size: 13px; }
+th, td { padding: .22em .6em; text-align: left; border-bottom: 1px solid #e3e3e8;
+         vertical-align: top; }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+tr.failed td { background: #fdd9d7; color: #8c0f0a; font-weight: 600; }
+tr.measured td.v { color: #666; } tr.passed td.v { color: #18703a; }
+td.note { color: #555; max-width: 26em; } tr.failed td.note { color: #8c0f0a; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .1em 1em; margin: .4em 0 1em;
+     font-size: 14px; } dt { color: #666; } dd { margin: 0; }
+.beside { display: flex; flex-wrap: wrap; gap: 1.5em; align-items: flex-start; }
+figure { margin: 0; } figure img { width: 460px; max-width: 100%; }
+figcaption { font-size: 13px; color: #555; max-width: 460px; }
+details summary { cursor: pointer; color: #245; }
+.bad { color: #8c0f0a; font-weight: 600; }
+"""
+_WORDS = {PASSED: "passed", FAILED: "FAILED", MEASURED: "measured"}
+
+
+def report(results: Path, output: Path) -> int:
+    """Write the page and return the exit status: 0, or 1 if a check failed.
+
+    Raises
+    ------
+    RequestError
+        If the folder holds no result file, or one is broken; nothing is written then.
+    """
+    files = sorted(results.glob("*.jsonl"))
+    if not files:
+        raise RequestError(f"argument --results: no result file (*.jsonl) in {results}")
+    found = [load(path) for path in files]
+    for result in found:
+        registry.find_on_file(result.path, result.experiment)
+    order = list(registry.EXPERIMENTS)
+    found.sort(key=lambda r: (SCALES.index(r.scale), order.index(r.experiment)))
+    write_text(output, page(found))
+    checks = [check for result in found for check in result.checks]
+    failed = sum(check.verdict == FAILED for check in checks)
+    print(f"{output}: {len(checks)} checks of {len(found)} result files, {failed} failed")
+    return 1 if failed else 0
+
+
+def page(results: Sequence[ResultFile]) -> str:
+    """Return the HTML text."""
+    parts = [
+        "<!DOCTYPE html>",
+        '<html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>rmtspec: theory and experiment</title><style>{_STYLE}</style></head><body>",
+        "<h1>rmtspec: theory and experiment</h1>",
+        *_summary(results),
+    ]
+    for scale in SCALES:
+        group = [result for result in results if result.scale == scale]
+        if group:
+            parts.append(f"<h1>Scale {scale}</h1>")
+        for result in group:
+            parts += _section(result)
+    parts += ["</body></html>", ""]
+    return "\n".join(parts)
+
+
+def _summary(results: Sequence[ResultFile]) -> list[str]:
+    checks = [check for result in results for check in result.checks]
+    count = {word: sum(check.verdict == word for check in checks) for word in _WORDS}
+    judged = [check.sigmas for check in checks if check.verdict != MEASURED]
+    finite = [sigma for sigma in judged if math.isfinite(sigma)]
+    parts = [
+        f"<p>{len(checks)} checks: {count[PASSED]} passed, "
+        f'<span class="{"bad" if count[FAILED] else ""}">{count[FAILED]} failed</span>, '
+        f"{count[MEASURED]} measured and not judged. A comparison fails where theory and "
+        "experiment differ by more than the margin of its experiment plus the number of standard "
+        "errors that a right theory exceeds with probability 1e-4 (the programs simulate and "
+        "linear have their own rule, given there). Nothing is left out of the tables.</p>",
+    ]
+    failed = [(r, check) for r in results for check in r.checks if check.verdict == FAILED]
+    if failed:
+        parts.append("<h2>Failed</h2>")
+        parts += _table([check for _, check in failed], [_link(r) for r, _ in failed])
+    rows = [
+        f"<tr><td>{_link(r)}</td><td>{_text(r.scale)}</td><td>{_text(r.statement['claim'])}</td>"
+        + "".join(
+            f'<td class="n">{sum(check.verdict == word for check in r.checks)}</td>'
+            for word in _WORDS
+        )
+        + f'<td class="n">{_duration(r.seconds)}</td></tr>'
+        for r in results
+    ]
+    parts += [
+        "<h2>Experiments</h2><table><tr><th>experiment</th><th>scale</th><th>claim</th>"
+        '<th class="n">passed</th><th class="n">failed</th><th class="n">measured</th>'
+        '<th class="n">time</th></tr>',
+        *rows,
+        "</table>",
+    ]
+    if finite:
+        parts.append(_picture(_all_deviations(finite)))
+    return parts + _machines(results)
+
+
+def _machines(results: Sequence[ResultFile]) -> list[str]:
+    seen: dict[str, None] = {}
+    for result in results:
+        for run in result.runs:
+            where = ", ".join(f"{key}: {value}" for key, value in run["machine"].items())
+            using = ", ".join(f"{key} {value}" for key, value in run["versions"].items())
+            seen[f"<li>{_text(where)}<br>{_text(using)}</li>"] = None
+    return ["<h2>Machines and versions</h2><ul>", *seen, "</ul>"]
+
+
+def _section(result: ResultFile) -> list[str]:
+    experiment = registry.find_on_file(result.path, result.experiment)
+    plan = experiment.plan(result.scale)
+    command = (
+        f"python -m validation run {result.experiment} --scale {result.scale} "
+        f"--device {result.arguments['device']} --seed {result.arguments['seed']}"
+    )
+    told = [
+        f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>"
+        for name, value in {**result.statement, "command": command}.items()
+    ]
+    parts = [
+        f'<h2 id="{_anchor(result)}">{_text(result.experiment)}</h2>',
+        f"<dl>{''.join(told)}</dl>",
+    ]
+    done = sum(task.key in result.tasks for task in plan)
+    if done < len(plan) or not result.checks:
+        parts.append(f'<p class="bad">Unfinished: {done} of {len(plan)} tasks are done.</p>')
+    table = _table(result.checks)
+    if len(result.checks) > registry.FOLDED:
+        failed = [check for check in result.checks if check.verdict == FAILED]
+        parts += _table(failed) if failed else []
+        table = [
+            f"<details><summary>all {len(result.checks)} checks</summary>",
+            *table,
+            "</details>",
+        ]
+    pictures = []
+    if done == len(plan):
+        result.accept(plan)
+        pictures = [_picture(figure) for figure in experiment.figures(result.outcomes(plan))]
+    sigmas = [check.sigmas for check in result.checks if math.isfinite(check.sigmas)]
+    if not pictures and len(sigmas) > 3:
+        pictures = [_picture(_all_deviations(sigmas))]
+    parts += ['<div class="beside"><div>', *table, "</div><div>", *pictures, "</div></div>"]
+    return parts
+
+
+def _table(checks: Sequence[Check], first: Sequence[str] = ()) -> list[str]:
+    if not checks:
+        return []
+    head = ["check", "theory", "experiment", "s.e.", "deviation / s.e.", "allowed", "verdict"]
+    cells = "".join(
+        f"<th{'' if name in ('check', 'verdict') else ' class=n'}>{name}</th>" for name in head
+    )
+    extra = "<th>experiment</th>" if first else ""
+    rows = [f"<table><tr>{extra}{cells}<th>note</th></tr>"]
+    for i, check in enumerate(checks):
+        where = f"<td>{first[i]}</td>" if first else ""
+        rows.append(
+            f'<tr class="{check.verdict}">{where}<td>{_text(check.name)}</td>'
+            f'<td class="n">{_number(check.theory)}</td>'
+            f'<td class="n">{_number(check.experiment)}</td>'
+            f'<td class="n">{_error(check.error)}</td>'
+            f'<td class="n">{_sigmas(check.sigmas)}</td>'
+            f'<td class="n">{_error(check.allowed)}</td>'
+            f'<td class="v">{_WORDS[check.verdict]}</td>'
+            f'<td class="note">{_text(check.note)}</td></tr>'
+        )
+    return [*rows, "</table>"]
+
+
+def _text(value: object) -> str:
+    return html.escape(str(value))
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.5g}" if math.isfinite(value) else "not finite"
+
+
+def _error(value: float) -> str:
+    return f"{value:.2g}" if value > 0.0 and math.isfinite(value) else "–"
+
+
+def _sigmas(value: float) -> str:
+    return f"{value:+.2f}" if math.isfinite(value) else "–"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120.0 else f"{seconds / 60.0:.0f} min"
+
+
+def _anchor(result: ResultFile) -> str:
+    return f"{result.experiment}-{result.scale}"
+
+
+def _link(result: ResultFile) -> str:
+    return f'<a href="#{_anchor(result)}">{_text(result.experiment)}</a>'
+
+
+def _all_deviations(sigmas: Sequence[float]) -> Figure:
+    def draw(figure: object) -> None:
+        import numpy as np
+
+        axes = figure.subplots()  # type: ignore[attr-defined]
+        edges = np.linspace(-6.0, 6.0, 49)
+        inside = np.clip(sigmas, -6.0, 6.0)
+        axes.hist(inside, edges, color="#7aa6c2", label="checks with an error bar")
+        middle = 0.5 * (edges[1:] + edges[:-1])
+        normal = np.exp(-0.5 * middle**2) / np.sqrt(2.0 * np.pi) * (edges[1] - edges[0])
+        axes.plot(middle, len(sigmas) * normal, "k", lw=1, label="normal law")
+        axes.set_xlabel("deviation / standard error (beyond 6: in the last bin)")
+        axes.legend(frameon=False)
+
+    return Figure("Deviations from theory; margins for finite size are not taken off.", draw)
+
+
+def _picture(figure: Figure) -> str:
+    """Return a drawing as an SVG inside the page (as an image, so that names cannot clash)."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure as Canvas
+
+    # Equal results give equal pages: no clock, and names from a fixed salt.
+    with mpl.rc_context({"svg.hashsalt": "rmtspec", "svg.fonttype": "path", "font.size": 9}):
+        canvas = Canvas(figsize=(5.4, 3.6), layout="constrained")
+        figure.draw(canvas)
+        stream = io.BytesIO()
+        canvas.savefig(stream, format="svg", metadata={"Date": None})
+    data = base64.b64encode(stream.getvalue()).decode("ascii")
+    caption = _text(figure.caption)
+    return (
+        f'<figure><img alt="{caption}" src="data:image/svg+xml;base64,{data}">'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
