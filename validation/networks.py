@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import torch
 from torch import nn
@@ -126,11 +127,10 @@ class LinearNet(nn.Module):
         self.bias = nn.Parameter(torch.zeros(count, d, dtype=dtype)) if bias else None
 
     def forward(self, x: Tensor, k: Tensor) -> Tensor:
-        """Return W_k x + b_k, shape (N, d)."""
+        """Return W_k x + b_k, shape (N, d); a single map serves whatever level."""
         if len(self.weight) == 1:
-            y = functional.linear(x, self.weight[0])
-        else:
-            y = torch.einsum("nij,nj->ni", self.weight[k - 1], x)
+            return functional.linear(x, self.weight[0], None if self.bias is None else self.bias[0])
+        y = torch.einsum("nij,nj->ni", self.weight[k - 1], x)
         return y if self.bias is None else y + self.bias[k - 1]
 
 
@@ -185,7 +185,7 @@ class ResidualMLP(nn.Module):
         h = self.first(x)
         for norm, inner, outer in zip(self.norms, self.inner, self.outer, strict=True):
             h = h + outer(functional.gelu(inner(norm(h) + condition)))
-        return self.last(h)
+        return cast(Tensor, self.last(h))
 
 
 def sinusoidal(position: Tensor, width: int) -> Tensor:

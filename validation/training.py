@@ -9,13 +9,14 @@ checkpoint stood and ends with the same weights and records, bit for bit on a CP
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import pickle
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -119,8 +120,8 @@ def train(
     levels : Levels
     plan : Plan
     measure : call of (network, step)
-        Returns numbers; called in evaluation mode without gradients. It must draw from
-        generators of its own (a function of the step), never from the training's.
+        Returns numbers; called in evaluation mode without gradients. Its random numbers belong to
+        a generator of its own, seeded by the step; the training's are put back as they were.
     at : sequence of int
         Milestones: numbers of updates done, ascending, within [0, plan.steps].
     labels : Tensor of int64, shape (n,), optional
@@ -145,27 +146,49 @@ def train(
     """
     every = _checks.integer("every", every, 1)
     stops = _milestones(at, plan.steps)
-    run = _Run(network, data, levels, plan, labels)
-    records: list[Record] = []
-    step = 0
-    identity = {**dataclasses.asdict(plan), "shape": list(data.shape), "milestones": sorted(stops)}
-    if checkpoint is not None and checkpoint.exists():
-        step, records = run.restore(checkpoint, identity)
-        if progress is not None:
-            progress(step)
-    while True:
-        if step in stops and not (records and records[-1]["step"] == step):
-            records.append({"step": step, **_measured(network, measure, step)})
-            if checkpoint is not None:
+    devices = [data.device] if data.device.type == "cuda" else []
+    # Dropout inside a network draws from torch's global generator: it is seeded for the run, kept
+    # with the state, and given back to the caller as it was.
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(plan.seed)
+        run = _Run(network, data, levels, plan, labels)
+        records: list[Record] = []
+        step = 0
+        identity = _identity(network, data, levels, plan, sorted(stops))
+        if checkpoint is not None and checkpoint.exists():
+            step, records = run.restore(checkpoint, identity)
+            if progress is not None:
+                progress(step)
+        while True:
+            if step in stops and not (records and records[-1]["step"] == step):
+                records.append({"step": step, **_measured(network, measure, step)})
+            kept = step in stops or step % every == 0 or step == plan.steps
+            if checkpoint is not None and kept:
                 run.save(checkpoint, identity, step, records)
-        if step == plan.steps:
-            return records
-        run.update(step)
-        step += 1
-        if checkpoint is not None and step % every == 0 and step not in stops:
-            run.save(checkpoint, identity, step, records)
-        if progress is not None:
-            progress(step)
+            if step == plan.steps:
+                return records
+            run.update(step)
+            step += 1
+            if progress is not None:
+                progress(step)
+
+
+def _identity(
+    network: nn.Module, data: Tensor, levels: Levels, plan: Plan, stops: list[int]
+) -> dict[str, Any]:
+    """What a checkpoint must agree with to be taken up."""
+
+    def digest(tensor: Tensor) -> str:
+        content = tensor.detach().cpu().contiguous().numpy().tobytes()
+        return hashlib.sha256(content).hexdigest()[:16]
+
+    return {
+        **dataclasses.asdict(plan),
+        "milestones": stops,
+        "data": [list(data.shape), digest(data)],
+        "levels": digest(levels.alpha_bar),
+        "network": [type(network).__name__, str(network)[:2000]],
+    }
 
 
 def _milestones(at: Sequence[int], steps: int) -> frozenset[int]:
@@ -176,11 +199,12 @@ def _milestones(at: Sequence[int], steps: int) -> frozenset[int]:
 
 
 def _measured(network: nn.Module, measure: Measure, step: int) -> Record:
-    was_training = network.training
     network.eval()
-    with torch.no_grad():
+    first = next(network.parameters())
+    devices = [first.device] if first.is_cuda else []
+    with torch.no_grad(), torch.random.fork_rng(devices=devices):
         record = {name: float(value) for name, value in measure(network, step).items()}
-    network.train(was_training)
+    network.train()
     return record
 
 
@@ -216,11 +240,11 @@ class _Run:
         predicted = self.network(x, k) if labels is None else self.network(x, k, labels)
         loss = torch.nn.functional.mse_loss(predicted, noise)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         # Asking for the value stops a GPU's pipeline, so it is asked for rarely.
         if step % 256 == 0 and not bool(torch.isfinite(loss)):
             raise FloatingPointError(
-                f"the loss is {loss.item()} after {step} updates: rate {self.plan.rate} is too large"
+                f"loss {loss.item()} after {step} updates: rate {self.plan.rate} is too large"
             )
         self.optimiser.step()
 
@@ -237,7 +261,7 @@ class _Run:
             labels = None if labels is None else labels.repeat_interleave(plan.noises)
         if labels is not None:
             drop = torch.rand(len(labels), generator=self.generator, device=device)
-            none = torch.full_like(labels, self.network.classes)
+            none = torch.full_like(labels, cast(int, self.network.classes))
             labels = torch.where(drop < plan.label_dropout, none, labels)
         return clean, labels
 
@@ -249,9 +273,7 @@ class _Run:
             1, self.levels.steps + 1, (count,), generator=self.generator, device=device
         )
 
-    def save(
-        self, path: Path, identity: dict[str, Any], step: int, records: list[Record]
-    ) -> None:
+    def save(self, path: Path, identity: dict[str, Any], step: int, records: list[Record]) -> None:
         """Write the state in one step: a reader sees the old file or the new, never half."""
         state = {
             "identity": identity,
@@ -261,6 +283,7 @@ class _Run:
             "optimiser": self.optimiser.state_dict(),
             "generator": self.generator.get_state(),
             "global": torch.get_rng_state(),
+            "device": torch.cuda.get_rng_state() if self.data.is_cuda else None,
         }
         scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
@@ -277,19 +300,26 @@ class _Run:
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
             if state["identity"] != identity:
-                raise ForeignRecordsError(
-                    f"{path} was written with {state['identity']}, not {identity}: "
-                    "choose another file or remove it"
-                )
+                raise ForeignRecordsError(_difference(path, state["identity"], identity))
             self.network.load_state_dict(state["network"])
             self.optimiser.load_state_dict(state["optimiser"])
             self.generator.set_state(state["generator"])
             torch.set_rng_state(state["global"])
+            if self.data.is_cuda:
+                torch.cuda.set_rng_state(state["device"])
             return int(state["step"]), list(state["records"])
         except _UNREADABLE as problem:
             raise ForeignRecordsError(
                 f"{path} is no checkpoint of this run ({problem!s:.120}): remove it first"
             ) from None
+
+
+def _difference(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> str:
+    name = next((key for key in wanted if found.get(key) != wanted[key]), "content")
+    return (
+        f"{path} was written with another {name} ({found.get(name)!s:.80}, not "
+        f"{wanted.get(name)!s:.80}): choose another file or remove it"
+    )
 
 
 _UNREADABLE = (
