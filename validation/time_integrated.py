@@ -172,18 +172,26 @@ def generate(
 
 
 class Modes(NamedTuple):
-    """Spread of u = x.m/|m| over samples.
+    """Spread of u = x.m/|m| over samples, with standard errors, and that of the mixture itself.
 
-    A Gaussian has excess kurtosis 0, two Gaussians of unit variance at +-|m| have
-    -2 |m|^4/(1 + |m|^2)^2 (`exact`), which tends to -2.
+    A Gaussian has excess kurtosis 0 and a share 0.383 of samples within half a standard deviation
+    of its mean (`central`). Two Gaussians at +-|m| have -2 |m|^4/(1 + |m|^2)^2, which tends to -2,
+    and a share that tends to 0. Heavy tails raise the kurtosis of two modes too, but not their
+    central share.
     """
 
     variance: float
     variance_error: float
     kurtosis: float
     kurtosis_error: float
+    central: float
+    central_error: float
     exact_variance: float
     exact_kurtosis: float
+    exact_central: float
+
+
+GAUSSIAN_CENTRAL = math.erf(0.5 / math.sqrt(2.0))
 
 
 def modes(samples: Array, mean: Array) -> Modes:
@@ -198,13 +206,20 @@ def modes(samples: Array, mean: Array) -> Modes:
     root = math.sqrt(len(u))
     # Influence of one sample on m4/m2^2: its share in m4, less twice its share in m2.
     influence = u**4 / second**2 - 2.0 * (kurtosis + 3.0) * u**2 / second
+    central = float(np.mean(np.abs(u) < 0.5 * math.sqrt(second)))
+    half = 0.5 * math.sqrt(1.0 + size**2)
+    inside = math.erf((half - size) / math.sqrt(2.0)) + math.erf((half + size) / math.sqrt(2.0))
     return Modes(
         second,
         float(np.std(u**2)) / root,
         kurtosis,
         float(np.std(influence)) / root,
+        central,
+        # The error of the standard deviation used is left out: it is of the same order, smaller.
+        math.sqrt(max(central * (1.0 - central), 1.0 / len(u)) / len(u)),
         1.0 + size**2,
         -2.0 * size**4 / (1.0 + size**2) ** 2,
+        0.5 * inside,
     )
 
 
