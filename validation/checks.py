@@ -4,7 +4,9 @@ What decides. A comparison fails if the experiment misses the theory by more tha
 stated allowance for finite size, zero unless given) plus `limit` standard errors, the limit being
 where a right theory would be missed with probability 1e-4: 3.89 standard errors of a normal law,
 and Student's quantile where the error comes from few draws. Of a hundred right checks one fails by
-chance once in a hundred runs. A check that is only measured has no verdict but "measured".
+chance once in a hundred runs. A check that is only measured has no verdict but "measured"; a form
+that is known to be wrong is "excluded" if the experiment lies beyond the limit from it, and fails
+otherwise.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from numpy.typing import ArrayLike
 from scipy.stats import norm, t
 
 CHANCE = 1e-4
-PASSED, FAILED, MEASURED = "passed", "failed", "measured"
+PASSED, FAILED, MEASURED, EXCLUDED = "passed", "failed", "measured", "excluded"
+VERDICTS = (PASSED, EXCLUDED, FAILED, MEASURED)
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Check:
     experiment : the measured number
     error : its standard error; 0 for counts and exact arithmetic
     allowed : largest deviation that passes
-    verdict : "passed", "failed" or "measured"
+    verdict : "passed", "failed", "measured" or "excluded"
     note : what the reader should know, the margin's origin among it
     """
 
@@ -72,7 +75,7 @@ class Check:
         )
         theory = None if record["theory"] is None else float(record["theory"])
         verdict = record["verdict"]
-        if verdict not in (PASSED, FAILED, MEASURED):
+        if verdict not in VERDICTS:
             raise KeyError(f"verdict {verdict!r}")
         return cls(
             str(record["check"]), theory, experiment, error, allowed, verdict, str(record["note"])
@@ -129,12 +132,12 @@ def averaged(
 
 
 def refuted(name: str, printed: float, values: ArrayLike, *, note: str = "") -> Check:
-    """A form that must be wrong: passed if the mean of the draws lies beyond the limit from it."""
+    """A form that must be wrong: excluded if the mean of draws lies beyond the limit from it."""
     mean, error, count = mean_and_error(values)
     beyond = limit(count) * error
     good = abs(mean - printed) > beyond
-    text = "a misprint: passes if the experiment excludes it" + (f"; {note}" if note else "")
-    verdict = PASSED if good else FAILED
+    text = "a misprint, which the experiment must exclude" + (f"; {note}" if note else "")
+    verdict = EXCLUDED if good else FAILED
     return Check(name, float(printed), mean, error, float(beyond), verdict, text)
 
 

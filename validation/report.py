@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from validation.checks import FAILED, MEASURED, PASSED, Check
+from validation.checks import EXCLUDED, FAILED, MEASURED, PASSED, Check
 from validation.experiments import registry
 from validation.experiments.experiment import SCALES, Figure
 from validation.machine import RequestError
@@ -29,7 +29,7 @@ th, td { padding: .22em .6em; text-align: left; border-bottom: 1px solid #e3e3e8
          vertical-align: top; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 tr.failed td { background: #fdd9d7; color: #8c0f0a; font-weight: 600; }
-tr.measured td.v { color: #666; } tr.passed td.v { color: #18703a; }
+tr.measured td.v { color: #666; } tr.passed td.v, tr.excluded td.v { color: #18703a; }
 td.note { color: #555; max-width: 26em; } tr.failed td.note { color: #8c0f0a; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1em 1em; margin: .4em 0 1em;
      font-size: 14px; } dt { color: #666; } dd { margin: 0; }
@@ -39,7 +39,7 @@ figcaption { font-size: 13px; color: #555; max-width: 460px; }
 details summary { cursor: pointer; color: #245; }
 .bad { color: #8c0f0a; font-weight: 600; }
 """
-_WORDS = {PASSED: "passed", FAILED: "FAILED", MEASURED: "measured"}
+_WORDS = {PASSED: "passed", EXCLUDED: "excluded", FAILED: "FAILED", MEASURED: "measured"}
 
 
 def report(results: Path, output: Path) -> int:
@@ -88,10 +88,9 @@ def page(results: Sequence[ResultFile]) -> str:
 def _summary(results: Sequence[ResultFile]) -> list[str]:
     checks = [check for result in results for check in result.checks]
     count = {word: sum(check.verdict == word for check in checks) for word in _WORDS}
-    judged = [check.sigmas for check in checks if check.verdict != MEASURED]
-    finite = [sigma for sigma in judged if math.isfinite(sigma)]
+    finite = _judged_sigmas(checks)
     parts = [
-        f"<p>{len(checks)} checks: {count[PASSED]} passed, "
+        f"<p>{len(checks)} checks: {count[PASSED]} passed, {count[EXCLUDED]} misprints excluded, "
         f'<span class="{"bad" if count[FAILED] else ""}">{count[FAILED]} failed</span>, '
         f"{count[MEASURED]} measured and not judged. A comparison fails where theory and "
         "experiment differ by more than the margin of its experiment plus the number of standard "
@@ -113,8 +112,8 @@ def _summary(results: Sequence[ResultFile]) -> list[str]:
     ]
     parts += [
         "<h2>Experiments</h2><table><tr><th>experiment</th><th>scale</th><th>claim</th>"
-        '<th class="n">passed</th><th class="n">failed</th><th class="n">measured</th>'
-        '<th class="n">time</th></tr>',
+        + "".join(f'<th class="n">{word}</th>' for word in _WORDS)
+        + '<th class="n">time</th></tr>',
         *rows,
         "</table>",
     ]
@@ -164,11 +163,16 @@ def _section(result: ResultFile) -> list[str]:
     if done == len(plan):
         result.accept(plan)
         pictures = [_picture(figure) for figure in experiment.figures(result.outcomes(plan))]
-    sigmas = [check.sigmas for check in result.checks if math.isfinite(check.sigmas)]
+    sigmas = _judged_sigmas(result.checks)
     if not pictures and len(sigmas) > 3:
         pictures = [_picture(_all_deviations(sigmas))]
     parts += ['<div class="beside"><div>', *table, "</div><div>", *pictures, "</div></div>"]
     return parts
+
+
+def _judged_sigmas(checks: Sequence[Check]) -> list[float]:
+    judged = [check.sigmas for check in checks if check.verdict in (PASSED, FAILED)]
+    return [sigma for sigma in judged if math.isfinite(sigma)]
 
 
 def _table(checks: Sequence[Check], first: Sequence[str] = ()) -> list[str]:
