@@ -203,7 +203,7 @@ def _training(model: RandomFeatureModel, arguments: argparse.Namespace) -> Train
 def _beside(
     model: RandomFeatureModel, arguments: argparse.Namespace
 ) -> dict[float, LearningCurves]:
-    """Curves of several psi_n over one range of times, in which all of them end their change."""
+    """Curves of several psi_n, over times in which all of them end their change."""
     loads = arguments.collapse_psi_n
     if loads is None:
         loads = model.psi_n * np.array(_SAMPLES_BESIDE)
@@ -212,10 +212,14 @@ def _beside(
         for load in loads
     }
     ranges = [automatic_times(training) for training in trainings.values()]
-    times = np.geomspace(
-        min(one[0] for one in ranges), max(one[-1] for one in ranges), _PICTURE_POINTS
-    )
-    return {load: training.learning_curves(times) for load, training in trainings.items()}
+    first, last = min(one[0] for one in ranges), max(one[-1] for one in ranges)
+    # Each ends at one tau/psi_n, and none before all have ended their change.
+    return {
+        load: training.learning_curves(
+            np.geomspace(first, last * load / min(trainings), _PICTURE_POINTS)
+        )
+        for load, training in trainings.items()
+    }
 
 
 def _dense(times: FloatArray) -> FloatArray:

@@ -21,6 +21,7 @@ FloatArray = NDArray[np.float64]
 _LOSSES = ("train", "test", "generalization", "score_error")
 _SETTINGS = ("step", "momentum", "ridge", "initial")
 _WINDOW = ("tau_gen", "tau_mem", "tau_gen_curve", "tau_mem_curve")
+_OUTLIER = ("location", "tau", "decrease")
 
 _MEANINGS = {
     "fast": "the population is learned",
@@ -247,8 +248,8 @@ def _carriers(report: dict[str, Any]) -> list[str]:
         rows += _bulk_rows(report["bulks"])
         parts.append(columns(rows))
     if report["outliers"]:
-        rows = [("spike", "outlier", "tau", "of its train loss", "slow outlier", "tau")]
-        names = ("spike", "location", "tau", "decrease", "slow_location", "slow_tau")
+        rows = [("spike", "outlier", "tau", "of its loss", "slow outlier", "tau", "of its loss")]
+        names = ("spike", *_OUTLIER, *(f"slow_{name}" for name in _OUTLIER))
         rows += [tuple(rounded(row[name]) for name in names) for row in report["outliers"]]
         parts.append(columns(rows))
     return parts

@@ -107,8 +107,19 @@ def test_table_shows_what_json_holds(capsys, report):
         values = (bulk["mass"], *bulk["support"], bulk["train_decrease"])
         assert [*bulk["name"].replace("+", " + ").split(), *(f"{v:.6g}" for v in values)] in rows
     (spike,) = shown["outliers"]
-    values = (spike[key] for key in ("spike", "location", "tau", "decrease"))
-    assert [f"{value:.6g}" for value in values] in [row[:4] for row in rows]
+    keys = ("location", "tau", "decrease")
+    values = (spike[key] for key in ("spike", *keys, *(f"slow_{key}" for key in keys)))
+    assert [f"{value:.6g}" for value in values] in rows
+
+
+def test_table_of_a_spectrum_shows_where_its_spikes_are(capsys):
+    assert main(["spectrum", *SMALL, "--spike", "5"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    out = rs.RandomFeatureModel(
+        8, 4, 0.1, population=rs.PopulationSpectrum([1.0], spikes=[5.0])
+    ).outliers()
+    columns = (out.location, out.overlap, out.threshold, out.slow_location, out.slow_overlap)
+    assert ["5", *(f"{column[0]:.6g}" for column in columns)] in rows
 
 
 def test_table_of_the_automatic_range_has_fifteen_rows_and_the_end(capsys, report):
