@@ -56,7 +56,7 @@ class HeldOut:
 
 def _principal_axes(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Eigenvalues of rowsᵀrows/n, all d of them, and unit eigenvectors as rows."""
-    _, singular, axes = np.linalg.svd(rows)
+    _, singular, axes = np.linalg.svd(np.linalg.qr(rows, mode="r"))
     eigenvalues = np.zeros(rows.shape[1])
     eigenvalues[: singular.size] = singular**2 / rows.shape[0]
     return eigenvalues, axes

@@ -28,7 +28,6 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -113,28 +112,32 @@ class Ellipse:
 
     def forward(self, z: float) -> float:
         """Image of z on the real axis: sn below the foci, 1/dn between them, 1/(k sn) above."""
+        from scipy.special import ellipj
+
         far = 2.0 * self.radius * (1.0 + self.beta)
-        if z >= far:
-            return np.inf
         width, (quarter, square) = self._half_width, self._moduli
         if z > 0.5 * far:  # the reflection at the centre takes ζ to 1/(kζ)
-            return float(1.0 / (np.sqrt(square) * self.forward(far - z)))
+            inverse = np.sqrt(square) * self.forward(far - z) if z < far else 0.0
+            return float(1.0 / inverse) if inverse > 0.0 else np.inf
         trace = 1.0 + self.beta - z / self.radius
         discriminant = trace * trace - 4.0 * self.beta
         if discriminant > 0.0:
             small = 0.5 * (trace - np.sqrt(discriminant))
             omega = -np.log1p(-z / (self.radius * (1.0 - small)))
-            return float(special.ellipj(quarter * omega / width, square)[0])
+            return float(ellipj(quarter * omega / width, square)[0])
         angle = np.arctan2(np.sqrt(-discriminant), trace)
         shifted = (0.5 * angle - np.pi * np.arange(-_TERMS, _TERMS + 1)) * np.pi / width
         decay = np.exp(-np.abs(shifted))
-        return float(quarter / (np.pi * (decay / (1.0 + decay * decay)).sum()))
+        total = float((decay / (1.0 + decay * decay)).sum())
+        return quarter / (np.pi * total) if total > 0.0 else np.inf
 
     def inverse(self, zeta: ComplexArray) -> tuple[ComplexArray, ComplexArray]:
         """Inverse map by the elliptic integral of the first kind."""
+        from scipy.special import elliprf
+
         width, (quarter, square) = self._half_width, self._moduli
         one, two = 1.0 - zeta * zeta, 1.0 - square * zeta * zeta
-        integral = zeta * special.elliprf(one, two, 1.0)
+        integral = zeta * elliprf(one, two, 1.0)
         omega = integral * (width / quarter)
         z = self.radius * np.expm1(-omega) * np.expm1(omega - 2.0 * width)
         slope = 2.0 * self.radius * np.sqrt(self.beta) * np.sinh(width - omega)
@@ -201,6 +204,8 @@ def _decaying_cosh(w: ComplexArray) -> ComplexArray:
 
 def _period(ratio: float) -> tuple[float, float]:
     """πK/K' and π/(2K') of the modulus with κ' = 1/ratio."""
+    from scipy.special import ellipk, ellipkm1
+
     square = 1.0 / max(ratio, _LEAST_RATIO) ** 2
-    across, along = special.ellipk(square), special.ellipkm1(square)
+    across, along = ellipk(square), ellipkm1(square)
     return float(np.pi * along / across), float(0.5 * np.pi / across)
