@@ -23,6 +23,7 @@ _BLUE, _ORANGE, _GREEN, _PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
 _MARK = "#333333"
 
 _WIDE = 4.0  # a ratio of largest to least loss above which their axis is logarithmic
+_NAME_WIDTH = 0.07  # share of the axis that the name of a time takes
 _LEAST_GAP = 1e-4  # generalisation losses below this share of the largest are not worth a decade
 
 
@@ -293,19 +294,23 @@ def _scale_losses(ax: Axes, rows: list[FloatArray]) -> None:
 def _mark_times(axes: NDArray[np.object_], training: Training, shown: FloatArray) -> None:
     """A dotted line on every axis at each spectral time, named above the first."""
     times = training.model.timescales()
-    rows = ((r"\mathrm{gen}", times.tau_gen), (r"\mathrm{mem}", times.tau_mem))
-    for name, time in (*rows, (r"\mathrm{slow}", times.tau_slow)):
-        if not shown[0] <= time <= shown[-1]:
-            continue
+    named = zip(("gen", "mem", "slow"), (times.tau_gen, times.tau_mem, times.tau_slow), strict=True)
+    marks = sorted((time, name) for name, time in named if shown[0] <= time <= shown[-1])
+    places = np.log([time for time, _ in marks]) / np.log(shown[-1] / shown[0])
+    for row, (time, name) in enumerate(marks):
         for ax in axes:
             ax.axvline(time, color=_MARK, lw=0.8, ls=":", zorder=1)
+        # Neighbours whose names would cover each other lean apart.
+        near = np.abs(np.delete(places, row) - places[row]) < _NAME_WIDTH
+        beside = np.delete(places, row)[near]
+        lean = 0.0 if beside.size != 1 else np.sign(places[row] - beside[0])
         axes[0].annotate(
-            rf"$\tau_{{{name}}}$",
+            rf"$\tau_{{\mathrm{{{name}}}}}$",
             (time, 1.0),
             xycoords=axes[0].get_xaxis_transform(),
-            xytext=(0.0, 2.0),
+            xytext=(2.0 * lean, 2.0),
             textcoords="offset points",
-            ha="center",
+            ha={0.0: "center", -1.0: "right", 1.0: "left"}[float(lean)],
             va="bottom",
             fontsize="small",
         )

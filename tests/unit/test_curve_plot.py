@@ -59,6 +59,15 @@ def test_spectral_times_and_the_optimum_are_marked(training, curves):
         assert (mark.get_xdata()[0], mark.get_ydata()[0]) == (best.tau, value)
 
 
+def test_names_of_neighbouring_times_lean_apart():
+    training = rs.RandomFeatureModel(8, 4, 0.1).training()
+    times = training.model.timescales()
+    (ax,) = plot_learning_curves(training.learning_curves(TAU), training, Figure().subplots())
+    # A factor 1.5 is a fortieth of an axis of seven decades.
+    assert times.tau_slow < 1.5 * times.tau_mem
+    assert [text.get_ha() for text in ax.texts] == ["center", "right", "left"]
+
+
 def test_what_lies_out_of_sight_is_not_marked(training):
     curves = training.learning_curves(np.geomspace(1e-3, 1e-2, 5))
     (ax,) = plot_learning_curves(curves, training, Figure().subplots())
