@@ -88,15 +88,19 @@ def averaged_response(
     """K and Y for random data."""
     level, weight = directions
     h1, h2 = first.along(level, c2, b2), second.along(level, c2, b2)
-    share1 = h1 * (b2 + (c2 * first.y)[:, None] * level)
-    share2 = h2 * (b2 + (c2 * second.y)[:, None] * level)
-    i0, i1, i2, it, itl = (
+    i0, i1, it, itl = (
         (h1 * (weight * factor)) @ h2.T
-        for factor in (1.0, level, level**2, source.variance, level * source.variance)
+        for factor in (1.0, level, source.variance, level * source.variance)
     )
-    taken = (share1 * weight) @ share2.T
     kk, yy = np.multiply.outer(first.k, second.k), np.multiply.outer(first.y, second.y)
-    a11, a22 = psi_p - taken, psi_n / yy - c2 * c2 * i2
+    noise, data = [], []
+    for (k, y), h in ((first, h1), (second, h2)):
+        signal, sum0 = (c2 * y)[:, None] * level * h, h @ weight
+        noise.append((k * sum0, k, signal + b2 * h))
+        data.append(((k + b2) * sum0, k + b2, signal))
+    a11, size11 = _spared(psi_p, weight, i0, noise)
+    a22, size22 = _spared(psi_n, weight, i0, data)
+    a22, size22 = a22 / yy, size22 / np.abs(yy)
     a12, a21 = -(v2 + c2 * kk * i1), -(v2 / kk + c2 * i1)
     rhs1 = source.identity + kk * (source.noise * i0 + source.data * it)
     rhs2 = c2 * (source.noise * i1 + source.data * itl)
@@ -104,9 +108,29 @@ def averaged_response(
     k = (rhs1 * a22 - a12 * rhs2) / determinant
     y = (a11 * rhs2 - a21 * rhs1) / determinant
     mean = ((k + source.noise) * i0 + source.data * it + c2 * y * i1) / psi_p
-    size = (psi_p + np.abs(taken)) * (psi_n / np.abs(yy) + c2 * c2 * np.abs(i2))
-    loss = (size + np.abs(a12 * a21)) / np.abs(determinant)
+    loss = (size11 * size22 + np.abs(a12 * a21)) / np.abs(determinant)
     return Response(k, y, mean, loss)
+
+
+def _spared(
+    psi: float,
+    weight: FloatArray,
+    i0: ComplexArray,
+    seen: list[tuple[ComplexArray, ComplexArray, ComplexArray]],
+) -> tuple[ComplexArray, FloatArray]:
+    """ψ − ∫(1 − x_1h^{(1)})(1 − x_2h^{(2)})dρ and the size of its terms.
+
+    Each of `seen` holds xS_0, x and 1 − xh.  As it stands where most of the brackets are small,
+    with the ones taken out of ψ where they are not: next to a hard edge, where ψ is 1, nothing
+    else keeps the digits.
+    """
+    (part1, x1, share1), (part2, x2, share2) = seen
+    taken, both = (share1 * weight) @ share2.T, np.multiply.outer(x1, x2) * i0
+    plain, ones = psi + np.abs(taken), abs(psi - 1.0) + np.abs(both)
+    ones = ones + np.add.outer(np.abs(part1), np.abs(part2))
+    rest = np.add.outer(part1, part2) - both
+    value = np.where(ones < plain, (psi - 1.0) + rest, psi - taken)
+    return value, np.minimum(plain, ones)
 
 
 def conditional_response(
