@@ -252,14 +252,15 @@ class Training:
             test = np.full_like(test, np.nan)
         score = test + np.array(precision).reshape(-1, 1)
         rounding = 4.0 * np.finfo(float).eps * (1.0 + delta * np.abs(np.nan_to_num(test)))
-        columns = (
-            1.0 + delta * train,
-            1.0 + delta * test,
-            delta * (test - train),
-            score,
-            delta * error + rounding,
+        return LearningCurves(
+            tau,
+            (1.0 + delta * train).reshape(shape),
+            (1.0 + delta * test).reshape(shape),
+            (delta * (test - train)).reshape(shape),
+            score.reshape(shape),
+            (delta * error + rounding).reshape(shape),
+            converged,
         )
-        return LearningCurves(tau, *(column.reshape(shape) for column in columns), converged)
 
     @cached_property
     def _precision(self) -> float:

@@ -96,10 +96,11 @@ def averaged_response(
     noise, data = [], []
     for (k, y), h in ((first, h1), (second, h2)):
         signal, sum0 = (c2 * y)[:, None] * level * h, h @ weight
-        noise.append((k * sum0, k, signal + b2 * h))
-        data.append(((k + b2) * sum0, k + b2, signal))
-    a11, size11 = _spared(psi_p, weight, i0, noise)
-    a22, size22 = _spared(psi_n, weight, i0, data)
+        noise.append((k * sum0, signal + b2 * h))
+        data.append(((k + b2) * sum0, signal))
+    a11, size11 = _spared(psi_p, weight, kk * i0, noise)
+    gg = np.multiply.outer(first.k + b2, second.k + b2)
+    a22, size22 = _spared(psi_n, weight, gg * i0, data)
     a22, size22 = a22 / yy, size22 / np.abs(yy)
     a12, a21 = -(v2 + c2 * kk * i1), -(v2 / kk + c2 * i1)
     rhs1 = source.identity + kk * (source.noise * i0 + source.data * it)
@@ -115,22 +116,21 @@ def averaged_response(
 def _spared(
     psi: float,
     weight: FloatArray,
-    i0: ComplexArray,
-    seen: list[tuple[ComplexArray, ComplexArray, ComplexArray]],
+    both: ComplexArray,
+    seen: list[tuple[ComplexArray, ComplexArray]],
 ) -> tuple[ComplexArray, FloatArray]:
-    """ψ − ∫(1 − x_1h^{(1)})(1 − x_2h^{(2)})dρ and the size of its terms.
+    """ψ − ∫(1 − f_1)(1 − f_2)dρ and the size of its terms.
 
-    Each of `seen` holds xS_0, x and 1 − xh.  As it stands where most of the brackets are small,
-    with the ones taken out of ψ where they are not: next to a hard edge, where ψ is 1, nothing
-    else keeps the digits.
+    `both` is ∫f_1f_2dρ, each of `seen` holds ∫f dρ and 1 − f.  As it stands where most of the
+    brackets are small, with the ones taken out of ψ where they are not: next to a hard edge, where
+    ψ is the mass of ρ, nothing else keeps the digits.
     """
-    (part1, x1, share1), (part2, x2, share2) = seen
-    taken, both = (share1 * weight) @ share2.T, np.multiply.outer(x1, x2) * i0
-    plain, ones = psi + np.abs(taken), abs(psi - 1.0) + np.abs(both)
+    (part1, share1), (part2, share2) = seen
+    taken, spare = (share1 * weight) @ share2.T, psi - float(weight.sum())
+    plain, ones = psi + np.abs(taken), abs(spare) + np.abs(both)
     ones = ones + np.add.outer(np.abs(part1), np.abs(part2))
     rest = np.add.outer(part1, part2) - both
-    value = np.where(ones < plain, (psi - 1.0) + rest, psi - taken)
-    return value, np.minimum(plain, ones)
+    return np.where(ones < plain, spare + rest, psi - taken), np.minimum(plain, ones)
 
 
 def conditional_response(
@@ -146,10 +146,12 @@ def conditional_response(
     )
     kk = np.multiply.outer(first.k, second.k)
     factor = u / np.multiply.outer(first.k + u, second.k + u) if u > 0.0 else np.zeros_like(kk)
-    taken = (mass * mu / (first.k[:, None] + mu)) @ (mu / (second.k[:, None] + mu)).T
+    r1, r2 = 1.0 / (first.k[:, None] + mu), 1.0 / (second.k[:, None] + mu)
+    parts = [(k * (r @ mass), mu * r) for k, r in ((first.k, r1), (second.k, r2))]
+    spared, size = _spared(psi_p, mass, kk * ((r1 * mass) @ r2.T), parts)
     seen = source.noise * i0 + source.data * it
     seen = seen + c2 * factor * (source.noise * i1 + source.data * itl)
-    k = (source.identity + kk * seen) / (psi_p - taken)
+    k = (source.identity + kk * seen) / spared
     y = k * factor
     mean = ((k + source.noise) * i0 + source.data * it + c2 * y * i1) / psi_p
-    return Response(k, y, mean, (psi_p + np.abs(taken)) / np.abs(psi_p - taken))
+    return Response(k, y, mean, size / np.abs(spared))
