@@ -1,4 +1,4 @@
-"""Command line: ``python -m validation certify | law | simulate | linear``."""
+"""Command line: ``python -m validation certify | law | simulate | linear | curves | digits``."""
 
 from __future__ import annotations
 
@@ -62,7 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     linear.add_argument(
         "--scale", choices=("smoke", "cpu"), default="smoke", help="under 40 s, or ten minutes"
     )
-    for command in (certify, law, simulate, linear):
+    curves = commands.add_parser("curves", help="learning curves against networks of finite size")
+    curves.add_argument(
+        "--scale", choices=("smoke", "cpu"), default="smoke", help="under 40 s, or 15 minutes"
+    )
+    digits = commands.add_parser("digits", help="learning curves on handwritten digits, measured")
+    for command in (certify, law, simulate, linear, curves, digits):
         command.add_argument("--seed", type=_count(0), default=0)
         command.add_argument(
             "--output", type=_file, help="results as JSON; an interrupted run resumes from it"
@@ -116,6 +121,14 @@ def _run(arguments: argparse.Namespace) -> int:
         from validation.linear import run_linear
 
         return run_linear(arguments.scale, arguments.seed, arguments.output)
+    if arguments.command == "curves":
+        from validation.curves import run_curves
+
+        return run_curves(arguments.scale, arguments.seed, arguments.output)
+    if arguments.command == "digits":
+        from validation.digits import run_digits
+
+        return run_digits(arguments.seed, arguments.output)
     from validation.simulate import simulate
 
     return simulate(arguments.scale, arguments.seed, arguments.output)
