@@ -11,9 +11,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .data import digits, photographs, read_samples, standardise
 from .population import PopulationSpectrum
 
 _MOST_LOADS = 10_000
+_BUNDLED = {"digits": digits, "photographs": photographs}
 
 _Built = TypeVar("_Built")
 
@@ -85,6 +87,40 @@ def target(text: str) -> Path:
     from .plot import check_target
 
     return _checked(check_target, text)
+
+
+def samples(arguments: argparse.Namespace) -> NDArray[np.float64] | None:
+    """The data set asked for, if any."""
+    if arguments.data is None:
+        if arguments.unit_variance:
+            raise ValueError("argument --unit-variance: allowed only with --data FILE")
+        return None
+    bundled = _BUNDLED.get(arguments.data)
+    rows = read_samples(arguments.data) if bundled is None else bundled()
+    return standardise(rows) if arguments.unit_variance else rows
+
+
+def in_units_of_data(
+    arguments: argparse.Namespace, other: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Other rows, shifted and scaled as those of --data are by --unit-variance."""
+    if not arguments.unit_variance or arguments.data in _BUNDLED:
+        return other
+    rows = read_samples(arguments.data)
+    mean = rows.mean(axis=0)
+    return np.asarray((other - mean) / np.sqrt(np.mean((rows - mean) ** 2)))
+
+
+def described(
+    source: str, rows: NDArray[np.float64], measured: PopulationSpectrum
+) -> dict[str, Any]:
+    return {
+        "source": source,
+        "samples": rows.shape[0],
+        "dimension": rows.shape[1],
+        "mean_variance": measured.mean,
+        "participation_ratio": measured.participation_ratio,
+    }
 
 
 def _checked(build: Callable[..., _Built], *arguments: Any) -> _Built:

@@ -91,7 +91,8 @@ def spectrum_table(report: dict[str, Any]) -> str:
     parts = [_head(report), columns(rows)]
     if report["outliers"]:
         rows = [("spike", "outlier", "overlap", "threshold", "slow outlier", "overlap")]
-        rows += [tuple(map(rounded, outlier.values())) for outlier in report["outliers"]]
+        names = ("spike", "location", "overlap", "threshold", "slow_location", "slow_overlap")
+        rows += [tuple(rounded(row[name]) for name in names) for row in report["outliers"]]
         parts.append(columns(rows))
     return "\n\n".join([*parts, _times(report)])
 

@@ -1,4 +1,4 @@
-"""The shell: `rmtspec spectrum`, `timescales` and `linear`, as a table, as JSON or as a picture."""
+"""The shell: `rmtspec spectrum`, `timescales`, `curves` and `linear`, as table, JSON or picture."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import dataclasses
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,10 +15,10 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _arguments, _checks
+from . import _arguments, _checks, _curve_command
+from ._curve_report import curve_table
 from ._linear_report import linear_report, linear_table, unbiased_participation_ratio
 from ._report import as_json, report, spectrum_table, timescales_table
-from .data import digits, photographs, read_samples, standardise
 from .linear_denoiser import LinearDenoiser
 from .noise import signal, signal_of_time
 from .population import PopulationSpectrum
@@ -26,6 +26,8 @@ from .random_feature_model import RandomFeatureModel
 
 _PSI_P, _PSI_N, _T, _ACTIVATION = 64.0, 8.0, 0.01, "tanh"
 _LOADS = "0.1:100:13"
+
+_Outcome = tuple[dict[str, Any], Mapping[str, Callable[[Path], None]]]
 
 _BAD_INPUT, _FAILED, _INTERRUPTED = 2, 1, 130
 
@@ -56,9 +58,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            result, draw = _run(arguments)
-            if arguments.plot is not None:
-                draw(arguments.plot)
+            result, pictures = _run(arguments)
+            for option, draw in pictures.items():
+                target = getattr(arguments, option)
+                if target is not None:
+                    draw(target)
         result["warnings"] = [" ".join(str(warning.message).split()) for warning in caught]
         for line in result["warnings"]:
             print(f"{parser.prog}: warning: {line}", file=sys.stderr)
@@ -97,15 +101,18 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=_run_features, table=table, error=command.error)
         _add_model_options(command)
         _add_data_options(command)
-        command.add_argument_group("changes to the data").add_argument(
-            "--spike",
-            type=_arguments.number,
-            action="append",
-            default=[],
-            metavar="X",
-            help="an isolated population eigenvalue; may be repeated",
-        )
+        _add_spike_option(command)
         _add_output_options(command)
+    text = "losses and score error over training time, the best stopping time, what bulks do"
+    command = commands.add_parser(
+        "curves", help=text, description=_curve_command.DESCRIPTION, allow_abbrev=False
+    )
+    command.set_defaults(run=_curve_command.run, table=curve_table, error=command.error)
+    _add_model_options(command)
+    _add_data_options(command)
+    _add_spike_option(command)
+    _curve_command.add_options(command)
+    _add_output_options(command)
     text = "losses, divergences and distances of linear denoisers against n/d"
     command = commands.add_parser(
         "linear", help=text, description=_LINEAR_DESCRIPTION, allow_abbrev=False
@@ -222,6 +229,17 @@ def _add_data_options(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_spike_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument_group("changes to the data").add_argument(
+        "--spike",
+        type=_arguments.number,
+        action="append",
+        default=[],
+        metavar="X",
+        help="an isolated population eigenvalue; may be repeated",
+    )
+
+
 def _add_output_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument_group("output").add_argument
     add("--json", action="store_true", help="print JSON in place of the table")
@@ -233,9 +251,9 @@ def _add_output_options(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _run(arguments: argparse.Namespace) -> tuple[dict[str, Any], Callable[[Path], None]]:
-    """The report, and a function that draws the picture."""
-    run: Callable[..., tuple[dict[str, Any], Callable[[Path], None]]] = arguments.run
+def _run(arguments: argparse.Namespace) -> _Outcome:
+    """The report, and what draws the picture of each option that names a file."""
+    run: Callable[..., _Outcome] = arguments.run
     try:
         result = run(arguments)
     except (TypeError, ValueError, ModuleNotFoundError) as error:
@@ -245,7 +263,7 @@ def _run(arguments: argparse.Namespace) -> tuple[dict[str, Any], Callable[[Path]
 
 def _run_features(
     arguments: argparse.Namespace,
-) -> tuple[dict[str, Any], Callable[[Path], None]]:
+) -> _Outcome:
     model, data = _feature_model(arguments)
 
     def draw(path: Path) -> None:
@@ -258,14 +276,14 @@ def _run_features(
         mark_timescales(axes, model.timescales(), model.floor)
         save(figure, path)
 
-    return report(model, data), draw
+    return report(model, data), {"plot": draw}
 
 
 def _feature_model(
     arguments: argparse.Namespace,
 ) -> tuple[RandomFeatureModel, dict[str, Any] | None]:
     """The model asked for and, if it stands on a data set, a description of that."""
-    samples = _samples(arguments)
+    samples = _arguments.samples(arguments)
     if samples is None:
         population = arguments.population or PopulationSpectrum.isotropic()
         if arguments.spike:
@@ -283,10 +301,10 @@ def _feature_model(
     model = RandomFeatureModel.from_data(
         samples, arguments.psi_p, arguments.t, arguments.activation
     )
-    return model, _described(arguments.data, samples, model.population)
+    return model, _arguments.described(arguments.data, samples, model.population)
 
 
-def _run_linear(arguments: argparse.Namespace) -> tuple[dict[str, Any], Callable[[Path], None]]:
+def _run_linear(arguments: argparse.Namespace) -> _Outcome:
     if arguments.alpha_bar is not None:
         level = float(signal("alpha_bar", arguments.alpha_bar))
     else:
@@ -294,12 +312,12 @@ def _run_linear(arguments: argparse.Namespace) -> tuple[dict[str, Any], Callable
         level = float(signal_of_time(time))
         if level == 1.0:
             raise ValueError(f"t must be large enough for e^(-2t) to differ from 1, got {time!r}")
-    samples, loads = _samples(arguments), arguments.load
+    samples, loads = _arguments.samples(arguments), arguments.load
     data, own = None, None
     population = arguments.population or PopulationSpectrum.isotropic()
     if samples is not None:
         population = PopulationSpectrum.from_samples(samples)
-        data = _described(arguments.data, samples, population)
+        data = _arguments.described(arguments.data, samples, population)
         data["participation_ratio_unbiased"] = unbiased_participation_ratio(
             data["participation_ratio"], data["samples"]
         )
@@ -339,27 +357,6 @@ def _run_linear(arguments: argparse.Namespace) -> tuple[dict[str, Any], Callable
         plot_against_load(model(dense), level, figure, corrected=arguments.corrected, own_load=own)
         save(figure, path)
 
-    return linear_report(model(loads), level, corrected=arguments.corrected, data=data), draw
-
-
-def _samples(arguments: argparse.Namespace) -> NDArray[np.float64] | None:
-    """The data set asked for, if any."""
-    if arguments.data is None:
-        if arguments.unit_variance:
-            raise ValueError("argument --unit-variance: allowed only with --data FILE")
-        return None
-    bundled = {"digits": digits, "photographs": photographs}.get(arguments.data)
-    samples = read_samples(arguments.data) if bundled is None else bundled()
-    return standardise(samples) if arguments.unit_variance else samples
-
-
-def _described(
-    source: str, samples: NDArray[np.float64], population: PopulationSpectrum
-) -> dict[str, Any]:
-    return {
-        "source": source,
-        "samples": samples.shape[0],
-        "dimension": samples.shape[1],
-        "mean_variance": population.mean,
-        "participation_ratio": population.participation_ratio,
+    return linear_report(model(loads), level, corrected=arguments.corrected, data=data), {
+        "plot": draw
     }

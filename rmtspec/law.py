@@ -356,6 +356,32 @@ class SpectralLaw:
             previous, order = result, 2 * order
         return complex(result) if np.iscomplexobj(result) else float(result)
 
+    def bulk_integrals(
+        self, f: Callable[[FloatArray], Any], *, order: int = 24, from_origin: bool = False
+    ) -> FloatArray:
+        """∫ f dρ over each bulk.
+
+        Parameters
+        ----------
+        f : callable of a flat float array, returning real numbers in an array of the same shape
+        order : Gauss-Legendre nodes a panel
+        from_origin : whether f takes the distance from `origin`
+
+        Returns
+        -------
+        (k,) ndarray, in the order of `support`
+
+        Raises
+        ------
+        TypeError, ValueError
+            If f does not return finite numbers of the right shape, or order is not >= 1.
+        """
+        x, w = self._bulks.quadrature(_checks.integer("order", order, 1))
+        values = _evaluate(f, x if from_origin else self.origin + x)
+        bulk = np.searchsorted(self.edges[:, 0], x, side="right") - 1
+        total = np.bincount(bulk, weights=w * values, minlength=len(self.masses))
+        return total.astype(np.float64)
+
     def sample(self, size: int | tuple[int, ...], rng: np.random.Generator) -> FloatArray:
         """Draw independent eigenvalues from the law.
 

@@ -33,9 +33,12 @@ from .activation import ActivationLike, Coefficients, gaussian_equivalence
 from .ensembles.conditional_feature import ConditionalFeatureGram
 from .ensembles.random_feature import RandomFeatureGram, Resolvent
 from .ensembles.weighted_gram import WeightedGram
+from .held_out import HeldOut
 from .law import SpectralLaw
+from .learning_curves import LearningCurves
 from .population import PopulationSpectrum
 from .result import FewDimensionsWarning, caller_level
+from .training import Training
 
 FloatArray = NDArray[np.float64]
 
@@ -111,7 +114,7 @@ class AsymptoticBulks:
 
 @dataclass(frozen=True)
 class Outliers:
-    """Eigenvalues that spikes of the population pull out of the bulks of U, one entry a spike.
+    r"""Eigenvalues that spikes of the population pull out of the bulks of U, one entry a spike.
 
     Attributes
     ----------
@@ -121,6 +124,9 @@ class Outliers:
     threshold : (i,) population eigenvalue, nearest to the spike, at which this outlier enters a
         bulk; NaN if there is none
     slow_location, slow_overlap : (i,) the second outlier of the same spike, beside the slow bulk
+    tau, slow_tau : (i,) training times ψ_p/(Δ_t·location) of the two
+    decrease, slow_decrease : (i,) what each takes away of the train loss along the spike's
+        direction, :math:`b^2\psi_p` overlap/location; that loss is 1 at first and 1/d of the whole
     """
 
     location: FloatArray
@@ -128,6 +134,10 @@ class Outliers:
     threshold: FloatArray
     slow_location: FloatArray
     slow_overlap: FloatArray
+    tau: FloatArray
+    slow_tau: FloatArray
+    decrease: FloatArray
+    slow_decrease: FloatArray
 
 
 @dataclass(frozen=True)
@@ -150,6 +160,8 @@ class RandomFeatureModel:
     conditional : bool
         Whether `population` is the spectrum of the given data themselves, psi_n d in number, and
         not of the law they were drawn from; `from_data` sets it.
+    held_out : HeldOut, optional
+        What fresh data do along the directions of the given ones; `from_data` measures it.
 
     Raises
     ------
@@ -175,6 +187,7 @@ class RandomFeatureModel:
     activation: ActivationLike = "tanh"
     population: PopulationSpectrum = None  # type: ignore[assignment]
     conditional: bool = field(default=False, kw_only=True)
+    held_out: HeldOut | None = field(default=None, kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
         if self.population is None:
@@ -193,6 +206,8 @@ class RandomFeatureModel:
         psi_p: float,
         t: float,
         activation: ActivationLike = "tanh",
+        *,
+        test: ArrayLike | None = None,
     ) -> Self:
         r"""Law of U given this very data set: no population has to be guessed.
 
@@ -205,6 +220,9 @@ class RandomFeatureModel:
             Every row counts as a sample of its own: repeated rows, whose features are equal, are
             not recognised.
         psi_p, t, activation : as for `RandomFeatureModel`
+        test : array_like, shape (rows, d), optional
+            Held-out rows, whose second moments (about the mean of x) give the test loss and the
+            score error of the learning curves; without them only the train loss is known.
 
         Warns
         -----
@@ -217,8 +235,8 @@ class RandomFeatureModel:
         Raises
         ------
         TypeError, ValueError
-            If x is not a finite real matrix with at least two different rows, or another
-            argument is out of range.
+            If x is not a finite real matrix with at least two different rows, test has other
+            columns, or another argument is out of range.
         """
         population = PopulationSpectrum.from_samples(x)
         assert population.samples is not None and population.dimension is not None  # noqa: PT018
@@ -229,6 +247,7 @@ class RandomFeatureModel:
             activation,
             population,
             conditional=True,
+            held_out=None if test is None else HeldOut.measure(test, np.asarray(x), population),
         )
         if population.participation_ratio < TRUSTED_PARTICIPATION:
             warnings.warn(
@@ -436,15 +455,46 @@ class RandomFeatureModel:
             isolated eigenvalues are bulks of mass 1/p.
         """
         if self.conditional:
-            return Outliers(*(np.empty(0) for _ in range(5)))
+            return Outliers(*(np.empty(0) for _ in range(9)))
         images = self.ensemble.spike_images
+        fast, slow = self.floor + images.location, self.floor + images.slow_location
+        weight = self.coefficients.b**2 * self.psi_p
         return Outliers(
-            self.floor + images.location,
+            fast,
             images.overlap,
             images.threshold,
-            self.floor + images.slow_location,
+            slow,
             images.slow_overlap,
+            self.psi_p / (self.delta * fast),
+            self.psi_p / (self.delta * slow),
+            np.nan_to_num(weight * images.overlap / fast),
+            np.nan_to_num(weight * images.slow_overlap / slow),
         )
+
+    def learning_curves(
+        self, tau: ArrayLike, directions: ArrayLike | None = None
+    ) -> LearningCurves:
+        """Train and test loss, generalisation loss and score error of gradient flow from A = 0.
+
+        See `rmtspec.training.Training.learning_curves`; `training` gives other rules, stopping
+        times and windows.
+        """
+        return self._flow.learning_curves(tau, directions)
+
+    def training(
+        self,
+        *,
+        step: float = 0.0,
+        momentum: float = 0.0,
+        ridge: float = 0.0,
+        initial: float = 0.0,
+    ) -> Training:
+        """Training by gradient flow (step = 0) or descent; see `rmtspec.training.Training`."""
+        return Training(self, step, momentum, ridge, initial)
+
+    @cached_property
+    def _flow(self) -> Training:
+        return self.training()
 
     def mean_feature_eigenvalue(self, dimension: int) -> float:
         r"""The eigenvalue of order p that a non-zero mean feature adds, at data dimension d.

@@ -40,14 +40,17 @@ Array = NDArray[np.float64]
 Moments = Callable[[Array, Array, int], tuple[Array, Array]]
 
 # Trapezoidal rule in the noise. Its error for tanh is set by the poles of tanh(u + omega g) at
-# distance pi/(2 omega) from the real axis: exp(-pi^2/(omega step)) = 1e-8 at omega = 1.
+# distance pi/(2 omega) from the real axis: exp(-pi^2/(omega step)) = 2e-8 at omega = 1.1, from
+# where on the step shrinks as 1/omega.
 _NOISE_STEP = 0.5
+_WIDEST = 1.1
 _NOISE_RANGE = 8.0
 
 
 def tanh_moments(u: Array, omega: Array, order: int) -> tuple[Array, Array]:
-    """Moments m_0..m_order and E tanh^2 by the trapezoidal rule (within 1e-8 for omega <= 1.1)."""
-    nodes = np.arange(-_NOISE_RANGE, _NOISE_RANGE + 0.5 * _NOISE_STEP, _NOISE_STEP)
+    """Moments m_0..m_order and E tanh^2 by the trapezoidal rule (within 3e-8)."""
+    step = _NOISE_STEP * min(1.0, _WIDEST / float(omega.max(initial=_WIDEST)))
+    nodes = np.arange(-_NOISE_RANGE, _NOISE_RANGE + 0.5 * step, step)
     weights = np.exp(-0.5 * nodes**2)
     weights /= weights.sum()
     hermite = _hermite(nodes, order)
@@ -110,10 +113,15 @@ def _hermite(x: Array, order: int) -> Array:
 
 @dataclass(frozen=True)
 class FeatureGram:
-    """The true matrix U, shape (p, p), and a bound on the Frobenius norm of what was left out."""
+    """The true matrix U, shape (p, p), and a bound on the Frobenius norm of what was left out.
+
+    `slope` (p,) is the sample mean of m_1: by Stein's lemma, with W_ij/|W_i| the correlation of the
+    noises of neuron i and direction j, E_xi[sigma(h_i) xi_j] = slope_i W_ij/|W_i|.
+    """
 
     matrix: Array
     truncation: float
+    slope: Array
 
 
 def true_features(
@@ -140,7 +148,7 @@ def true_features(
     mean : float
         Subtracted from every feature (the Gaussian mean alpha_0 for a centred activation).
     order : int
-        Last order K of Mehler's sum.
+        Last order K >= 1 of Mehler's sum.
     block : int
         Samples treated at once; limits memory only.
     """
@@ -150,8 +158,7 @@ def true_features(
     correlation = (w @ w.T) / np.outer(norms, norms)
     np.fill_diagonal(correlation, 0.0)
     gram = np.zeros_like(correlation)
-    diagonal = np.zeros(len(w))
-    tail = np.zeros(len(w))
+    diagonal, tail, slope = np.zeros((3, len(w)))
     for start in range(0, len(x), block):
         u = math.exp(-t) * (w @ x[start : start + block].T) / math.sqrt(dimension)
         moments, second = MOMENTS[activation](u, np.broadcast_to(omega, u.shape), order)
@@ -162,11 +169,12 @@ def true_features(
             gram += power * (moment @ moment.T)
             power *= correlation
         diagonal += second.sum(axis=1)
+        slope += moments[1].sum(axis=1)
         tail += np.maximum(second - np.sum(moments**2, axis=0), 0.0).sum(axis=1)
     gram /= len(x)
     np.fill_diagonal(gram, diagonal / len(x))
     left_out = np.abs(correlation) ** (order + 1) * np.sqrt(np.outer(tail, tail)) / len(x)
-    return FeatureGram(gram, float(np.linalg.norm(left_out)))
+    return FeatureGram(gram, float(np.linalg.norm(left_out)), slope / len(x))
 
 
 def gaussian_equivalent(

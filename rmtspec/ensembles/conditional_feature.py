@@ -25,6 +25,7 @@ from ..solve.edges import Gaps
 from .feature_equations import Equations
 from .feature_gaps import FeatureSolution
 from .random_feature import RandomFeatureGram
+from .two_point import Directions, Points, Response, Source, conditional_response
 from .weighted_gram import GramSolution, WeightedGram
 
 FloatArray = NDArray[np.float64]
@@ -115,6 +116,16 @@ class ConditionalEquations:
     def solve_real(self, z: FloatArray) -> FeatureSolution:
         """Solve for (k, y) at flat real z − s² outside the support."""
         return self._with_shrinkage(self.gram.solve_real(z))
+
+    def respond(self, first: Points, second: Points, source: Source) -> Response:
+        """Response of every pair of solutions; the source lists t_0 before the positive l."""
+        directions = Directions(
+            np.append(0.0, self.eigenvalues), np.append(self.zero_weight, self.weights)
+        )
+        return conditional_response(
+            first, second, source, directions, self.psi_p, self.c2, self.b2,
+            self.v2 / self.psi_n, self.gram.mu, self.gram.weight,
+        )  # fmt: skip
 
     def _with_shrinkage(self, found: GramSolution) -> FeatureSolution:
         u = self.v2 / self.psi_n

@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 from ..solve import REORDERED
 from ..solve.edges import Gaps
 from .feature_gaps import FeatureGaps, FeatureSolution
+from .two_point import Directions, Points, Response, Source, averaged_response
 from .weighted_gram import WeightedGram
 
 FloatArray = NDArray[np.float64]
@@ -43,6 +44,18 @@ ComplexArray = NDArray[np.complex128]
 
 class Equations(Protocol):
     """What the random-feature ensemble asks of its equations, all in terms of z − s²."""
+
+    @property
+    def c2(self) -> float:
+        """c², the linear part in the data."""
+
+    @property
+    def b2(self) -> float:
+        """b², the linear part in the noise."""
+
+    @property
+    def v2(self) -> float:
+        """v², the sample-specific part."""
 
     @property
     def gaps(self) -> Gaps:
@@ -69,6 +82,9 @@ class Equations(Protocol):
     def spike(self, eigenvalue: float) -> tuple[FloatArray, FloatArray]:
         """Distance and squared overlap of the images of an isolated population eigenvalue."""
 
+    def respond(self, first: Points, second: Points, source: Source) -> Response:
+        """Response of every pair of solutions to a matrix between their resolvents."""
+
 
 @dataclass(frozen=True)
 class FeatureEquations(FeatureGaps):
@@ -93,6 +109,15 @@ class FeatureEquations(FeatureGaps):
                 *self._parameters,
                 self.max_steps,
             )
+        )
+
+    def respond(self, first: Points, second: Points, source: Source) -> Response:
+        """Response of every pair of solutions; the source lists t_0 before the positive l."""
+        directions = Directions(
+            np.append(0.0, self.eigenvalues), np.append(self.zero_weight, self.weights)
+        )
+        return averaged_response(
+            first, second, source, directions, self.psi_p, self.psi_n, self.c2, self.b2, self.v2
         )
 
     @property

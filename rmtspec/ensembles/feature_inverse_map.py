@@ -113,6 +113,8 @@ def _solve_eta(kappa, tau, weights, psi_n, spare):
         if not (step > 4e-16 * abs(offset) or at_bound) or slope <= 0.0:
             break
         offset -= step
+        if pole + offset <= -tau[0]:  # at the end of the branch a step means nothing: κ' is 0 there
+            return -tau[0], 0.0
         if kappa > 0.0:  # the root is above κ; rounding may say less where it is tiny
             offset = max(offset, kappa)
     return pole, offset

@@ -9,6 +9,8 @@ imports them; import the one that is wanted:
 `replica`            the replica action in symbols and its saddle point
 `linear_pencil`      the matrix Dyson equation of a linear pencil of U, after George, Veiga and
                      Macris (arXiv 2502.00336)
+`two_resolvents`     products of two resolvents of U with a matrix between them
+`learning_curves`    training, test and score error of the random-feature model over time
 `linear_denoiser`    averages of affine denoisers: ridge, losses, divergences, curves, sampler
 `algebraic_curve`    isotropic data: P(q, z) = 0, its discriminant, and the edges it yields
 """

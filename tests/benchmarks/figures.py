@@ -155,6 +155,18 @@ def large_figures() -> list[Figure]:
     return rows
 
 
+def curve_figures() -> list[Figure]:
+    """Learning curves of a new model, over ten decades of training time."""
+    work, counts = Workload(), (1_000, 4_000, 16_000)
+    grids = [np.geomspace(1e-2, 1e8, count) for count in (200, *counts)]
+    first, *more = seconds(*(lambda g=g: work.cold_curves(g) for g in grids), repeats=9)
+    slope = exponent(counts, more)
+    return [
+        Figure("cold model to learning curves, 200 times", first * 1e3, "ms", "< 50", first < 5e-2),
+        Figure("  exponent of the cost in times", slope, "", "<= 1.1", slope <= 1.1),
+    ]
+
+
 def linear_figures() -> list[Figure]:
     """Averages of affine denoisers for a large spectrum."""
     work = LinearWorkload()
@@ -188,6 +200,7 @@ def main() -> None:
         point_figures,
         scaling_figures,
         large_figures,
+        curve_figures,
         linear_figures,
         start_figures,
     ):

@@ -86,6 +86,15 @@ def test_unrelated_points_all_converge(benchmark, atoms):
     assert np.all(benchmark(work.model.resolvent, z).converged)
 
 
+@pytest.mark.benchmark(group="learning curves")
+def test_cold_learning_curves_end_at_the_static_loss(benchmark, two_atoms):
+    tau = np.geomspace(1e-2, 1e8, 200)
+    test = benchmark(two_atoms.cold_curves, tau)
+    end = two_atoms.model.learning_curves([tau[-1], np.inf])
+    # The slowest mode has done 25 e-folds.
+    assert test[-1] == pytest.approx(float(end.test[1]), rel=1e-9)
+
+
 @pytest.mark.benchmark(group="affine denoisers, 4096 eigenvalues")
 def test_losses_on_a_grid_solve_their_equation_and_enclose_the_optimum(benchmark):
     work = LinearWorkload()
@@ -120,6 +129,13 @@ def test_cost_of_a_resolvent_grows_linearly_with_the_points(two_atoms):
     counts = (2_000, 8_000, 32_000)
     points = [two_atoms.unrelated_points(count) for count in counts]
     times = seconds(*(lambda z=z: two_atoms.model.resolvent(z) for z in points), repeats=5)
+    assert exponent(counts, times) < SUBQUADRATIC
+
+
+def test_cost_of_learning_curves_grows_linearly_with_the_times(two_atoms):
+    counts = (2_000, 8_000, 32_000)
+    grids = [np.geomspace(1e-2, 1e8, count) for count in counts]
+    times = seconds(*(lambda g=g: two_atoms.cold_curves(g) for g in grids), repeats=3)
     assert exponent(counts, times) < SUBQUADRATIC
 
 

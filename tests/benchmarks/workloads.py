@@ -73,6 +73,11 @@ class Workload:
     def _new_law(self) -> rs.SpectralLaw:
         return rs.RandomFeatureModel(PSI_P, PSI_N, TIME, "tanh", self.population).spectrum()
 
+    def cold_curves(self, tau: NDArray[np.float64]) -> NDArray[np.float64]:
+        """From a new model to the test loss at every time."""
+        model = rs.RandomFeatureModel(PSI_P, PSI_N, TIME, "tanh", self.population)
+        return model.learning_curves(tau).test
+
     def solve_one_by_one(self, points: NDArray[np.complex128]) -> NDArray[np.complex128]:
         """Every point cold in the compiled solver, without the public method around it."""
         solve, distance = self.gram.equations.solve, points - self.gram.s2

@@ -304,3 +304,11 @@ def test_one_thousand_spikes_below_and_above_the_transition():
         law.outliers.size
         == np.isfinite(found.location).sum() + np.isfinite(found.slow_location).sum()
     )
+
+
+def test_branch_end_that_is_rounded_opens_no_gap() -> None:
+    # The middle interval of the inverse map ends where κ' vanishes; one float beyond the computed
+    # end a Newton step used to land on another branch and report a gap of width zero.
+    model = rs.RandomFeatureModel(8, 4, 0.5775440867185652)
+    assert np.all(np.diff(model.spectrum().support.ravel()) > 0.0)
+    assert model.spectrum().masses.sum() + model.spectrum().atoms[:, 1].sum() == pytest.approx(1.0)

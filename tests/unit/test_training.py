@@ -1,232 +1,252 @@
-"""Training: milestones, determinism, resuming, and refusals."""
+"""What is read off the learning curves, and what the training rules do to them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import rmtspec as rs
 
-torch = pytest.importorskip("torch", reason="training needs PyTorch")
-torch.set_num_threads(1)
-
-from validation.diffusion import Levels  # noqa: E402
-from validation.feature_flow import FeatureFlow  # noqa: E402
-from validation.networks import LinearNet, RandomFeatureNet, ResidualMLP  # noqa: E402
-from validation.records import ForeignRecordsError  # noqa: E402
-from validation.score_measures import denoising_loss  # noqa: E402
-from validation.training import Plan, milestones, train  # noqa: E402
-from validation.unet import UNet  # noqa: E402
-
-_LEVELS = Levels.of(rs.NoiseSchedule.linear(10, last=0.3), dtype=torch.float32)
+TWO = rs.PopulationSpectrum([0.5, 1.5])
+MODEL = rs.RandomFeatureModel(8.0, 4.0, 0.1, "erf", TWO)
 
 
-def _data(*shape: int) -> torch.Tensor:
-    return torch.tensor(np.random.default_rng(0).standard_normal(shape), dtype=torch.float32)
+def _from_data(n: int, d: int, rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    scale = np.sqrt(np.linspace(0.2, 1.8, d))
+    return scale * rng.normal(size=(n, d)), scale * rng.normal(size=(rows, d))
 
 
-class _KilledError(Exception):
-    pass
+def test_published_end_values_are_reached() -> None:
+    # Simulated gradient flow at d = 150 gives 0.598 and 1.238 (within 0.001).
+    end = MODEL.learning_curves(np.inf)
+    assert float(end.train) == pytest.approx(0.5978, abs=5e-5)
+    assert float(end.test) == pytest.approx(1.2376, abs=5e-5)
 
 
-def _killed_at(step: int) -> Callable[[int], None]:
-    def progress(done: int) -> None:
-        if done == step:
-            raise _KilledError
-
-    return progress
-
-
-def _measure(net: torch.nn.Module, step: int) -> dict[str, float]:
-    # Draws from the global generator too: it must not reach the training.
-    torch.rand(step + 1)
-    generator = torch.Generator().manual_seed(step)
-    return {"loss": denoising_loss(net, _data(6, 4), _LEVELS, 3, generator).value}
+def test_empty_and_scalar_times_keep_their_shape() -> None:
+    assert MODEL.learning_curves([]).train.shape == (0,)
+    assert MODEL.learning_curves(3).test.shape == ()
+    assert MODEL.learning_curves([[1, 2]]).error.shape == (1, 2)
+    assert MODEL.learning_curves([1.0, 2.0], directions=[]).train.shape == (0, 2)
+    assert MODEL.learning_curves([1.0, 2.0], directions=[0.5, 1.5, 3.0]).test.shape == (3, 2)
 
 
-_RUNS: dict[str, tuple[Callable[[], torch.nn.Module], Plan, tuple[int, ...]]] = {
-    "momentum, mini-batch": (
-        lambda: ResidualMLP(4, 8, classes=2, seed=1),
-        Plan(steps=11, rate=0.01, momentum=0.9, batch=3, noises=2, seed=3),
-        (6, 4),
-    ),
-    "adam": (
-        lambda: ResidualMLP(4, 8, classes=2, seed=1),
-        Plan(steps=11, rate=0.01, optimiser="adam", seed=3),
-        (6, 4),
-    ),
-    "dropout": (
-        lambda: UNet(2, 4, multipliers=(1, 2), attention=(False, True), dropout=0.5, classes=2),
-        Plan(steps=11, rate=0.01, optimiser="adam", batch=4, seed=3),
-        (6, 2, 2),
-    ),
-}
+def test_best_stopping_is_a_minimum_of_test_loss_and_score_error() -> None:
+    best = MODEL.training().best_stopping()
+    around = MODEL.learning_curves(best.tau * np.geomspace(0.01, 100.0, 201))
+    assert best.test <= around.test.min() + 1e-14
+    assert best.score_error <= around.score_error.min() + 1e-13
+    assert best.generalization == pytest.approx(best.test - best.train, abs=1e-14)
 
 
-@pytest.mark.parametrize("name", _RUNS)
-@pytest.mark.parametrize("killed", [1, 4, 5, 10])
-def test_a_resumed_run_ends_as_the_uninterrupted_one_bit_for_bit(
-    name: str, killed: int, tmp_path: Path
-) -> None:
-    make, plan, shape = _RUNS[name]
-    measure = _measure if name != "dropout" else lambda *_: {"drawn": float(torch.rand(1).shape[0])}
-    data, labels, at = _data(*shape), torch.arange(6) % 2, (0, 5, 11)
-    whole = make()
-    expected = train(whole, data, _LEVELS, plan, measure, at, labels=labels)
+def test_plentiful_data_and_few_features_need_no_early_stopping() -> None:
+    best = rs.RandomFeatureModel(0.5, 1e6, 0.5, "erf").training().best_stopping()
+    assert best.tau == np.inf
 
-    path = tmp_path / "state.pt"
-    with pytest.raises(_KilledError):
-        train(
-            make(),
-            data,
-            _LEVELS,
-            plan,
-            measure,
-            at,
-            labels=labels,
-            checkpoint=path,
-            every=3,
-            progress=_killed_at(killed),
-        )
-    torch.manual_seed(99)
-    again = make()
-    records = train(
-        again, data, _LEVELS, plan, measure, at, labels=labels, checkpoint=path, every=3
+
+def test_window_points_are_where_the_curves_cross_the_levels() -> None:
+    training = MODEL.training()
+    window, best = training.window(excess=0.2, fraction=0.3), training.best_stopping()
+    at = training.learning_curves([window.tau_gen_curve, window.tau_mem_curve, np.inf])
+    assert at.score_error[0] == pytest.approx(1.2 * best.score_error, rel=1e-7)
+    assert at.generalization[1] == pytest.approx(0.3 * at.generalization[2], rel=1e-7)
+    assert window.tau_gen_curve < best.tau < window.tau_mem_curve
+    assert window.tau_gen == MODEL.timescales().tau_gen
+
+
+def test_bulks_share_the_whole_decrease_of_the_train_loss() -> None:
+    for ridge in (0.0, 0.05):
+        training = MODEL.training(ridge=ridge)
+        shares = training.bulk_shares()
+        assert shares.shape == MODEL.spectrum().masses.shape
+        assert np.all(shares > 0.0)
+        end = float(training.learning_curves(np.inf).train)
+        assert shares.sum() == pytest.approx(1.0 - end, rel=1e-11)
+
+
+def test_generalisation_loss_at_the_boundary_is_the_gap() -> None:
+    for tau in (1e2, 1e4, np.inf):
+        boundary = MODEL.training().memorisation_boundary(tau, gap=0.05)
+        at = replace(MODEL, psi_n=boundary).learning_curves(tau)
+        assert float(at.generalization) == pytest.approx(0.05, rel=1e-7)
+    assert np.isnan(MODEL.training().memorisation_boundary(1e-3))
+
+
+def test_descent_at_the_stability_limit_is_refused_and_stable_just_below() -> None:
+    for momentum in (0.0, 0.5):
+        limit = (1.0 + momentum) * MODEL.training().stability_limit
+        top = float(MODEL.spectrum().support[-1, 1])
+        assert limit == pytest.approx((1.0 + momentum) * 8.0 / (MODEL.delta * top), rel=1e-12)
+        with pytest.raises(ValueError, match="step must be below the stability limit"):
+            MODEL.training(step=limit, momentum=momentum)
+        below = MODEL.training(step=0.999 * limit, momentum=momentum)
+        end = below.learning_curves([1e9, np.inf])
+        assert end.test[0] == pytest.approx(end.test[1], abs=2.0 * end.error.max())
+
+
+def test_momentum_speeds_slow_modes_up_by_one_over_one_minus_beta() -> None:
+    tau = np.array([10.0, 100.0, 1000.0])
+    fast = MODEL.training(step=1e-3, momentum=0.5).learning_curves(tau)
+    flow = MODEL.learning_curves(2.0 * tau)
+    # Corrections: the modes move on by a step less, a relative 2e-4 of a time-derivative below 1.
+    np.testing.assert_allclose(fast.test, flow.test, rtol=0, atol=2e-4)
+
+
+def test_momentum_too_close_to_one_is_refused_before_any_work() -> None:
+    with pytest.raises(ValueError, match="momentum must be farther below 1"):
+        MODEL.training(step=1.0, momentum=0.9999)
+
+
+def test_given_data_with_themselves_as_held_out_rows_test_their_own_covariance() -> None:
+    x, _ = _from_data(120, 40, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rs.FewDimensionsWarning)
+        model = rs.RandomFeatureModel.from_data(x, 3.0, 0.3, test=x)
+    assert model.held_out is not None
+    np.testing.assert_allclose(
+        model.held_out.overlaps @ model.held_out.eigenvalues,
+        model.population.eigenvalues,
+        atol=1e-12,
     )
-    assert records == expected
-    for mine, theirs in zip(again.parameters(), whole.parameters(), strict=True):
-        assert torch.equal(mine, theirs)
-    finished = make()
-    assert train(finished, data, _LEVELS, plan, measure, at, labels=labels, checkpoint=path) == (
-        expected
+    np.testing.assert_allclose(model.held_out.overlaps.sum(1), 1.0, rtol=1e-12)
+
+
+def test_given_data_follow_the_average_theory_when_they_are_many() -> None:
+    x, fresh = _from_data(1500, 100, 2000)
+    model = rs.RandomFeatureModel.from_data(x, 2.0, 0.3, test=fresh)
+    population = rs.PopulationSpectrum(np.linspace(0.2, 1.8, 100))
+    averaged = rs.RandomFeatureModel(2.0, 15.0, 0.3, population=population)
+    tau = np.append(np.geomspace(0.1, 1e4, 12), np.inf)
+    given, mean = model.learning_curves(tau), averaged.learning_curves(tau)
+    # Fluctuations of a mean over directions are 1/d; the trace of 1500 samples spreads by 0.4 %.
+    np.testing.assert_allclose(given.train, mean.train, atol=5e-3)
+    np.testing.assert_allclose(given.test, mean.test, atol=5e-3)
+
+
+@pytest.mark.filterwarnings("ignore::rmtspec.FewDimensionsWarning")
+def test_given_data_without_held_out_rows_have_a_train_loss_only() -> None:
+    x, fresh = _from_data(60, 40, 50)
+    model = rs.RandomFeatureModel.from_data(x, 3.0, 0.3)
+    with pytest.warns(UserWarning, match="pass held-out rows"):
+        curves = model.learning_curves([1.0, np.inf])
+    assert np.all(np.isnan([curves.test, curves.score_error, curves.generalization]))
+    whole = rs.RandomFeatureModel.from_data(x, 3.0, 0.3, test=fresh).learning_curves([1.0, np.inf])
+    np.testing.assert_array_equal(curves.train, whole.train)
+    with pytest.raises(ValueError, match="held-out rows"):
+        model.training().best_stopping()
+
+
+@pytest.mark.filterwarnings("ignore::rmtspec.FewDimensionsWarning")
+def test_directions_of_given_data_are_their_eigenvalues() -> None:
+    x, fresh = _from_data(30, 40, 200)
+    model = rs.RandomFeatureModel.from_data(x, 3.0, 0.3, test=fresh)
+    levels, weights = model.population.eigenvalues, model.population.weights
+    tau = [0.5, 30.0, np.inf]
+    apart, whole = model.learning_curves(tau, directions=levels), model.learning_curves(tau)
+    for name in ("train", "test", "score_error"):
+        np.testing.assert_allclose(weights @ getattr(apart, name), getattr(whole, name), rtol=1e-12)
+    with pytest.raises(ValueError, match="directions must be eigenvalues of the data"):
+        model.learning_curves(tau, directions=[0.37 * levels[-1]])
+
+
+@pytest.mark.parametrize("test", [np.zeros((3, 7)), np.zeros(40), [[np.nan] * 40], "rows"])
+def test_held_out_rows_of_another_shape_are_refused(test: object) -> None:
+    x, _ = _from_data(60, 40, 2)
+    with pytest.raises((ValueError, TypeError), match="test"):
+        rs.RandomFeatureModel.from_data(x, 3.0, 0.3, test=test)  # type: ignore[arg-type]
+
+
+def test_outlier_of_a_spike_relaxes_alone() -> None:
+    model = rs.RandomFeatureModel(8.0, 4.0, 0.01, population=rs.PopulationSpectrum(1.0, spikes=5.0))
+    found = model.outliers()
+    assert found.tau[0] == pytest.approx(8.0 / (model.delta * found.location[0]))
+    assert found.slow_tau[0] > model.timescales().tau_slow  # it lies below the slow bulk's edge
+    along = model.learning_curves(np.inf, directions=[5.0])
+    released = 1.0 - float(along.train[0])
+    assert 0.0 < found.decrease[0] + found.slow_decrease[0] < released
+
+
+def test_direction_of_a_spike_without_outlier_has_no_isolated_mode() -> None:
+    threshold = float(
+        rs.RandomFeatureModel(8.0, 4.0, 0.01, population=rs.PopulationSpectrum(1.0, spikes=1.2))
+        .outliers()
+        .threshold[0]
     )
-    assert [file.name for file in tmp_path.iterdir()] == ["state.pt"]
+    # The curve itself is analytic in l: nothing happens to it where the outlier leaves the bulk.
+    levels = threshold * (1.0 + 0.02 * np.arange(-2, 3))
+    curves = [
+        rs.RandomFeatureModel(
+            8.0, 4.0, 0.01, population=rs.PopulationSpectrum(1.0, spikes=level)
+        ).learning_curves([30.0, 1e3, 1e5], directions=[level])
+        for level in levels
+    ]
+    test = np.array([curve.test[:, :][0] for curve in curves])
+    third = test[4] - 2.0 * test[3] + 2.0 * test[1] - test[0]
+    fourth = test[4] - 4.0 * test[3] + 6.0 * test[2] - 4.0 * test[1] + test[0]
+    first = np.abs(test[3] - test[1])
+    assert np.all(np.abs(third) < 0.02 * first)  # differences fall like powers of 0.02
+    assert np.all(np.abs(fourth) < 0.005 * first)
 
 
-def test_training_leaves_the_global_generator_alone_and_does_not_hear_it() -> None:
-    make, plan, shape = _RUNS["dropout"]
-    results = []
-    for seed in (1, 2):
-        torch.manual_seed(seed)
-        state = torch.get_rng_state()
-        net = make()
-        train(net, _data(*shape), _LEVELS, plan, lambda *_: {}, (11,))
-        assert torch.equal(torch.get_rng_state(), state)
-        results.append(torch.cat([weight.flatten() for weight in net.parameters()]))
-    assert torch.equal(*results)
+def test_score_error_bounds_the_divergence_only_with_the_whole_integral() -> None:
+    # Score −(1 + ε)x for N(0, 1): the backward variance obeys w' = 2 − 2(1 + 2ε)w, w(0) = 1.
+    epsilon, time = 1e-3, 0.5
+    end = 1.0 / (1.0 + 2.0 * epsilon)
+    w = end + (1.0 - end) * np.exp(-2.0 * time / end)
+    divergence = 0.5 * (1.0 / w - 1.0 + np.log(w))
+    integral = epsilon**2 * time
+    assert 0.5 * integral < divergence < integral
 
 
-def test_measuring_more_often_changes_nothing() -> None:
-    make, plan, shape = _RUNS["dropout"]
-    results = []
-    for at in ((11,), tuple(range(12))):
-        net = make()
-        train(net, _data(*shape), _LEVELS, plan, lambda *_: {"x": float(torch.rand(1))}, at)
-        results.append(torch.cat([weight.flatten() for weight in net.parameters()]))
-    assert torch.equal(*results)
-
-
-def test_another_seed_is_another_run() -> None:
-    results = []
-    for seed in (0, 1):
-        net = LinearNet(4, dtype=torch.float32)
-        train(net, _data(6, 4), _LEVELS, Plan(5, 0.1, seed=seed), lambda *_: {}, (5,))
-        results.append(net.weight.detach())
-    assert not torch.equal(*results)
-
-
-def test_descent_follows_the_exact_loss_of_its_steps() -> None:
-    # Fresh noise makes the weights fluctuate: the loss exceeds the exact one by O(step/noises).
-    # The step is chosen so that this is below the error of the measured loss.
-    d, n, p, t, step = 24, 48, 72, 0.1, 0.02
-    rng = np.random.default_rng(2)
-    x = rng.standard_normal((n, d))
-    net = RandomFeatureNet(d, p, t, seed=4)
-    flow = FeatureFlow(net.frozen.numpy(), x, t)
-    levels = Levels.of(rs.NoiseSchedule.at_times([t]))
-    data = torch.tensor(x)
-
-    def measure(trained: torch.nn.Module, done: int) -> dict[str, float]:
-        generator = torch.Generator().manual_seed(1000 + done)
-        loss = denoising_loss(trained, data, levels, 1, generator, noises=200)
-        return {"loss": loss.value, "error": loss.noise_error}
-
-    plan = Plan(steps=400, rate=net.rate(step), noises=10, level=1)
-    for record in train(net, data, levels, plan, measure, (0, 20, 100, 400)):
-        exact = float(flow.train_loss(record["step"] * step, step=step))
-        assert abs(record["loss"] - exact) < 5.0 * record["error"]
-        assert record["error"] < 0.003
-    # The last milestone is past the first bulk: the comparison is not one of losses near 1.
-    assert exact < 0.85
-
-
-def test_milestones_are_spread_in_the_logarithm_and_hold_both_ends() -> None:
-    at = milestones(10_000, 9, first=1)
-    assert at == (0, 1, 3, 10, 32, 100, 316, 1000, 3162, 10_000)
-    assert milestones(3, 20) == (0, 1, 2, 3)
-    assert milestones(1, 2) == (0, 1)
-
-
-def test_foreign_and_broken_checkpoints_are_refused_and_kept(tmp_path: Path) -> None:
-    path = tmp_path / "state.pt"
-    data = _data(6, 4)
-
-    def run(plan: Plan, x: torch.Tensor = data, net: torch.nn.Module | None = None) -> None:
-        net = LinearNet(4, dtype=torch.float32) if net is None else net
-        train(net, x, _LEVELS, plan, lambda *_: {}, (4,), checkpoint=path)
-
-    run(Plan(4, 0.1))
-    written = path.read_bytes()
-    with pytest.raises(ForeignRecordsError, match="another rate"):
-        run(Plan(4, 0.2))
-    with pytest.raises(ForeignRecordsError, match="another data"):
-        run(Plan(4, 0.1), data + 1.0)
-    with pytest.raises(ForeignRecordsError, match="another network"):
-        run(Plan(4, 0.1), net=ResidualMLP(4, 8))
-    assert path.read_bytes() == written
-    for content in (b"", b"no archive", written[: len(written) // 2]):
-        path.write_bytes(content)
-        with pytest.raises(ForeignRecordsError, match="remove it first"):
-            run(Plan(4, 0.1))
-        assert path.read_bytes() == content
-
-
-def test_a_rate_that_diverges_is_reported() -> None:
-    net = LinearNet(4, dtype=torch.float32)
-    with pytest.raises(FloatingPointError, match=r"rate 100\.0 is too large"):
-        train(net, _data(6, 4), _LEVELS, Plan(600, 100.0), lambda *_: {}, (600,))
+def test_kl_bound_adds_up_over_times_and_ends_at_perfect_scores() -> None:
+    training = rs.RandomFeatureModel(4.0, 1e9, 1.0, "linear").training()
+    perfect = training.kl_bound(np.inf, t_min=0.1, t_max=3.0)
+    assert float(perfect.integral) == pytest.approx(0.0, abs=1e-7)  # linear score, infinite data
+    assert perfect.start == 0.0
+    wide = MODEL.training()
+    tau = [10.0, 1e3]
+    parts = [wide.kl_bound(tau, t_min=a, t_max=b) for a, b in ((0.01, 0.2), (0.2, 3.0))]
+    whole = wide.kl_bound(tau, t_min=0.01, t_max=3.0)
+    np.testing.assert_allclose(whole.integral, sum(p.integral for p in parts), rtol=2e-6)
+    left = np.exp(-6.0) * np.array([-0.5, 0.5])
+    assert whole.start == pytest.approx(0.25 * np.sum(left - np.log1p(left)), rel=1e-12)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "name"),
+    ("arguments", "message"),
     [
-        ({"steps": -1}, "steps"),
-        ({"rate": 0.0}, "rate"),
-        ({"optimiser": "gd"}, "optimiser"),
-        ({"momentum": 1.0}, "momentum"),
-        ({"momentum": 0.5, "optimiser": "adam"}, "momentum"),
-        ({"batch": 0}, "batch"),
-        ({"noises": 0}, "noises"),
-        ({"level": 0}, "level"),
-        ({"label_dropout": 1.5}, "label_dropout"),
-        ({"seed": -1}, "seed"),
+        ({"step": -1.0}, "step"),
+        ({"step": np.nan}, "step"),
+        ({"momentum": 1.0, "step": 0.1}, "momentum"),
+        ({"momentum": 0.5}, "momentum needs step > 0"),
+        ({"ridge": -1e-3}, "ridge"),
+        ({"initial": "1"}, "initial"),
     ],
 )
-def test_wrong_plans_are_named(wrong: dict[str, object], name: str) -> None:
-    with pytest.raises(ValueError, match=name):
-        Plan(**{"steps": 5, "rate": 0.1, **wrong})  # type: ignore[arg-type]
+def test_training_rule_out_of_range_is_refused(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=message):
+        MODEL.training(**arguments)  # type: ignore[arg-type]
 
 
-def test_wrong_runs_are_named() -> None:
-    net, data = LinearNet(4, dtype=torch.float32), _data(6, 4)
-    with pytest.raises(ValueError, match="ascending"):
-        train(net, data, _LEVELS, Plan(5, 0.1), lambda *_: {}, (3, 1))
-    with pytest.raises(ValueError, match=r"in \[0, 5\]"):
-        train(net, data, _LEVELS, Plan(5, 0.1), lambda *_: {}, (6,))
-    with pytest.raises(ValueError, match=r"in \[1, 10\]"):
-        train(net, data, _LEVELS, Plan(5, 0.1, level=11), lambda *_: {}, (5,))
-    with pytest.raises(ValueError, match="at least one sample"):
-        train(net, data[:0], _LEVELS, Plan(5, 0.1), lambda *_: {}, (5,))
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m: m.learning_curves(-1.0), "tau"),
+        (lambda m: m.learning_curves([1.0, np.nan]), "tau"),
+        (lambda m: m.learning_curves(1.0, directions=2.0), "directions must be a vector"),
+        (lambda m: m.learning_curves(1.0, directions=[-2.0]), "directions"),
+        (lambda m: m.training().window(excess=0.0), "excess"),
+        (lambda m: m.training().window(fraction=1.0), "fraction"),
+        (lambda m: m.training().memorisation_boundary([1.0, 2.0]), "tau must be a number"),
+        (lambda m: m.training().memorisation_boundary(1.0, gap=-0.1), "gap"),
+        (lambda m: m.training().kl_bound(1.0, t_min=2.0, t_max=1.0), "t_min must be below t_max"),
+        (lambda m: m.training().kl_bound(1.0, t_min=0.0), "t_min"),
+    ],
+)
+def test_question_out_of_range_is_refused(call: object, message: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=message):
+        call(MODEL)  # type: ignore[operator]

@@ -1,0 +1,346 @@
+"""Pictures of learning curves: losses and score error over training time, and their collapse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _checks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from .learning_curves import LearningCurves
+    from .training import Training
+
+FloatArray = NDArray[np.float64]
+
+# Okabe and Ito (2008): distinguishable for colour-blind readers and in grey.
+_BLUE, _ORANGE, _GREEN, _PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
+_MARK = "#333333"
+
+_WIDE = 4.0  # a ratio of largest to least loss above which their axis is logarithmic
+_NAME_WIDTH = 0.07  # share of the axis that the name of a time takes
+_LEAST_GAP = 1e-4  # generalisation losses below this share of the largest are not worth a decade
+
+
+def plot_learning_curves(
+    curves: LearningCurves,
+    training: Training | None = None,
+    ax: Axes | Sequence[Axes] | None = None,
+) -> NDArray[np.object_]:
+    r"""Draw train, test and generalisation loss and the score error against training time.
+
+    Parameters
+    ----------
+    curves : LearningCurves
+        Over a row of times, shape (k,), at least two of them positive and finite, ascending.
+        Times 0 and infinity are left out: the axis is logarithmic.
+    training : Training, optional
+        What the curves belong to: the spectral times tau_gen, tau_mem and tau_slow are marked, and
+        the best stopping time, where they lie in sight.
+    ax : Axes or two of them, optional
+        Where to draw: losses on the first, score error on the second; without a second one the
+        score error is left out. Two axes of a new figure if omitted.
+
+    Returns
+    -------
+    ndarray of Axes, shape (1,) or (2,)
+        Curves that are not known, as those of a data set without held-out rows, are left out.
+
+    Raises
+    ------
+    ValueError
+        If the curves are not a row of ascending times, two of them positive and finite.
+
+    Examples
+    --------
+    >>> import numpy as np, rmtspec as rs
+    >>> from matplotlib.figure import Figure
+    >>> from rmtspec.curve_plot import plot_learning_curves
+    >>> training = rs.RandomFeatureModel(64, 8, 0.1).training()
+    >>> curves = training.learning_curves(np.geomspace(1, 1e6, 100))
+    >>> axes = plot_learning_curves(curves, training, Figure().subplots(2, 1, sharex=True))
+    >>> [line.get_label() for line in axes[0].get_lines()][:3]
+    ['train', 'test', 'generalisation']
+    """
+    shown = _in_sight(curves.tau)
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        figure = plt.figure(figsize=(7.0, 5.6), layout="constrained")
+        ax = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    axes = np.atleast_1d(np.asarray(ax, dtype=object))
+    _draw_losses(axes[0], curves, shown)
+    if axes.size > 1:
+        _draw_score_error(axes[1], curves, shown)
+    times = np.asarray(curves.tau)[shown]
+    for place in axes:
+        place.set_xscale("log")
+        place.set_xlim(times[0], times[-1])
+        place.spines[["top", "right"]].set_visible(False)
+    if training is not None:
+        _mark_times(axes, training, times)
+        _mark_best(axes, training.best_stopping(), times)
+    axes[-1].set_xlabel(r"training time $\tau$")
+    return axes
+
+
+def plot_directions(
+    curves: LearningCurves, eigenvalues: Sequence[float], ax: Axes | None = None
+) -> Axes:
+    r"""Draw train loss (dashed) and test loss of single data directions against training time.
+
+    Parameters
+    ----------
+    curves : LearningCurves
+        Made with `directions`: losses of shape (m, k) over a row of times as
+        `plot_learning_curves` takes it.
+    eigenvalues : sequence of float, length m
+        Those directions.
+    ax : Axes, optional
+        Where to draw; that of a new figure if omitted.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If the losses have another shape than (m, k).
+
+    Examples
+    --------
+    >>> import numpy as np, rmtspec as rs
+    >>> from matplotlib.figure import Figure
+    >>> from rmtspec.curve_plot import plot_directions
+    >>> model = rs.RandomFeatureModel(64, 8, 0.1, population=rs.PopulationSpectrum([1], spikes=[9]))
+    >>> curves = model.learning_curves(np.geomspace(1, 1e6, 100), directions=[9.0])
+    >>> plot_directions(curves, [9.0], Figure().subplots()).get_ylabel()
+    'loss of a direction'
+    """
+    shown = _in_sight(curves.tau)
+    expected = (len(eigenvalues), len(shown))
+    if np.shape(curves.train) != expected:
+        raise ValueError(
+            f"curves must have one row for each of {expected[0]} eigenvalues, "
+            f"got losses of shape {np.shape(curves.train)}"
+        )
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        ax = plt.figure(figsize=(7.0, 3.6), layout="constrained").subplots()
+    times = np.asarray(curves.tau)[shown]
+    rows = []
+    for row, (eigenvalue, colour) in enumerate(
+        zip(eigenvalues, _shades(len(eigenvalues)), strict=True)
+    ):
+        train, test = (np.asarray(values)[row, shown] for values in (curves.train, curves.test))
+        ax.plot(times, test, color=colour, lw=1.6, label=rf"$l = {eigenvalue:g}$")
+        ax.plot(times, train, color=colour, lw=1.2, ls="--")
+        rows += [train, test]
+    ax.set_xscale("log")
+    ax.set_xlim(times[0], times[-1])
+    _scale_losses(ax, rows)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.set_xlabel(r"training time $\tau$")
+    ax.set_ylabel("loss of a direction")
+    ax.legend(frameon=False, fontsize="small", title="test (train dashed)", title_fontsize="small")
+    return ax
+
+
+def plot_collapse(
+    curves: Mapping[float, LearningCurves], ax: Sequence[Axes] | None = None
+) -> NDArray[np.object_]:
+    r"""Draw the generalisation loss of several data sets against τ and against τ/psi_n.
+
+    Memorisation of n samples takes a time proportional to n where psi_p is large beside psi_n: on
+    the right the rises then lie on each other (arXiv 2505.17638, Figs. 5 and 11).
+
+    Parameters
+    ----------
+    curves : mapping
+        Samples per dimension psi_n > 0 to learning curves over a row of times, as
+        `plot_learning_curves` takes them. At least one.
+    ax : two Axes, optional
+        Where to draw; those of a new figure if omitted.
+
+    Returns
+    -------
+    ndarray of Axes, shape (2,)
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to draw, or the axes are not two.
+
+    Examples
+    --------
+    >>> import numpy as np, rmtspec as rs
+    >>> from matplotlib.figure import Figure
+    >>> from rmtspec.curve_plot import plot_collapse
+    >>> tau = np.geomspace(1, 1e6, 100)
+    >>> curves = {n: rs.RandomFeatureModel(64, n, 0.1).learning_curves(tau) for n in (4, 8, 16)}
+    >>> left, right = plot_collapse(curves, Figure().subplots(1, 2, sharey=True))
+    >>> right.get_xlabel()
+    'training time over samples, $\\tau/\\psi_n$'
+    """
+    if not curves:
+        raise ValueError("curves must hold at least one psi_n with its learning curves")
+    loads = [_checks.positive("psi_n", load) for load in curves]
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        ax = plt.figure(figsize=(9.0, 3.6), layout="constrained").subplots(1, 2, sharey=True)
+    axes = np.atleast_1d(np.asarray(ax, dtype=object))
+    if axes.shape != (2,):
+        raise ValueError(f"ax must be two axes, got shape {axes.shape}")
+    colours = _shades(len(loads))
+    for place, power in zip(axes, (0, 1), strict=True):
+        low, high = [], []
+        for load, one, colour in zip(loads, curves.values(), colours, strict=True):
+            shown = _in_sight(one.tau)
+            times = np.asarray(one.tau)[shown] / load**power
+            values = np.asarray(one.generalization)[shown]
+            place.plot(times, values, color=colour, lw=1.6, label=rf"$\psi_n = {load:g}$")
+            low.append(times[0])
+            high.append(times[-1])
+        place.set_xscale("log")
+        # Where all of them are known, if there is such an interval.
+        both = max(low) < min(high)
+        place.set_xlim(max(low) if both else min(low), min(high) if both else max(high))
+        place.spines[["top", "right"]].set_visible(False)
+    _scale_losses(axes[0], [np.asarray(one.generalization) for one in curves.values()])
+    axes[1].set_yscale(axes[0].get_yscale())
+    axes[1].set_ylim(axes[0].get_ylim())
+    axes[0].set_xlabel(r"training time $\tau$")
+    axes[1].set_xlabel(r"training time over samples, $\tau/\psi_n$")
+    axes[0].set_ylabel("generalisation loss")
+    axes[0].legend(frameon=False, fontsize="small")
+    return axes
+
+
+def _in_sight(tau: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which times a logarithmic axis can show."""
+    times = np.asarray(tau)
+    if times.ndim == 1:
+        shown = np.isfinite(times) & (times > 0.0)
+        inside = times[shown]
+        if np.all(np.diff(inside) >= 0.0) and inside.size and inside[-1] > inside[0]:
+            return np.asarray(shown)
+    raise ValueError(
+        "curves must be over a row of ascending times, two of them positive and finite, "
+        f"got tau of shape {times.shape}: {times!r:.80}"
+    )
+
+
+def _draw_losses(ax: Axes, curves: LearningCurves, shown: NDArray[np.bool_]) -> None:
+    times = np.asarray(curves.tau)[shown]
+    drawn = []
+    for values, label, colour, style in (
+        (curves.train, "train", _ORANGE, "-"),
+        (curves.test, "test", _BLUE, "-"),
+        (curves.generalization, "generalisation", _GREEN, "--"),
+    ):
+        row = _one_row(values)[shown]
+        if np.any(np.isfinite(row)):
+            ax.plot(times, row, color=colour, lw=1.8, ls=style, label=label)
+            drawn.append(row)
+    _scale_losses(ax, drawn)
+    ax.set_ylabel("loss")
+    ax.legend(
+        frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0.0, 1.08), ncols=3
+    )
+
+
+def _draw_score_error(ax: Axes, curves: LearningCurves, shown: NDArray[np.bool_]) -> None:
+    values = _one_row(curves.score_error)[shown]
+    ax.set_ylabel("score error")
+    if np.any(values > 0.0):
+        ax.plot(np.asarray(curves.tau)[shown], values, color=_PURPLE, lw=1.8, label="score error")
+        ax.set_yscale("log")
+        low, high = ax.get_ylim()
+        if high < 100.0 * low:
+            from matplotlib import ticker
+
+            # Less than two decades: plain numbers at 1, 2 and 5 say more than powers of ten.
+            ax.yaxis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
+            ax.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+            ax.yaxis.set_minor_formatter(ticker.NullFormatter())
+
+
+def _one_row(values: Any) -> FloatArray:
+    row = np.asarray(values, dtype=float)
+    if row.ndim != 1:
+        raise ValueError(f"curves must be one row of values, not several, got shape {row.shape}")
+    return row
+
+
+def _scale_losses(ax: Axes, rows: list[FloatArray]) -> None:
+    """A linear axis from 0 where it can show the losses, a logarithmic one where it cannot."""
+    values = np.concatenate([row[np.isfinite(row)] for row in rows]) if rows else np.empty(0)
+    top = float(values.max(initial=0.0))
+    if top > _WIDE:
+        ax.set_yscale("log")
+        ax.set_ylim(max(float(values[values > 0.0].min()), _LEAST_GAP * top) / 1.5, 1.5 * top)
+    elif top > 0.0:
+        ax.set_ylim(0.0, 1.08 * top)
+
+
+def _mark_times(axes: NDArray[np.object_], training: Training, shown: FloatArray) -> None:
+    """A dotted line on every axis at each spectral time, named above the first."""
+    times = training.model.timescales()
+    named = zip(("gen", "mem", "slow"), (times.tau_gen, times.tau_mem, times.tau_slow), strict=True)
+    marks = sorted((time, name) for name, time in named if shown[0] <= time <= shown[-1])
+    places = np.log([time for time, _ in marks]) / np.log(shown[-1] / shown[0])
+    for row, (time, name) in enumerate(marks):
+        for ax in axes:
+            ax.axvline(time, color=_MARK, lw=0.8, ls=":", zorder=1)
+        # Neighbours whose names would cover each other lean apart.
+        near = np.abs(np.delete(places, row) - places[row]) < _NAME_WIDTH
+        beside = np.delete(places, row)[near]
+        lean = 0.0 if beside.size != 1 else np.sign(places[row] - beside[0])
+        axes[0].annotate(
+            rf"$\tau_{{\mathrm{{{name}}}}}$",
+            (time, 1.0),
+            xycoords=axes[0].get_xaxis_transform(),
+            xytext=(2.0 * lean, 2.0),
+            textcoords="offset points",
+            ha={0.0: "center", -1.0: "right", 1.0: "left"}[float(lean)],
+            va="bottom",
+            fontsize="small",
+        )
+
+
+def _mark_best(axes: NDArray[np.object_], best: Any, shown: FloatArray) -> None:
+    """A circle on test loss and score error where both are least."""
+    if not shown[0] <= best.tau <= shown[-1]:
+        return
+    for ax, value in zip(axes, (best.test, best.score_error), strict=False):
+        if np.isfinite(value):
+            ax.plot(
+                [best.tau],
+                [value],
+                marker="o",
+                ms=6,
+                ls="none",
+                mfc="white",
+                mec=_MARK,
+                mew=1.4,
+                zorder=5,
+                label="best stopping",
+            )
+    axes[0].legend(
+        frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0.0, 1.08), ncols=4
+    )
+
+
+def _shades(count: int) -> list[Any]:
+    """Colours from dark to light for an ordered row."""
+    import matplotlib
+
+    return [matplotlib.colormaps["viridis"](share) for share in np.linspace(0.0, 0.85, count)]

@@ -1,0 +1,157 @@
+r"""Products of two resolvents of the random-feature matrix U with a matrix between them.
+
+For :math:`B=\beta_0+\beta_1WW^\top/d+\beta_2W\Sigma'W^\top/d`, Σ' with variance t_l along the data
+direction of eigenvalue l (t_l = l when Σ' = Σ),
+
+.. math::  \tfrac1dW^\top R(z_1)BR(z_2)W\simeq h^{(1)}h^{(2)}
+           \big[K+\beta_1+\beta_2t_l+c^2Y\,l\big],\qquad h=\frac1{k+b^2+c^2y\,l},\qquad
+           \tfrac1p\mathrm{Tr}\,R(z_1)BR(z_2)\simeq\frac{K}{\psi_pk_1k_2}.
+
+K and Y are the responses −∂k and −∂y to a perturbation of z along B: write the equations of U for
+a resolvent with the 2 x 2 argument ((z_1, εB), (0, z_2)) and read the off-diagonal entries to first
+order in ε.  With :math:`I_j=\int l^jh^{(1)}h^{(2)}d\rho` (and I_t, I_{tl} with a factor t_l)
+
+.. math::
+    \begin{pmatrix}\psi_p-\int(1-k_1h^{(1)})(1-k_2h^{(2)})d\rho&-(v^2+c^2k_1k_2I_1)\\
+    -(v^2/(k_1k_2)+c^2I_1)&\psi_n/(y_1y_2)-c^4I_2\end{pmatrix}\binom KY
+    =\binom{\beta_0+k_1k_2(\beta_1I_0+\beta_2I_t)}{c^2(\beta_1I_1+\beta_2I_{tl})}.
+
+B = 1 gives the divided differences :math:`K=-(k_1-k_2)/(z_1-z_2)`, Y likewise.  Given the data,
+where :math:`y=k/(k+u)`, there is one response: :math:`Y=Ku/((k_1+u)(k_2+u))` and
+
+.. math::  K=\frac{\beta_0+k_1k_2\int h^{(1)}h^{(2)}\big[1+\frac{uc^2l}{(k_1+u)(k_2+u)}\big]
+           (\beta_1+\beta_2t_l)d\rho}{\psi_p-\int\mu^2dH/((k_1+\mu)(k_2+\mu))} .
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+
+
+class Source(NamedTuple):
+    """Coefficients β_0, β_1, β_2 of B, and the variance t_l along each eigenvalue l."""
+
+    identity: float
+    noise: float
+    data: float
+    variance: FloatArray
+
+
+class Directions(NamedTuple):
+    """Eigenvalues l of the data covariance, 0 included, and their weights."""
+
+    eigenvalues: FloatArray
+    weights: FloatArray
+
+
+class Response(NamedTuple):
+    """Responses at all pairs of points, and their average.
+
+    Attributes
+    ----------
+    k, y : (n, m) complex, K and Y
+    mean : (n, m) complex, :math:`\\frac1{pd}\\mathrm{Tr}\\,W^\\top R(z_1)BR(z_2)W`
+    loss : (n, m) factor by which rounding of the entries is magnified in K and Y
+    """
+
+    k: ComplexArray
+    y: ComplexArray
+    mean: ComplexArray
+    loss: FloatArray
+
+
+class Points(NamedTuple):
+    """Solutions k and y, flat."""
+
+    k: ComplexArray
+    y: ComplexArray
+
+    def conjugate(self) -> Points:
+        """The solutions at the complex conjugate points."""
+        return Points(self.k.conj(), self.y.conj())
+
+    def along(self, eigenvalues: FloatArray, c2: float, b2: float) -> ComplexArray:
+        """Return h for every point and eigenvalue."""
+        return 1.0 / ((self.k + b2)[:, None] + (c2 * self.y)[:, None] * eigenvalues)
+
+
+def averaged_response(
+    first: Points, second: Points, source: Source, directions: Directions,
+    psi_p: float, psi_n: float, c2: float, b2: float, v2: float,
+) -> Response:  # fmt: skip
+    """K and Y for random data."""
+    level, weight = directions
+    h1, h2 = first.along(level, c2, b2), second.along(level, c2, b2)
+    i0, i1, it, itl = (
+        (h1 * (weight * factor)) @ h2.T
+        for factor in (1.0, level, source.variance, level * source.variance)
+    )
+    kk, yy = np.multiply.outer(first.k, second.k), np.multiply.outer(first.y, second.y)
+    noise, data = [], []
+    for (k, y), h in ((first, h1), (second, h2)):
+        signal, sum0 = (c2 * y)[:, None] * level * h, h @ weight
+        noise.append((k * sum0, signal + b2 * h))
+        data.append(((k + b2) * sum0, signal))
+    a11, size11 = _spared(psi_p, weight, kk * i0, noise)
+    gg = np.multiply.outer(first.k + b2, second.k + b2)
+    a22, size22 = _spared(psi_n, weight, gg * i0, data)
+    a22, size22 = a22 / yy, size22 / np.abs(yy)
+    a12, a21 = -(v2 + c2 * kk * i1), -(v2 / kk + c2 * i1)
+    rhs1 = source.identity + kk * (source.noise * i0 + source.data * it)
+    rhs2 = c2 * (source.noise * i1 + source.data * itl)
+    determinant = a11 * a22 - a12 * a21
+    k = (rhs1 * a22 - a12 * rhs2) / determinant
+    y = (a11 * rhs2 - a21 * rhs1) / determinant
+    mean = ((k + source.noise) * i0 + source.data * it + c2 * y * i1) / psi_p
+    loss = (size11 * size22 + np.abs(a12 * a21)) / np.abs(determinant)
+    return Response(k, y, mean, loss)
+
+
+def _spared(
+    psi: float,
+    weight: FloatArray,
+    both: ComplexArray,
+    seen: list[tuple[ComplexArray, ComplexArray]],
+) -> tuple[ComplexArray, FloatArray]:
+    """ψ − ∫(1 − f_1)(1 − f_2)dρ and the size of its terms.
+
+    `both` is ∫f_1f_2dρ, each of `seen` holds ∫f dρ and 1 − f.  As it stands where most of the
+    brackets are small, with the ones taken out of ψ where they are not: next to a hard edge, where
+    ψ is the mass of ρ, nothing else keeps the digits.
+    """
+    (part1, share1), (part2, share2) = seen
+    taken, spare = (share1 * weight) @ share2.T, psi - float(weight.sum())
+    plain, ones = psi + np.abs(taken), abs(spare) + np.abs(both)
+    ones = ones + np.add.outer(np.abs(part1), np.abs(part2))
+    rest = np.add.outer(part1, part2) - both
+    return np.where(ones < plain, spare + rest, psi - taken), np.minimum(plain, ones)
+
+
+def conditional_response(
+    first: Points, second: Points, source: Source, directions: Directions,
+    psi_p: float, c2: float, b2: float, u: float, mu: FloatArray, mass: FloatArray,
+) -> Response:  # fmt: skip
+    """K and Y given the data; (mu, mass) is the measure H of the Gram matrix that U − s² is."""
+    level, weight = directions
+    h1, h2 = first.along(level, c2, b2), second.along(level, c2, b2)
+    i0, i1, it, itl = (
+        (h1 * (weight * factor)) @ h2.T
+        for factor in (1.0, level, source.variance, level * source.variance)
+    )
+    kk = np.multiply.outer(first.k, second.k)
+    factor = u / np.multiply.outer(first.k + u, second.k + u) if u > 0.0 else np.zeros_like(kk)
+    r1, r2 = 1.0 / (first.k[:, None] + mu), 1.0 / (second.k[:, None] + mu)
+    parts = [(k * (r @ mass), mu * r) for k, r in ((first.k, r1), (second.k, r2))]
+    spared, size = _spared(psi_p, mass, kk * ((r1 * mass) @ r2.T), parts)
+    seen = source.noise * i0 + source.data * it
+    seen = seen + c2 * factor * (source.noise * i1 + source.data * itl)
+    k = (source.identity + kk * seen) / spared
+    y = k * factor
+    mean = ((k + source.noise) * i0 + source.data * it + c2 * y * i1) / psi_p
+    return Response(k, y, mean, size / np.abs(spared))

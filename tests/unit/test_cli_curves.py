@@ -1,0 +1,322 @@
+"""The command line of learning curves: what it prints, draws and refuses."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import rmtspec as rs
+from rmtspec._curve_report import automatic_times
+from rmtspec.cli import main
+
+SMALL = ["--psi-p", "8", "--psi-n", "4", "--t", "0.1"]
+LOSSES = ("train", "test", "generalization", "score_error")
+
+
+def refuse_constant(name):
+    raise AssertionError(f"{name} is not JSON")
+
+
+@pytest.fixture
+def report(capsys):
+    """Run with --json and return the report; nothing but strict JSON may be printed."""
+
+    def _report(*arguments):
+        assert main(["curves", *arguments, "--json"]) == 0
+        return json.loads(capsys.readouterr().out, parse_constant=refuse_constant)
+
+    return _report
+
+
+@pytest.fixture
+def samples(tmp_path):
+    """Rows of 90 samples in 60 dimensions, 40 more, and the files they lie in."""
+    rng = np.random.default_rng(0)
+    x, test = rng.normal(size=(90, 60)), rng.normal(size=(40, 60))
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "test.npy", test)
+    return x, test, str(tmp_path / "x.npy"), str(tmp_path / "test.npy")
+
+
+def test_json_holds_the_curves_to_the_last_digit(report):
+    shown = report(*SMALL, "--tau", "0,1,1e3:1e5:3")
+    model = rs.RandomFeatureModel(8, 4, 0.1)
+    tau = [0, 1, 1e3, 1e4, 1e5]
+    curves, end = model.learning_curves(tau), model.learning_curves(np.inf)
+    assert shown["curves"]["tau"] == tau
+    for name in (*LOSSES, "error"):
+        np.testing.assert_array_equal(shown["curves"][name], getattr(curves, name))
+        assert shown["curves"]["end"][name] == getattr(end, name)
+    assert shown["curves"]["converged"] is True
+    assert shown["training"] == {"step": 0, "momentum": 0, "ridge": 0, "initial": 0}
+    assert shown["directions"] == shown["collapse"] == shown["warnings"] == []
+
+
+def test_json_holds_what_the_curves_come_to(report):
+    shown = report(*SMALL)
+    training = rs.RandomFeatureModel(8, 4, 0.1).training()
+    best, window, times = training.best_stopping(), training.window(), training.model.timescales()
+    for name in ("tau", *LOSSES):
+        assert shown["best_stopping"][name] == getattr(best, name)
+    for name in ("tau_gen", "tau_mem", "tau_gen_curve", "tau_mem_curve"):
+        assert shown["window"][name] == getattr(window, name)
+    for name in ("tau_gen", "tau_mem", "tau_slow"):
+        assert shown["timescales"][name] == getattr(times, name)
+    shares = [bulk["train_decrease"] for bulk in shown["bulks"]]
+    np.testing.assert_array_equal(shares, training.bulk_shares())
+    assert [bulk["name"] for bulk in shown["bulks"]] == list(training.model.bulk_names())
+
+
+def test_training_is_that_of_the_options(report):
+    options = ["--step", "0.5", "--momentum", "0.5", "--ridge", "0.01", "--initial", "0.1"]
+    shown = report(*SMALL, *options, "--tau", "5,50,500")
+    settings = {"step": 0.5, "momentum": 0.5, "ridge": 0.01, "initial": 0.1}
+    training = rs.RandomFeatureModel(8, 4, 0.1).training(**settings)
+    assert shown["training"] == settings
+    assert shown["stability_limit"] == training.stability_limit
+    curves = training.learning_curves([5, 50, 500])
+    for name in LOSSES:
+        np.testing.assert_array_equal(shown["curves"][name], getattr(curves, name))
+
+
+def test_an_infinite_time_is_the_string_inf(report, capsys):
+    # With so many samples nothing is left to overfit.
+    arguments = ["--psi-p", "2", "--psi-n", "1e9", "--t", "1"]
+    assert report(*arguments)["best_stopping"]["tau"] == "inf"
+    assert main(["curves", *arguments]) == 0
+    assert "best stopping inf" in " ".join(capsys.readouterr().out.split())
+
+
+def test_table_shows_what_json_holds(capsys, report):
+    arguments = [*SMALL, "--spike", "5", "--direction", "5", "--tau", "1,10,100"]
+    shown = report(*arguments)
+    assert main(["curves", *arguments]) == 0
+    out = capsys.readouterr().out
+    rows = [line.split() for line in out.splitlines()]
+    for curves in (shown["curves"], shown["directions"][0]):
+        for place, tau in enumerate(shown["curves"]["tau"]):
+            assert [f"{v:.6g}" for v in (tau, *(curves[n][place] for n in LOSSES))] in rows
+        assert ["inf", *(f"{curves['end'][name]:.6g}" for name in LOSSES)] in rows
+    for name in ("tau_gen", "tau_mem", "tau_slow"):
+        assert [name, f"{shown['timescales'][name]:.6g}"] in [row[:2] for row in rows]
+    best = shown["best_stopping"]
+    assert f"train {best['train']:.6g}, test {best['test']:.6g}, score error" in out
+    for bulk in shown["bulks"]:
+        values = (bulk["mass"], *bulk["support"], bulk["train_decrease"])
+        assert [*bulk["name"].replace("+", " + ").split(), *(f"{v:.6g}" for v in values)] in rows
+    (spike,) = shown["outliers"]
+    keys = ("location", "tau", "decrease")
+    values = (spike[key] for key in ("spike", *keys, *(f"slow_{key}" for key in keys)))
+    assert [f"{value:.6g}" for value in values] in rows
+
+
+def test_table_of_a_spectrum_shows_where_its_spikes_are(capsys):
+    assert main(["spectrum", *SMALL, "--spike", "5"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    out = rs.RandomFeatureModel(
+        8, 4, 0.1, population=rs.PopulationSpectrum([1.0], spikes=[5.0])
+    ).outliers()
+    columns = (out.location, out.overlap, out.threshold, out.slow_location, out.slow_overlap)
+    assert ["5", *(f"{column[0]:.6g}" for column in columns)] in rows
+
+
+def test_table_of_the_automatic_range_has_fifteen_rows_and_the_end(capsys, report):
+    assert len(report()["curves"]["tau"]) == 14 * 20 + 1
+    assert main(["curves"]) == 0
+    out = capsys.readouterr().out
+    first = out.split("\n\n")[1].splitlines()
+    assert len(first) == 1 + 15 + 1
+    assert first[-1].startswith("inf")
+
+
+def test_automatic_range_holds_the_whole_change_of_the_losses(report):
+    for arguments in ([], SMALL, ["--t", "2"], ["--psi-p", "1", "--power-law", "2:64"]):
+        curves = report(*arguments)["curves"]
+        for name in ("train", "test"):
+            variation = np.ptp(curves[name])
+            # Of the fastest modes a decade before their time: 4/10 of the share they carry.
+            assert abs(curves[name][0] - 1.0) <= 0.4 * variation
+            assert abs(curves[name][-1] - curves["end"][name]) <= 2e-3 * variation
+
+
+def test_automatic_range_ends_with_the_losses_where_slow_modes_carry_nothing():
+    # At t = 6 edges lie 18 decades apart; a population over twelve decades has slow modes that
+    # nobody sees.
+    wide = rs.PopulationSpectrum(np.logspace(-12, 0, 5))
+    for model in (
+        rs.RandomFeatureModel(64, 8, 6.0),
+        rs.RandomFeatureModel(8, 4, 0.1, "linear", wide),
+        rs.RandomFeatureModel(1, 1e6, 0.1, "linear"),
+    ):
+        times = automatic_times(model.training())
+        assert times.size == 281
+        assert np.all(np.isfinite(times))
+        assert 1e2 < times[-1] / times[0] <= 1e31
+
+
+def test_a_bulk_that_is_not_there_has_no_time(capsys):
+    assert main(["curves", "--psi-p", "8", "--activation", "linear"]) == 0
+    out = capsys.readouterr().out
+    rows = [" ".join(line.split()) for line in out.splitlines()]
+    assert "tau_mem - no sample bulk" in rows
+    assert "tau_slow - no slow bulk" in rows
+
+
+def test_steps_are_counted_whole(report):
+    shown = report(*SMALL, "--step", "2", "--tau", "0,1.9,2.1,5,inf")
+    assert shown["curves"]["tau"] == [0, 2, 4]
+    automatic = report(*SMALL, "--step", "2")["curves"]["tau"]
+    steps = np.array(automatic) / 2.0
+    np.testing.assert_array_equal(steps, np.rint(steps))
+    assert np.all(np.diff(steps) > 0)
+
+
+def test_population_of_a_file_is_the_covariance_of_its_rows(report, samples):
+    x, _, path, _ = samples
+    population = rs.PopulationSpectrum.from_samples(x)
+    for option, psi_n in (([], 1.5), (["--psi-n", "30"], 30.0)):
+        shown = report("--data", path, *option, "--psi-p", "4", "--t", "0.1", "--tau", "1,1e3")
+        model = rs.RandomFeatureModel(4, psi_n, 0.1, population=population)
+        assert shown["model"]["psi_n"] == psi_n
+        curves = model.learning_curves([1, 1e3])
+        np.testing.assert_array_equal(shown["curves"]["test"], curves.test)
+        assert (shown["data"]["samples"], shown["data"]["dimension"]) == (90, 60)
+    assert "held_out" not in shown["data"]
+    (warning,) = shown["warnings"]
+    assert "participation ratio of 3" in warning
+
+
+def test_held_out_rows_give_the_curves_of_this_data_set(report, samples):
+    x, test, path, held_out = samples
+    arguments = ["--data", path, "--held-out", held_out, "--psi-p", "4", "--t", "0.1"]
+    shown = report(*arguments, "--tau", "1,1e3")
+    with pytest.warns(rs.FewDimensionsWarning):
+        model = rs.RandomFeatureModel.from_data(x, 4, 0.1, test=test)
+    curves = model.learning_curves([1, 1e3])
+    for name in LOSSES:
+        np.testing.assert_array_equal(shown["curves"][name], getattr(curves, name))
+    assert shown["data"]["held_out"] == {"source": held_out, "samples": 40}
+
+
+def test_unit_variance_scales_held_out_rows_with_the_others(report, samples, tmp_path):
+    x, test, path, held_out = samples
+    np.save(tmp_path / "far.npy", 3.0 + 7.0 * x)
+    np.save(tmp_path / "far test.npy", 3.0 + 7.0 * test)
+    near = ["--data", path, "--held-out", held_out, "--unit-variance"]
+    far = ["--data", str(tmp_path / "far.npy"), "--unit-variance"]
+    far += ["--held-out", str(tmp_path / "far test.npy")]
+    both = [report(*files, "--psi-p", "4", "--tau", "1,1e4")["curves"] for files in (near, far)]
+    for name in LOSSES:
+        # Rows are rounded once more when they are shifted and scaled.
+        np.testing.assert_allclose(both[0][name], both[1][name], rtol=1e-10)
+
+
+def test_collapse_holds_the_curves_of_several_psi_n(report, tmp_path):
+    target = tmp_path / "collapse.png"
+    shown = report(*SMALL, "--collapse", str(target))["collapse"]
+    assert [one["psi_n"] for one in shown] == [2, 4, 8, 16]
+    for one in shown:
+        curves = rs.RandomFeatureModel(8, one["psi_n"], 0.1).learning_curves(one["tau"])
+        np.testing.assert_array_equal(one["generalization"], curves.generalization)
+        scaled = np.array(one["tau"]) / one["psi_n"]
+        np.testing.assert_array_equal(one["tau_over_psi_n"], scaled)
+    assert target.stat().st_size > 10_000
+    asked = report(*SMALL, "--collapse", str(target), "--collapse-psi-n", "3,5")["collapse"]
+    assert [one["psi_n"] for one in asked] == [3, 5]
+
+
+def test_pictures_are_drawn(tmp_path, samples, capsys):
+    for name, arguments in (
+        ("a.png", []),
+        ("b.svg", ["--spike", "5", "--direction", "5", "--direction", "1"]),
+        ("c.png", ["--tau", "10"]),
+        ("d.png", ["--tau", "0"]),
+        ("e.png", ["--step", "1"]),
+    ):
+        assert main(["curves", *SMALL, *arguments, "--plot", str(tmp_path / name)]) == 0
+        assert (tmp_path / name).stat().st_size > 10_000
+        assert capsys.readouterr().err == ""
+    target = tmp_path / "f.png"
+    files = ["--data", samples[2], "--held-out", samples[3]]
+    assert main(["curves", *files, "--psi-p", "4", "--plot", str(target)]) == 0
+    assert target.stat().st_size > 10_000
+
+
+def test_digits_are_a_ready_example(report):
+    pytest.importorskip("sklearn")
+    shown = report("--data", "digits", "--psi-p", "6", "--psi-n", "8", "--t", "0.1")
+    assert shown["model"]["psi_n"] == 8
+    assert shown["data"]["samples"] == 1797
+    assert "10 to 40 %" in shown["warnings"][0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["--psi-p", "0"], ["psi_p", "0"]),
+        (["--psi-n", "nan"], ["psi_n", "nan"]),
+        (["--t", "0"], ["t must", "0"]),
+        (["--t", "-1"], ["t must", "-1"]),
+        (["--activation", "none"], ["activation", "none"]),
+        (["--tau", ""], ["--tau", "FIRST:LAST:COUNT", "''"]),
+        (["--tau=-1"], ["tau", "-1"]),
+        (["--tau", "nan"], ["tau", "nan"]),
+        (["--tau", "soon"], ["--tau", "'soon'"]),
+        (["--tau", "1:10"], ["--tau", "FIRST:LAST:COUNT"]),
+        (["--tau", "0:10:5"], ["--tau", "positive"]),
+        (["--tau", "1:10:1"], ["--tau", "COUNT", "[2, 10000]"]),
+        (["--step", "-1"], ["step", "-1"]),
+        (["--step", "inf"], ["step", "inf"]),
+        (["--step", "big"], ["--step", "'big'"]),
+        (["--momentum", "0.5"], ["momentum", "step"]),
+        (["--momentum", "1", "--step", "0.1"], ["momentum", "1"]),
+        (["--ridge", "-1"], ["ridge", "-1"]),
+        (["--initial", "nan"], ["initial", "nan"]),
+        (["--direction", "-1"], ["direction", "-1"]),
+        (["--direction", "x"], ["--direction", "'x'"]),
+        (["--population", "0"], ["eigenvalues", "positive"]),
+        (["--unit-variance"], ["--unit-variance", "--data"]),
+        (["--held-out", "x.npy"], ["--held-out", "--data"]),
+        (["--data", "digits", "--held-out", "none.npy"], ["none.npy", "No such file"]),
+        (["--data", "digits", "--held-out", "x.npy", "--psi-n", "2"], ["--psi-n", "--held-out"]),
+        (["--data", "digits", "--held-out", "x", "--collapse", "a.png"], ["--collapse", "a.png"]),
+        (["--data", "digits", "--spike", "4"], ["--spike", "--data", "4"]),
+        (["--data", "digits", "--power-law", "1:4"], ["not allowed with"]),
+        (["--data", "none.npy"], ["none.npy", "No such file"]),
+        (["--collapse-psi-n", "4"], ["--collapse-psi-n", "--collapse FILE"]),
+        (["--collapse", "x.txt"], ["--collapse", "x.txt"]),
+        (["--collapse", "x.png", "--collapse-psi-n", "0"], ["psi_n", "0"]),
+        (["--plot", "x.txt"], ["--plot", "x.txt"]),
+    ],
+)
+def test_bad_input_ends_with_one_line_that_names_it(capsys, arguments, parts):
+    with pytest.raises(SystemExit) as caught:
+        main(["curves", *arguments])
+    out, err = capsys.readouterr()
+    assert (caught.value.code, out, err.count("\n")) == (2, "", 1)
+    for part in parts:
+        assert part in err
+
+
+def test_held_out_rows_of_another_dimension_are_refused(capsys, samples, tmp_path):
+    np.save(tmp_path / "thin.npy", np.ones((5, 3)))
+    with pytest.raises(SystemExit) as caught:
+        main(["curves", "--data", samples[2], "--held-out", str(tmp_path / "thin.npy")])
+    err = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert "thin.npy" in err
+    assert "dimension 60" in err
+
+
+def test_help_says_what_is_asked_and_how_infinity_is_written(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["curves", "--help"])
+    assert caught.value.code == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert 'an infinite time is the string "inf"' in out
+    for option in ("--tau", "--step", "--momentum", "--ridge", "--initial", "--direction"):
+        assert option in out
+    for option in ("--data", "--held-out", "--collapse", "--plot", "--json"):
+        assert option in out

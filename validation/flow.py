@@ -1,0 +1,176 @@
+r"""Losses of gradient flow at finite size, exactly, from the eigenvectors of the feature matrix.
+
+The network :math:`A\phi/\sqrt p` with fixed features :math:`\phi` is trained from A = 0 on
+
+.. math::
+
+    L(A) = \frac1d E\,|\sqrt\Delta A\phi/\sqrt p+\xi|^2
+         = 1+\frac{2\sqrt\Delta}{d\sqrt p}\mathrm{Tr}\,AV+\frac{\Delta}{dp}\mathrm{Tr}\,AUA^\top ,
+    \qquad U=E\phi\phi^\top,\quad V=E\phi\xi^\top ,
+
+E the average over the samples and their noise. Any linear first-order method leaves
+:math:`\sqrt\Delta A/\sqrt p=-V^\top f(U)` with a filter f; for the flow
+:math:`\dot A=-d^2\nabla L` it is :math:`f_\tau(\lambda)=(1-e^{-2\Delta\lambda\tau/\psi_p})/\lambda`.
+With the matrices :math:`\tilde U,\tilde V` of fresh data the losses are
+
+.. math::
+
+    L_{train} = 1-\tfrac1d\mathrm{Tr}\,V^\top(2f-Uf^2)V, \qquad
+    L_{test} = 1-\tfrac2d\mathrm{Tr}\,\tilde V^\top fV+\tfrac1d\mathrm{Tr}\,V^\top f\tilde UfV .
+
+A row of A, and so every data direction, learns by itself: its loss has the row's :math:`v v^\top`
+in place of :math:`VV^\top/d`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FeatureMoments:
+    """U (p, p) and V (p, d) of the training data, and the same of fresh data."""
+
+    u: Array
+    v: Array
+    u_fresh: Array
+    v_fresh: Array
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Eigenvalues of U (m,), and V (m, d), fresh V (m, d) and fresh U (m, m) in its eigenbasis.
+
+    Eigenvectors orthogonal to V may be left out: they stay untrained.
+    """
+
+    eigenvalues: Array
+    v: Array
+    v_fresh: Array
+    u_fresh: Array
+
+    def losses(self, filters: Array, direction: int | None = None) -> tuple[Array, Array]:
+        """Training and test loss, shape (k,), of filters f(λ), shape (k, m), at A(0) = 0.
+
+        With a `direction` the loss of that row of A, normalised to 1 at the start.
+        """
+        v, v_fresh = self.v, self.v_fresh
+        if direction is not None:
+            v, v_fresh = v[:, [direction]], v_fresh[:, [direction]]
+        d = v.shape[1]
+        own = np.sum(v * v, axis=1) / d
+        cross = np.sum(v * v_fresh, axis=1) / d
+        pairs = self.u_fresh * (v @ v.T / d)
+        train = 1.0 - (2.0 * filters - self.eigenvalues * filters**2) @ own
+        test = 1.0 - 2.0 * filters @ cross + np.sum((filters @ pairs) * filters, axis=1)
+        return train, test
+
+
+def decompose(moments: FeatureMoments) -> Flow:
+    """Diagonalise U and express everything in its eigenbasis."""
+    eigenvalues, vectors = np.linalg.eigh(moments.u)
+    return Flow(
+        eigenvalues,
+        vectors.T @ moments.v,
+        vectors.T @ moments.v_fresh,
+        vectors.T @ moments.u_fresh @ vectors,
+    )
+
+
+def equivalent_flow(
+    w: Array,
+    x: Array,
+    omega: Array,
+    covariance: Array,
+    *,
+    c: float,
+    b: float,
+    v: float,
+    s: float,
+) -> Flow:
+    r"""Flow of the Gaussian equivalent (arXiv 2505.17638, Sect. 3), b != 0.
+
+    With :math:`H=[(cWX^\top/\sqrt d+v\Omega)/\sqrt n,\ bW/\sqrt d]` it has
+    :math:`U=HH^\top+s^2`, :math:`V=\tilde V=bW/\sqrt d` and
+    :math:`\tilde U=W(c^2\Sigma+b^2)W^\top/d+v^2+s^2`.  V lies in the span of H, so for
+    p > n + d the n + d eigenvectors of :math:`H^\top H` are enough.
+
+    Parameters
+    ----------
+    w : array, shape (p, d)
+    x : array, shape (n, d)
+    omega : array, shape (p, n)
+    covariance : array, shape (d,) or (d, d)
+        Covariance of fresh data, the diagonal or the whole matrix.
+    """
+    (neurons, dimension), samples = w.shape, len(x)
+    scaled = w / np.sqrt(dimension)
+    h = np.hstack([(c * (scaled @ x.T) + v * omega) / np.sqrt(samples), b * scaled])
+    if neurons > samples + dimension:
+        squares, small = np.linalg.eigh(h.T @ h)
+        # The largest roundings are eps times the largest square: slow bulks stay far above.
+        vectors = h @ (small / np.sqrt(squares))
+    else:
+        squares, vectors = np.linalg.eigh(h @ h.T)
+    projected = vectors.T @ scaled
+    seen = projected * covariance if covariance.ndim == 1 else projected @ covariance
+    fresh = (c**2 * seen + b**2 * projected) @ projected.T
+    fresh[np.diag_indices_from(fresh)] += v**2 + s**2
+    return Flow(squares + s**2, b * projected, b * projected, fresh)
+
+
+def flow_filters(eigenvalues: Array, tau: Array, delta: float, psi_p: float) -> Array:
+    """f_τ(λ), shape (k, m); τ may be infinite."""
+    rate = 2.0 * delta * eigenvalues / psi_p
+    return -np.expm1(-np.multiply.outer(tau, rate)) / eigenvalues
+
+
+def descend(
+    moments: FeatureMoments,
+    delta: float,
+    step: float,
+    recorded: NDArray[np.int_],
+    *,
+    momentum: float = 0.0,
+    ridge: float = 0.0,
+    start: Array | None = None,
+) -> tuple[Array, Array]:
+    r"""Losses along heavy-ball gradient descent, by iterating on the whole matrix A.
+
+    :math:`A_{k+1}=A_k-h\,d^2\nabla L(A_k)+\beta(A_k-A_{k-1})`, with the penalty
+    :math:`\Delta\,ridge\,|A|^2/(dp)` in L; the losses are without it.
+
+    Parameters
+    ----------
+    step : float
+        Increment h of τ in one step.
+    recorded : array of int, ascending
+        Numbers of steps after which the losses are taken.
+    start : array, shape (d, p), optional
+        A(0), zero if omitted.
+    """
+    p, d = moments.v.shape
+    pull = 2.0 * delta * d / p * (moments.u + ridge * np.eye(p))
+    push = 2.0 * d * np.sqrt(delta / p) * moments.v.T
+    a = np.zeros((d, p)) if start is None else start.copy()
+    before = a
+    values, done = [], 0
+    for count in recorded:
+        for _ in range(int(count) - done):
+            a, before = a - step * (a @ pull + push) + momentum * (a - before), a
+        done = int(count)
+        values.append(_both_losses(a, moments, delta))
+    train, test = np.array(values).reshape(-1, 2).T
+    return train, test
+
+
+def _both_losses(a: Array, moments: FeatureMoments, delta: float) -> list[float]:
+    d, p = a.shape
+    m = np.sqrt(delta / p) * a
+    pairs = ((moments.u, moments.v), (moments.u_fresh, moments.v_fresh))
+    return [1.0 + float(2.0 * np.sum(m.T * v) + np.sum((m @ u) * m)) / d for u, v in pairs]
