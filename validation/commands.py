@@ -211,6 +211,25 @@ def _linear(arguments: argparse.Namespace) -> int:
     return run_linear(arguments.scale, arguments.seed, arguments.output)
 
 
+def _declare_curves(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--scale", choices=("smoke", "cpu"), default="smoke", help="under 40 s, or 15 minutes"
+    )
+    _seed_and_output(parser)
+
+
+def _curves(arguments: argparse.Namespace) -> int:
+    from validation.curves import run_curves
+
+    return run_curves(arguments.scale, arguments.seed, arguments.output)
+
+
+def _digits(arguments: argparse.Namespace) -> int:
+    from validation.digits import run_digits
+
+    return run_digits(arguments.seed, arguments.output)
+
+
 def _kept_in_results(arguments: argparse.Namespace) -> str:
     return f"run again to resume from {arguments.results}"
 
@@ -227,4 +246,6 @@ COMMANDS = (
     Command("law", "masses, moments, quantiles and edges of random laws", _declare_law, _law),
     Command("simulate", "theory against sampled matrices", _declare_simulate, _simulate),
     Command("linear", "affine denoisers against sampled data sets", _declare_linear, _linear),
+    Command("curves", "learning curves against networks of finite size", _declare_curves, _curves),
+    Command("digits", "learning curves on handwritten digits, measured", _seed_and_output, _digits),
 )  # fmt: skip

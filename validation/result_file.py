@@ -51,9 +51,7 @@ class ResultFile:
     def outcomes(self, plan: Sequence[Task]) -> list[Outcome]:
         """Return the plan's tasks that are done, in its order."""
         return [
-            Outcome(task, self.tasks[task.key]["values"])
-            for task in plan
-            if task.key in self.tasks
+            Outcome(task, self.tasks[task.key]["values"]) for task in plan if task.key in self.tasks
         ]
 
     def accept(self, plan: Sequence[Task]) -> None:
