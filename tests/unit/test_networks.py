@@ -22,7 +22,7 @@ from validation.networks import (  # noqa: E402
 )
 from validation.time_integrated import TimeIntegratedNet  # noqa: E402
 from validation.training import Plan, train  # noqa: E402
-from validation.unet import UNet  # noqa: E402
+from validation.unet import UNet, _Attention  # noqa: E402
 
 
 def _random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -68,21 +68,25 @@ def test_rate_turns_a_step_of_tau_into_a_learning_rate() -> None:
     assert net.rate(0.25) / net.dimension**2 == 0.25
 
 
-def test_descent_on_a_linear_network_solves_its_normal_equations() -> None:
-    # The loss of a batch of all noises is quadratic in W; the recursion is written out here.
+@pytest.mark.parametrize("momentum", [0.0, 0.7])
+def test_descent_on_a_linear_network_is_the_recursion_of_its_normal_equations(
+    momentum: float,
+) -> None:
     d, n, rate, steps = 3, 40, 0.4, 5
     x = _random(n, d)
     levels = Levels.of(rs.NoiseSchedule.at_times([0.2]))
     net = LinearNet(d, bias=False)
-    plan = Plan(steps=steps, rate=rate, level=1, seed=7)
+    plan = Plan(steps=steps, rate=rate, momentum=momentum, level=1, seed=7)
     train(net, x, levels, plan, lambda *_: {}, (steps,))
 
     generator = torch.Generator().manual_seed(7)
-    w = np.zeros((d, d))
+    w, velocity = np.zeros((d, d)), np.zeros((d, d))
     for _ in range(steps):
         noise = torch.randn((n, d), generator=generator, dtype=torch.float64).numpy()
         noised = math.exp(-0.2) * x.numpy() + math.sqrt(-math.expm1(-0.4)) * noise
-        w = w - rate * 2.0 / (n * d) * (w @ noised.T - noise.T) @ noised
+        gradient = 2.0 / (n * d) * (w @ noised.T - noise.T) @ noised
+        velocity = momentum * velocity + gradient
+        w = w - rate * velocity
     np.testing.assert_allclose(net.weight[0].detach().numpy(), w, rtol=0, atol=1e-14)
 
 
@@ -129,7 +133,7 @@ def test_sinusoidal_embedding_turns_with_the_position() -> None:
     assert sinusoidal(positions, 7).shape == (4, 7)
 
 
-def _awake(net: UNet) -> UNet:
+def _awake(net: torch.nn.Module) -> torch.nn.Module:
     """Replace the zeros at the ends of the branches, so that every part is seen."""
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
@@ -157,6 +161,17 @@ def test_u_net_treats_images_of_a_batch_alone_and_sees_the_time() -> None:
     # Sums in another order: float32 epsilon times the depth of some ten layers.
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-4)
     assert (net(x, k.flip(0)) - together).abs().max() > 1e-2
+
+
+def test_attention_is_the_softmax_of_scalar_products() -> None:
+    block = _awake(_Attention(8))
+    x = _random(2, 8, 3, 3).float()
+    query, key, value = (
+        part.flatten(2).transpose(1, 2) for part in block.triple(block.norm(x)).chunk(3, dim=1)
+    )
+    seen = torch.nn.functional.scaled_dot_product_attention(query, key, value)
+    expected = x + block.out(seen.transpose(1, 2).reshape(x.shape))
+    torch.testing.assert_close(block(x), expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(

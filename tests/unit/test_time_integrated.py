@@ -73,6 +73,16 @@ def test_small_steps_of_descent_are_the_flow() -> None:
     np.testing.assert_allclose(one, slope, rtol=0, atol=1e-6 * np.abs(one).max())
 
 
+def test_flow_starts_down_the_gradient() -> None:
+    # dA/dtau = -d^2 grad L with L = (1/d) E|sqrt(Delta) A phi/sqrt(p) + xi|^2; along the flow
+    # dL/dtau = -|dA/dtau|^2/d^2.
+    flow = _flow()
+    small = 1e-6
+    slope = flow.weights(small) / small
+    fallen = (1.0 - float(flow.train_loss(small))) / small
+    assert fallen == pytest.approx(float(np.sum(slope**2)) / _D**2, rel=1e-4)
+
+
 def test_loss_falls_from_one_to_its_minimum() -> None:
     flow = _flow()
     tau = np.concatenate([[0.0], np.geomspace(1e-2, 1e6, 30), [np.inf]])
