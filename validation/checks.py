@@ -175,10 +175,10 @@ def power(x: ArrayLike, y: ArrayLike, errors: ArrayLike | None = None) -> tuple[
 
     Parameters
     ----------
-    x, y : array_like, shape (m,), positive, m >= 3 without errors
+    x, y : array_like, shape (m,), positive, m >= 2
     errors : array_like, shape (m,), optional
         Standard errors of y. Without them the scatter about the straight line in the logarithms
-        gives the error.
+        gives the error, NaN for two points.
 
     Returns
     -------
@@ -196,5 +196,7 @@ def power(x: ArrayLike, y: ArrayLike, errors: ArrayLike | None = None) -> tuple[
     residual = values - np.average(values, weights=weights) - slope * centred
     scatter = float(np.sum(weights * residual**2)) / max(len(a) - 2, 1)
     # Errors that are too small for the scatter are widened by it, never narrowed.
-    variance = scatter if errors is None else max(1.0, scatter)
+    variance = max(1.0, scatter)
+    if errors is None:
+        variance = scatter if len(a) > 2 else math.nan
     return slope, math.sqrt(variance / norm2)

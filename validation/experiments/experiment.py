@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import numpy as np
 
@@ -53,6 +55,11 @@ class Setup:
     def torch_seed(self, *labels: object) -> int:
         """Return a seed for PyTorch that depends on the seed and the labels only."""
         return int(self.rng("torch", *labels).integers(2**31))
+
+    def checkpoint(self, experiment: str, task: Task) -> Path:
+        """Return a file for the state of a long task, of these settings and no others."""
+        asked = json.dumps([self.seed, self.device, task.key, task.settings], sort_keys=True)
+        return self.folder / f"{experiment}.{crc32(asked.encode()):08x}.pt"
 
 
 class Outcome(NamedTuple):

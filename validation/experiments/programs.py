@@ -11,7 +11,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from validation.checks import FAILED, PASSED, Check, within
+from validation.checks import FAILED, PASSED, Check, measured, within
 from validation.experiments.experiment import Experiment, Outcome, Setup, Task, Values
 from validation.records import read_json, read_lines
 
@@ -21,7 +21,7 @@ _CERTIFY = {
     "cpu": {"draws": 20_000, "reference": 200},
     "gpu": {"draws": 100_000, "reference": 1_000},
 }
-_LAW = {"smoke": 6, "cpu": 100, "gpu": 300}
+_LAW = {"cpu": 100, "gpu": 300}
 _SIMULATE = {"cpu": "smoke", "gpu": "gpu"}
 _LINEAR = {"cpu": "smoke", "gpu": "cpu"}
 
@@ -67,6 +67,8 @@ def _as_bound(check: Check) -> Check:
 
 
 def _plan_law(scale: str) -> list[Task]:
+    if scale not in _LAW:
+        return []
     return [Task("laws", {"draws": _LAW[scale]}, _LAW[scale] / 3)]
 
 
@@ -168,6 +170,70 @@ def _judge_linear(outcomes: Sequence[Outcome]) -> list[Check]:
     return checks
 
 
+def _plan_curves(scale: str) -> list[Task]:
+    if scale not in _LINEAR:
+        return []
+    return [Task("networks", {"scale": _LINEAR[scale]}, 45.0 if scale == "cpu" else 900.0)]
+
+
+def _curves(task: Task, setup: Setup) -> Values:
+    from validation.curves import run_curves
+
+    scale = task.settings["scale"]
+    output = setup.folder / f"curves.{scale}.{setup.seed}.jsonl"
+    with contextlib.redirect_stdout(io.StringIO()):
+        run_curves(scale, setup.seed, output)
+    rows = [line for line in _lines(output, "curves", scale, setup) if "row" in line]
+    names = ("row", "quantity", "deviation", "error", "scaled_tau", "seen", "verdict")
+    return {"rows": [{name: row[name] for name in names} for row in rows]}
+
+
+def _judge_curves(outcomes: Sequence[Outcome]) -> list[Check]:
+    checks = []
+    for row in outcomes[0].values["rows"]:
+        verdict = FAILED if row["verdict"] == "FAILED" else PASSED
+        label = row["row"].replace("|", ", ")
+        note = f"largest over all times, at Delta tau {_told(row['scaled_tau'])}; c seen "
+        checks.append(
+            Check(f"{label}: {row['quantity']}, deviation", *_expected(row), row["error"] or 0.0,
+                  0.0, verdict, note + _told(row["seen"]))
+        )  # fmt: skip
+    return checks
+
+
+def _expected(row: Values) -> tuple[float, float]:
+    """Theory and experiment of a row: a trend has an exponent in d of -1, a curve no deviation."""
+    return (-1.0 if "exponent" in row["quantity"] else 0.0, row["deviation"])
+
+
+def _told(value: float | None) -> str:
+    return "inf" if value is None else f"{value:.3g}"
+
+
+def _plan_digits(scale: str) -> list[Task]:
+    return [] if scale == "smoke" else [Task("digits", {}, 60.0)]
+
+
+def _digits(task: Task, setup: Setup) -> Values:
+    from validation.digits import run_digits
+
+    output = setup.folder / f"digits.{setup.seed}.jsonl"
+    with contextlib.redirect_stdout(io.StringIO()):
+        run_digits(setup.seed, output)
+    lines = read_lines(output, {"program": "digits", "seed": setup.seed})
+    return {"rows": [line for line in lines if "quantity" in line]}
+
+
+def _judge_digits(outcomes: Sequence[Outcome]) -> list[Check]:
+    return [
+        measured(f"{row['samples']} images, t = {row['t']:g}: {row['quantity']}, {source}",
+                 row["images"], row["error"], row[column],
+                 "true features of images; few dimensions, not judged")
+        for row in outcomes[0].values["rows"]
+        for source, column in (("population law", "population"), ("given data", "given_data"))
+    ]  # fmt: skip
+
+
 def _lines(output: Any, program: str, scale: str, setup: Setup) -> list[dict[str, Any]]:
     arguments = {"program": program, "scale": scale, "seed": setup.seed}
     if program == "simulate" and setup.device != "cpu":
@@ -221,4 +287,28 @@ LINEAR = Experiment(
     judge=_judge_linear,
     needs=("tqdm",),
 )
-EXPERIMENTS = (CERTIFY, LAW, SIMULATE, LINEAR)
+CURVES = Experiment(
+    name="curves",
+    claim="Learning curves of finite networks under exact gradient flow are those of theory",
+    source="arXiv 2505.17638, Figs. 5, 11 to 13; two-resolvent equivalent",
+    theory="learning_curves, and training for steps, momentum, ridge and start",
+    statistic="largest deviation of the mean curve over all times",
+    tolerance="3 standard errors plus c scale/d, p < 0.01/m fails a curve (Bonferroni)",
+    plan=_plan_curves,
+    measure=_curves,
+    judge=_judge_curves,
+    needs=("tqdm",),
+)
+DIGITS = Experiment(
+    name="digits",
+    claim="How far learning curves on handwritten digits are from theory",
+    source="scikit-learn's digits, held-out images",
+    theory="law of the population of all images, and from_data with held-out rows",
+    statistic="best stopping time, least test loss, final losses of true features",
+    tolerance="none: measured",
+    plan=_plan_digits,
+    measure=_digits,
+    judge=_judge_digits,
+    needs=("tqdm", "sklearn"),
+)
+EXPERIMENTS = (CERTIFY, LAW, SIMULATE, LINEAR, CURVES, DIGITS)

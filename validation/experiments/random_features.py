@@ -183,7 +183,7 @@ def _judge_curves(outcomes: Sequence[Outcome]) -> list[Check]:
             checks.append(
                 averaged(f"{name}: score error over that of exact descent, tau {tau[i]:.3g}", 1.0,
                          np.array(own)[:, i], margin=_REACH,
-                         note="of the same networks; margin: fresh noise, in proportion to the step")
+                         note="same networks; margin: fresh noise, in proportion to the step")
             )  # fmt: skip
     return checks
 
@@ -191,8 +191,8 @@ def _judge_curves(outcomes: Sequence[Outcome]) -> list[Check]:
 _QUANTITIES = {
     "train": "margin 2 (1 - L_train)/d: c = 2 as in `curves`",
     "gap": "test minus train loss; margin 5 (1 - L_train)/d",
-    "score": "error to the exact score; margin 10/d relative: exact flow of true features, d = 150, "
-    "is off by 7/d",
+    "score": "error to the exact score; margin 10/d relative (exact flow of true features at "
+    "d = 150 is off by 7/d)",
 }
 
 
@@ -422,7 +422,7 @@ def _theory_times(psi_n: Array, settings: Values) -> Array:
 
 
 def _collapse(name: str, psi_n: Array, mem: Array, judged: bool) -> Check:
-    """Spread over n of the times at which L_gen passes five levels, before and after tau -> tau/n."""
+    """Spread over n of the times at which L_gen passes its levels, left after tau -> tau/n."""
     logs = np.log(mem.mean(axis=0))
     spread = np.std(logs, axis=0)
     left = np.std(logs - np.log(psi_n)[:, None], axis=0)

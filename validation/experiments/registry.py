@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from validation.experiments import programs, random_features, slips, spectra
+from validation.experiments import (
+    images,
+    linear_maps,
+    mixtures,
+    programs,
+    random_features,
+    real_data,
+    slips,
+    spectra,
+)
 from validation.experiments.experiment import Experiment
 from validation.machine import RequestError
 
 FOLDED = 40
 """Tables longer than this are folded; their failures are always shown."""
 
-_TOPICS = (slips, spectra, random_features, programs)
+_TOPICS = (slips, spectra, random_features, linear_maps, mixtures, images, real_data, programs)
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment for topic in _TOPICS for experiment in topic.EXPERIMENTS
 }

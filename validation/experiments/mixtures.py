@@ -1,0 +1,387 @@
+r"""Two Gaussian clusters: a trained residual MLP, and one random-feature score a diffusion time.
+
+The clusters lie at +-m with unit variance, so that the score is known:
+s(x, t) = m e^-t tanh(x.m e^-t) - x.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+import rmtspec as rs
+from validation.checks import Check, averaged, compared, measured, power, within
+from validation.experiments.experiment import (
+    Experiment,
+    Figure,
+    Outcome,
+    Setup,
+    Task,
+    Values,
+    packed,
+    unpacked,
+)
+
+# --- residual MLP --------------------------------------------------------------------------------
+
+_MLP_SIZES: dict[str, dict[str, Any]] = {
+    "smoke": {"n": (32, 128), "width": 16, "steps": 60, "draws": 1},
+    "cpu": {"n": (32, 64, 128, 256), "width": 64, "steps": 8000, "draws": 2},
+    "gpu": {"n": (128, 256, 512, 1024, 2048, 4096), "width": 128, "steps": 200_000, "draws": 2},
+}
+_DIMENSION, _LEVELS, _MEASURED_TIME = 8, 100, 0.1
+_GENERATED, _FRESH = 2000, 4000
+_SAMPLED = 6  # milestones at which samples are drawn, every other from the end
+_GAP = 0.1  # of L_gen at which memorisation is said to have begun
+
+
+def _plan_mlp(scale: str) -> list[Task]:
+    sizes = _MLP_SIZES[scale]
+    settings = {"width": sizes["width"], "steps": sizes["steps"]}
+    return [
+        Task(f"n {n}, draw {i}", {"n": n, **settings}, sizes["steps"] * 5e-3)
+        for n in sizes["n"]
+        for i in range(sizes["draws"])
+    ]
+
+
+def _times() -> Any:
+    """Diffusion times of the levels: closer together near 0, where the score is large."""
+    return 3.0 * (np.arange(1, _LEVELS + 1) / _LEVELS) ** 2
+
+
+def _measure_mlp(task: Task, setup: Setup) -> Values:
+    import torch
+
+    from validation.diffusion import Levels, euler_maruyama
+    from validation.exact_scores import GaussianMixture
+    from validation.networks import ResidualMLP
+    from validation.score_measures import denoising_loss, score_error, time_integrated_kl
+    from validation.training import Plan, milestones, train
+
+    s, device = task.settings, setup.device
+    seed = setup.torch_seed("mlp", task.key)
+    levels = Levels.of(rs.NoiseSchedule.at_times(_times()), dtype=torch.float32, device=device)
+    double = Levels.of(rs.NoiseSchedule.at_times(_times()), device=device)
+    law = GaussianMixture.symmetric(np.ones(_DIMENSION)).to(dtype=torch.float64, device=device)
+    exact = law.denoiser(double)
+    generator = torch.Generator(device=device)
+    data = law.sample(s["n"], generator.manual_seed(seed))[0]
+    fresh = law.sample(_FRESH, generator.manual_seed(seed + 1))[0]
+    k = int(np.argmin(np.abs(_times() - _MEASURED_TIME))) + 1
+    clock = 1000.0 / _LEVELS
+    network = ResidualMLP(_DIMENSION, s["width"], clock=clock, seed=seed).to(device)
+
+    def kl(net: Any, step: int) -> tuple[float, float]:
+        start = torch.randn(
+            (_GENERATED, _DIMENSION), generator=generator.manual_seed(step), device=device
+        )
+        drawn = euler_maruyama(net, levels, start, generator)
+        found = time_integrated_kl(
+            lambda x, level: net(x.float(), level).double(), law, drawn.double(), double, generator
+        )
+        return found.value / _DIMENSION, found.error / _DIMENSION
+
+    def measure(net: Any, step: int) -> dict[str, float]:
+        generator.manual_seed(seed + 2)
+        own = denoising_loss(net, data.float(), levels, k, generator, noises=_FRESH // s["n"])
+        new = denoising_loss(net, fresh.float(), levels, k, generator)
+        off = score_error(
+            lambda x, level: net(x.float(), level).double(), exact, fresh, double, k, generator
+        )
+        found = {"train": own.value, "test": new.value, "score": off.value}
+        if step not in sampled:
+            return found
+        value, error = kl(net, step)
+        return {**found, "kl": value, "kl error": error}
+
+    steps = s["steps"]
+    stops = milestones(steps, 24, first=4)
+    sampled = set(stops[-1 : -2 * _SAMPLED : -2])
+    plan = Plan(steps, 2e-3, "adam", batch=None, seed=seed)
+    checkpoint = setup.checkpoint("mlp-mixture", task)
+    records = train(network, data.float(), levels, plan, measure, stops, checkpoint=checkpoint)
+    checkpoint.unlink()
+    return {
+        "step": [r["step"] for r in records],
+        **{name: packed([r[name] for r in records], 6) for name in ("train", "test", "score")},
+        "kl": packed([[r["step"], r["kl"], r["kl error"]] for r in records if "kl" in r], 6),
+    }
+
+
+def _first(steps: Any, values: Any, level: float) -> float:
+    above = values >= level
+    if not above.any() or above[0]:
+        return math.nan
+    i = int(np.argmax(above))
+    share = (level - values[i - 1]) / (values[i] - values[i - 1])
+    return float(np.exp(np.interp(share, [0.0, 1.0], np.log([max(steps[i - 1], 1), steps[i]]))))
+
+
+def _judge_mlp(outcomes: Sequence[Outcome]) -> list[Check]:
+    trained = outcomes[0].task.settings["steps"] >= 1000
+    sizes = sorted({o.task.settings["n"] for o in outcomes})
+    mem, gen, best = [], [], []
+    checks = []
+    for n in sizes:
+        group = [o.values for o in outcomes if o.task.settings["n"] == n]
+        gaps = [unpacked(v["test"]) - unpacked(v["train"]) for v in group]
+        scores = [unpacked(v["score"]) for v in group]
+        times = [_first(np.array(v["step"]), g, _GAP) for v, g in zip(group, gaps, strict=True)]
+        mem.append(float(np.mean(times)))
+        steps = np.array(group[0]["step"])
+        gen.append(float(np.mean([steps[np.argmin(score)] for score in scores])))
+        best.append(float(np.mean([s.min() for s in scores])))
+        kl = np.array([unpacked(v["kl"]) for v in group])
+        lowest = int(np.argmin(kl[:, :, 1].mean(axis=0)))
+        error = float(np.hypot(kl[:, lowest, 2], kl[:, -1, 2]).mean() / math.sqrt(len(group)))
+        rise = float((kl[:, -1, 1] - kl[:, lowest, 1]).mean())
+        checks.append(
+            measured(f"n = {n}: KL to the mixture per dimension, at its best",
+                     float(kl[:, lowest, 1].mean()), float(kl[:, lowest, 2].mean()),
+                     note=f"from the time-integrated score, at step {kl[0, lowest, 0]:g}")
+        )  # fmt: skip
+        if trained and n == sizes[0]:
+            checks.append(
+                within(f"n = {n}: rise of KL by training on after its best", rise, 4.0 * error,
+                       math.inf, error, "memorising a small data set spoils the sampled law")
+            )  # fmt: skip
+    if trained:
+        checks.append(
+            within(f"least score error at n = {sizes[-1]} over that at n = {sizes[0]}",
+                   best[-1] / best[0], 0.0, 1.0, note="more data, better score")
+        )  # fmt: skip
+    return checks + _mlp_exponents(sizes, mem, gen)
+
+
+def _mlp_exponents(sizes: list[int], mem: list[float], gen: list[float]) -> list[Check]:
+    checks = []
+    for name, values, target, note in (
+        ("tau_mem", mem, 1.0, f"L_gen = {_GAP:g} at t = {_MEASURED_TIME:g}; a network near its "
+         "capacity grows faster than n: reported, not judged"),
+        ("tau_gen", gen, 0.0, "step of the least score error, on a grid of milestones"),
+    ):  # fmt: skip
+        seen = np.isfinite(values)
+        if seen.sum() < 2:
+            checks.append(measured(f"exponent of {name} in n", math.nan, note="not reached"))
+            continue
+        x, y = np.array(sizes, dtype=float)[seen], np.array(values)[seen]
+        slope, error = power(x, y)
+        checks.append(
+            measured(f"exponent of {name} in n, {len(x)} sizes", slope, error, target, note)
+        )
+    return checks
+
+
+def _figures_mlp(outcomes: Sequence[Outcome]) -> list[Figure]:
+    def draw(figure: Any) -> None:
+        left, right = figure.subplots(1, 2)
+        shown = [o for o in outcomes if o.task.key.endswith("draw 0")]
+        for i, (task, values) in enumerate(shown):
+            step = np.array(values["step"])
+            left.plot(step, unpacked(values["train"]), ":", color=f"C{i}", lw=1)
+            left.plot(step, unpacked(values["test"]), color=f"C{i}", lw=1,
+                      label=f"n = {task.settings['n']}")  # fmt: skip
+            right.plot(step, unpacked(values["score"]), color=f"C{i}", lw=1)
+        left.set(xscale="log", xlabel="updates", title="losses (train dotted)", ylim=(0.4, 1.6))
+        right.set(xscale="log", yscale="log", xlabel="updates", title="score error")
+        left.legend(frameon=False)
+
+    return [Figure("Residual MLP on two Gaussians, d = 8, at t = 0.1.", draw)]
+
+
+MLP = Experiment(
+    name="mlp-mixture",
+    claim="A residual MLP on two Gaussians generalises first and memorises later, the more data "
+    "the later",
+    source="arXiv 2505.17638, Sect. B and Figs. 9, 10 (there SGD, up to 4 million updates)",
+    theory="exact score of the mixture; exponents 1 (tau_mem) and 0 (tau_gen)",
+    statistic="losses and score error at t = 0.1, KL from the time-integrated score, Adam",
+    tolerance="KL rises again at the smallest n; score error falls with n; exponents not judged",
+    plan=_plan_mlp,
+    measure=_measure_mlp,
+    judge=_judge_mlp,
+    figures=_figures_mlp,
+    needs=("torch",),
+)
+
+# --- one random-feature score a diffusion time ---------------------------------------------------
+
+_SCORE_SIZES: dict[str, dict[str, Any]] = {
+    "smoke": {"d": 24, "levels": 40, "draws": 1},
+    "cpu": {"d": 60, "levels": 40, "draws": 2},
+    "gpu": {"d": 200, "levels": 60, "draws": 4},
+}
+_RATIO_P, _RATIO_N, _TAU = 4, 12, 1e3
+_TAUS = np.geomspace(0.05, 100.0, 34)
+_NEAR = 2.5
+_LEARNING_TIMES = (0.05, 0.2, 0.8)
+_LEARNING_DRAWS = 6
+_DIRECTION = "direction of the means, draw"
+
+
+def _plan_scores(scale: str) -> list[Task]:
+    sizes = _SCORE_SIZES[scale]
+    d = sizes["d"]
+    work = sizes["levels"] * (0.1 + 4.0 * (d * _RATIO_P / 240) ** 3)
+    tasks = [
+        Task(
+            f"{name}, draw {i}",
+            {"size": size, "d": d, "levels": sizes["levels"], "activation": "erf"},
+            work,
+        )
+        for name, size in (("|m| = O(1)", _NEAR), ("|m| = sqrt(d)", math.sqrt(d)))
+        for i in range(sizes["draws"])
+    ]
+    tasks += [
+        Task(f"{_DIRECTION} {i}", {"size": _NEAR, "d": d}, 3.0 * (d / 60) ** 3)
+        for i in range(_LEARNING_DRAWS)
+    ]
+    return tasks
+
+
+def _measure_scores(task: Task, setup: Setup) -> Values:
+    from validation.time_integrated import (
+        direction_learned,
+        generate,
+        modes,
+        scores_by_time,
+        two_means,
+    )
+
+    s, d = task.settings, task.settings["d"]
+    rng = setup.rng("scores", task.key)
+    mean = np.full(d, s["size"] / math.sqrt(d))
+    data = two_means(mean, _RATIO_N * d, rng)
+    if task.key.startswith(_DIRECTION):
+        scores = scores_by_time(data, _RATIO_P * d, _LEARNING_TIMES, rng, "erf")
+        share = direction_learned(scores, mean, _TAUS, two_means(mean, 4000, rng), rng)
+        return {"share": packed(share, 6)}
+    times = np.geomspace(0.02, 4.0, s["levels"])
+    scores = scores_by_time(data, _RATIO_P * d, times, rng, s["activation"])
+    found = modes(generate(scores, _TAU, 4000, rng), mean)
+    return {key: packed(value) for key, value in found._asdict().items()}
+
+
+def _judge_scores(outcomes: Sequence[Outcome]) -> list[Check]:
+    from scipy.special import erf
+
+    checks = []
+    gaussian = float(erf(0.5 / math.sqrt(2.0)))
+    for task, values in outcomes:
+        if task.key.startswith(_DIRECTION):
+            continue
+        label, d = task.key, task.settings["d"]
+        error, count = values["central_error"], 4000
+        central, size = values["central"], task.settings["size"]
+        if size == _NEAR:
+            checks.append(
+                compared(f"{label}: share near the middle is that of one Gaussian", gaussian,
+                         central, error, margin=2.0 / d,
+                         note=f"the mixture itself has {_central(size):.3f}; margin 2/d")
+            )  # fmt: skip
+            checks.append(
+                compared(f"{label}: variance along m is that of the data, 1 + |m|^2",
+                         values["exact_variance"], values["variance"], values["variance_error"],
+                         margin=0.25 * values["exact_variance"],
+                         note="margin 25 %: sampled covariance, n/d = 12, and 40 coarse steps")
+            )  # fmt: skip
+        else:
+            checks.append(
+                within(f"{label}: share near the middle is below that of one Gaussian", central,
+                       0.0, gaussian - 5.0 * math.sqrt(gaussian / count), error,
+                       f"two modes; the mixture itself has {_central(size):.3f}")
+            )  # fmt: skip
+    return checks + _judge_direction(outcomes)
+
+
+def _central(size: float) -> float:
+    """Share of the mixture within half a standard deviation of its middle."""
+    from scipy.stats import norm
+
+    half = 0.5 * math.sqrt(1.0 + size**2)
+    return float(norm.cdf(half - size) - norm.cdf(-half - size))
+
+
+def _learned_in_theory(size: float, t: float, tau: Any) -> Any:
+    r"""Share of the score along a spike l that is learned.
+
+    The row of A along the spike is -Delta^(-1/2) V^T f_tau(U) with V = b W/sqrt(d), and
+    E[u phi] = a (e^{-2t} l + Delta) W e/sqrt(d), so that with the measure mu of the direction
+
+        -E[u s_u] = a^2 (e^{-2t} l + Delta) int mu f_tau,   1 - L(tau) = Delta a^2 int mu f_{2 tau},
+
+    L the training loss along the spike: the share follows from L at half the time.
+    """
+    spike = 1.0 + size**2
+    model = rs.RandomFeatureModel(_RATIO_P, _RATIO_N, t, "erf")
+    train = np.ravel(model.learning_curves(np.asarray(tau) / 2.0, directions=[spike]).train)
+    return (math.exp(-2.0 * t) * spike / model.delta + 1.0) * (1.0 - train)
+
+
+def _directions(outcomes: Sequence[Outcome]) -> tuple[Task, Any]:
+    found = [o for o in outcomes if o.task.key.startswith(_DIRECTION)]
+    return found[0].task, np.array([o.values["share"] for o in found])
+
+
+def _judge_direction(outcomes: Sequence[Outcome]) -> list[Check]:
+    task, share = _directions(outcomes)
+    size, d = task.settings["size"], task.settings["d"]
+    checks = []
+    for j, t in enumerate(_LEARNING_TIMES):
+        theory = _learned_in_theory(size, t, _TAUS)
+        for i in range(6, len(_TAUS), 9):
+            checks.append(
+                averaged(f"t = {t:g}: share of the score along m learned by tau = {_TAUS[i]:.3g}",
+                         float(theory[i]), share[:, j, i], margin=5.0 / d,
+                         note="fresh samples; margin 5/d")
+            )  # fmt: skip
+        half = [_first(_TAUS, row, 0.5) for row in share[:, j]]
+        error = float(np.std(half, ddof=1) / math.sqrt(len(half)))
+        checks.append(
+            measured(f"t = {t:g}: tau at which half of the score along m is learned",
+                     float(np.mean(half)), error, _first(_TAUS, theory, 0.5))
+        )  # fmt: skip
+    return checks
+
+
+def _figures_scores(outcomes: Sequence[Outcome]) -> list[Figure]:
+    task, share = _directions(outcomes)
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        for j, t in enumerate(_LEARNING_TIMES):
+            mean = share[:, j].mean(axis=0)
+            error = share[:, j].std(axis=0, ddof=1) / math.sqrt(len(share))
+            axes.errorbar(_TAUS, mean, error, fmt=".", ms=4, color=f"C{j}", label=f"t = {t:g}")
+            theory = _learned_in_theory(task.settings["size"], t, _TAUS)
+            axes.plot(_TAUS, theory, color=f"C{j}", lw=1)
+        axes.set(xscale="log", xlabel="tau", ylabel="share of the score along m")
+        axes.legend(frameon=False)
+
+    return [
+        Figure(
+            "When the direction of the means is learned: networks (points) and theory (lines).",
+            draw,
+        )
+    ]
+
+
+SCORES = Experiment(
+    name="one-score-a-time",
+    claim="One random-feature score a diffusion time gives one Gaussian for |m| = O(1), two modes "
+    "for |m| = O(sqrt(d))",
+    source="question in slides on arXiv 2505.17638; Gaussian equivalence",
+    theory="a linear score generates a Gaussian; learning_curves(directions) along the spike",
+    statistic="share of samples near the middle along m, variance; tau at half of the score",
+    tolerance="2/d on the middle, 25 % on the variance, 5/d on what is learned; five errors",
+    plan=_plan_scores,
+    measure=_measure_scores,
+    judge=_judge_scores,
+    figures=_figures_scores,
+    needs=("torch",),
+)
+EXPERIMENTS = (MLP, SCORES)
