@@ -1,4 +1,4 @@
-"""Command line: ``python -m validation certify | law | simulate | linear | curves | digits``."""
+"""Command line of the validation programs: ``python -m validation COMMAND --help``."""
 
 from __future__ import annotations
 
@@ -67,6 +67,9 @@ def _parser() -> argparse.ArgumentParser:
         "--scale", choices=("smoke", "cpu"), default="smoke", help="under 40 s, or 15 minutes"
     )
     digits = commands.add_parser("digits", help="learning curves on handwritten digits, measured")
+    scaling = commands.add_parser("scaling", help="exponents of least score error and times")
+    scaling.add_argument("--plot", type=_file, help="picture of the least score error")
+    scaling.add_argument("--output", type=_file, help="results as JSON")
     for command in (certify, law, simulate, linear, curves, digits):
         command.add_argument("--seed", type=_count(0), default=0)
         command.add_argument(
@@ -129,6 +132,10 @@ def _run(arguments: argparse.Namespace) -> int:
         from validation.digits import run_digits
 
         return run_digits(arguments.seed, arguments.output)
+    if arguments.command == "scaling":
+        from validation.scaling import run_scaling
+
+        return run_scaling(arguments.output, arguments.plot)
     from validation.simulate import simulate
 
     return simulate(arguments.scale, arguments.seed, arguments.output)
