@@ -254,7 +254,7 @@ def test_pictures_are_drawn(tmp_path, samples, capsys):
         ("b.svg", ["--spike", "5", "--direction", "5", "--direction", "1"]),
         ("c.png", ["--tau", "10"]),
         ("d.png", ["--tau", "0"]),
-        ("e.png", ["--step", "7", "--tau", "0.1"]),
+        ("e.png", ["--step", "5", "--tau", "0.1"]),
     ):
         assert main(["curves", *SMALL, *arguments, "--plot", str(tmp_path / name)]) == 0
         assert (tmp_path / name).stat().st_size > 10_000
