@@ -105,7 +105,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], Mapping[str, Cal
         report["collapse"] = collapse_report(beside)
 
     def draw(path: Path) -> None:
-        _draw(path, training, _dense(times), arguments.direction)
+        _draw(path, training, _dense(training, times), arguments.direction)
 
     def draw_collapse(path: Path) -> None:
         from matplotlib.figure import Figure
@@ -222,11 +222,11 @@ def _beside(
     }
 
 
-def _dense(times: FloatArray) -> FloatArray:
+def _dense(training: Training, times: FloatArray) -> FloatArray:
     """The range of the times with enough points for a smooth line."""
     inside = times[(times > 0.0) & np.isfinite(times)]
     if inside.size == 0:
-        inside = np.ones(1)
+        return automatic_times(training)
     ends = (inside[0], inside[-1]) if inside.size > 1 else (inside[0] / 10.0, inside[0] * 10.0)
     return np.union1d(np.geomspace(*ends, _PICTURE_POINTS), inside)
 

@@ -40,9 +40,9 @@ _MOST_BULKS = 12  # more bulks than these are shown as runs of one name; JSON ha
 def automatic_times(training: Training) -> FloatArray:
     r"""Times over which the losses change: a decade before the first mode to one past the last.
 
-    The mode λ has the time :math:`\psi_p/(\Delta_t(\lambda+\mathrm{ridge}))`, divided by
-    1/(1 − momentum).  Where the slowest modes carry nothing that could be seen (lower edges may lie
-    18 decades below the upper one), the range ends a decade after the losses have.
+    The mode λ has the time :math:`\psi_p/(\Delta_t(\lambda+\mathrm{ridge}))`, times 1 − momentum.
+    Where the slowest modes carry nothing that could be seen (a bulk may reach down to 0), the range
+    ends a decade after the losses have.
 
     Returns
     -------
@@ -51,7 +51,8 @@ def automatic_times(training: Training) -> FloatArray:
     """
     fastest, slowest = _extreme_times(training)
     first = math.floor(2.0 * math.log10(fastest) - 2.0) / 2.0
-    last = min(math.ceil(2.0 * math.log10(slowest) + 2.0) / 2.0, first + _DECADES)
+    longest = min(math.log10(slowest), first + _DECADES)
+    last = math.ceil(2.0 * longest + 2.0) / 2.0
     probe = np.logspace(first, last, math.ceil(8.0 * (last - first)) + 1)
     curves, end = training.learning_curves(probe), training.learning_curves(np.inf)
     moving = np.zeros(probe.shape, dtype=bool)
@@ -78,11 +79,12 @@ def _extreme_times(training: Training) -> tuple[float, float]:
     model = training.model
     law = model.spectrum()
     found = np.concatenate([np.asarray(law.support).ravel(), np.asarray(law.outliers)])
-    found = found[found > 0.0] + training.ridge
+    found = found[np.isfinite(found)] + training.ridge
     if not found.size:
-        found = np.array([max(model.floor, 1.0) + training.ridge])
-    times = (1.0 - training.momentum) * model.psi_p / (model.delta * found)
-    return float(times.min()), float(times.max())
+        found = np.ones(1)
+    scale = (1.0 - training.momentum) * model.psi_p / model.delta
+    lowest = float(found.min())
+    return scale / float(found.max()), scale / lowest if lowest > 0.0 else math.inf
 
 
 def curve_report(

@@ -213,6 +213,10 @@ class Training:
             levels = _checks.real_array("directions", directions, 0.0)
             if levels.ndim != 1:
                 raise ValueError(f"directions must be a vector, got shape {levels.shape}")
+            known = np.append(self.model.population.eigenvalues, self.model.population.spikes)
+            alone = np.setdiff1d(levels, known)
+            if alone.size and not self.model.conditional:
+                return self._with_spikes(alone).learning_curves(tau, levels)
             found = [self._direction(level) for level in levels]
             rows = [self._curves.losses(flat, direction) for direction, _ in found]
             precision = [value for _, value in found]
@@ -233,6 +237,14 @@ class Training:
                 stacklevel=caller_level(),
             )
         return curves
+
+    def _with_spikes(self, eigenvalues: FloatArray) -> Training:
+        """The same training where single directions have these variances: no law changes."""
+        population = self.model.population
+        spikes = np.append(population.spikes, eigenvalues)
+        return replace(
+            self, model=replace(self.model, population=replace(population, spikes=spikes))
+        )
 
     def _assembled(
         self,

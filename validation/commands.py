@@ -230,6 +230,17 @@ def _digits(arguments: argparse.Namespace) -> int:
     return run_digits(arguments.seed, arguments.output)
 
 
+def _declare_scaling(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--plot", type=_file, help="picture of the least score error")
+    parser.add_argument("--output", type=_file, help="results as JSON")
+
+
+def _scaling(arguments: argparse.Namespace) -> int:
+    from validation.scaling import run_scaling
+
+    return run_scaling(arguments.output, arguments.plot)
+
+
 def _kept_in_results(arguments: argparse.Namespace) -> str:
     return f"run again to resume from {arguments.results}"
 
@@ -247,5 +258,6 @@ COMMANDS = (
     Command("simulate", "theory against sampled matrices", _declare_simulate, _simulate),
     Command("linear", "affine denoisers against sampled data sets", _declare_linear, _linear),
     Command("curves", "learning curves against networks of finite size", _declare_curves, _curves),
+    Command("scaling", "exponents of least score error and times", _declare_scaling, _scaling),
     Command("digits", "learning curves on handwritten digits, measured", _seed_and_output, _digits),
 )  # fmt: skip

@@ -10,7 +10,8 @@ The network :math:`A\phi/\sqrt p` with fixed features :math:`\phi` is trained fr
 
 E the average over the samples and their noise. Any linear first-order method leaves
 :math:`\sqrt\Delta A/\sqrt p=-V^\top f(U)` with a filter f; for the flow
-:math:`\dot A=-d^2\nabla L` it is :math:`f_\tau(\lambda)=(1-e^{-2\Delta\lambda\tau/\psi_p})/\lambda`.
+:math:`\dot A=-d^2\nabla L` it is
+:math:`f_\tau(\lambda)=(1-e^{-2\Delta\lambda\tau/\psi_p})/\lambda`.
 With the matrices :math:`\tilde U,\tilde V` of fresh data the losses are
 
 .. math::

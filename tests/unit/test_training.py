@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.integrate import simpson
 
 import rmtspec as rs
+from rmtspec import learning_curves
 
 TWO = rs.PopulationSpectrum([0.5, 1.5])
 MODEL = rs.RandomFeatureModel(8.0, 4.0, 0.1, "erf", TWO)
@@ -214,6 +216,25 @@ def test_kl_bound_adds_up_over_times_and_ends_at_perfect_scores() -> None:
     np.testing.assert_allclose(whole.integral, sum(p.integral for p in parts), rtol=2e-6)
     left = np.exp(-6.0) * np.array([-0.5, 0.5])
     assert whole.start == pytest.approx(0.25 * np.sum(left - np.log1p(left)), rel=1e-12)
+
+
+def test_kl_bound_is_the_integral_of_the_score_error_over_t() -> None:
+    t = np.geomspace(0.02, 2.0, 41)
+    errors = [float(replace(MODEL, t=at).learning_curves(30.0).score_error) for at in t]
+    whole = MODEL.training().kl_bound(30.0, t_min=0.02, t_max=2.0)
+    # Simpson's rule in log t on 41 points: its error is far below that of any other weight.
+    assert float(whole.integral) == pytest.approx(simpson(t * errors, x=np.log(t)), rel=1e-4)
+    assert float(whole.bound) == float(whole.integral) + whole.start
+
+
+def test_error_tells_of_a_contour_that_is_too_coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    tau = np.geomspace(0.1, 1e6, 15)
+    exact = MODEL.learning_curves(tau)
+    monkeypatch.setattr(learning_curves, "_DIGITS", 3.0)
+    rough = replace(MODEL).learning_curves(tau)
+    assert np.all(np.abs(rough.test - exact.test) <= rough.error)
+    assert np.all(np.abs(rough.train - exact.train) <= rough.error)
+    assert 1e-6 < rough.error.max() < 1e-1
 
 
 @pytest.mark.parametrize(
