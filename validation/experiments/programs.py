@@ -234,6 +234,51 @@ def _judge_digits(outcomes: Sequence[Outcome]) -> list[Check]:
     ]  # fmt: skip
 
 
+def _plan_scaling(scale: str) -> list[Task]:
+    return [] if scale == "smoke" else [Task("exponents", {}, 20.0)]
+
+
+def _scaling(task: Task, setup: Setup) -> Values:
+    from validation.scaling import run_scaling
+
+    output = setup.folder / "scaling.json"
+    with contextlib.redirect_stdout(io.StringIO()):
+        run_scaling(output, None)
+    found = read_json(output, {"program": "scaling"})
+    assert found is not None
+    return found
+
+
+def _judge_scaling(outcomes: Sequence[Outcome]) -> list[Check]:
+    values = outcomes[0].values
+    checks = [
+        measured(f"exponent of the least score error, psi_n {span}", exponent,
+                 theory=values["published exponent"],
+                 note="theory's own curve at the setting of Fig. 13; printed: one fitted power")
+        for span, exponent in values["exponents of it"].items()
+    ]  # fmt: skip
+    for times in values["training times"]:
+        at = f"psi_p {times['psi_p']:g}, t = {times['t']:g}"
+        checks += [
+            measured(f"{at}: exponent of {name} in n", exponent,
+                     theory=0.0 if name.startswith("tau_gen") else 1.0,
+                     note="theory at finite ratios against the asymptotic claim")
+            for name, exponent in times["exponents"].items()
+        ]  # fmt: skip
+    plateau = values["plateau"]
+    for name, target in (
+        ("exponent of 1 - train in delta", 1.0),
+        ("exponent of 1 - test in delta", 1.0),
+        ("exponent of it in psi_n", -0.5),
+    ):
+        label = name.replace(" it ", " the generalisation loss ")
+        checks.append(
+            measured(f"plateau 1 << tau << psi_n: {label}", plateau[name], theory=target,
+                     note="Proposition C.2; the loss gap is an upper bound there")
+        )  # fmt: skip
+    return checks
+
+
 def _lines(output: Any, program: str, scale: str, setup: Setup) -> list[dict[str, Any]]:
     arguments = {"program": program, "scale": scale, "seed": setup.seed}
     if program == "simulate" and setup.device != "cpu":
@@ -311,4 +356,15 @@ DIGITS = Experiment(
     judge=_judge_digits,
     needs=("tqdm", "sklearn"),
 )
-EXPERIMENTS = (CERTIFY, LAW, SIMULATE, LINEAR, CURVES, DIGITS)
+SCALING = Experiment(
+    name="scaling",
+    claim="Exponents of theory's own curves at finite ratios, beside those that are published",
+    source="arXiv 2505.17638, Fig. 13, Sect. 3.2 and Proposition C.2",
+    theory="the published exponents",
+    statistic="exponents of learning_curves and their windows",
+    tolerance="none: theory against asymptotic claims, measured",
+    plan=_plan_scaling,
+    measure=_scaling,
+    judge=_judge_scaling,
+)
+EXPERIMENTS = (CERTIFY, LAW, SIMULATE, LINEAR, CURVES, SCALING, DIGITS)
