@@ -1,8 +1,8 @@
-"""Programs that set the theory of rmtspec against high precision and against sampled matrices.
+"""Theory of rmtspec against high precision, sampled matrices and trained networks.
 
-They run from a checkout as ``python -m validation certify | law | simulate``; each prints a table
-and exits with status 1 when a figure is worse than promised. Nothing here is installed with the
-package.
+``python -m validation`` runs from a checkout: single programs that print a table and exit with
+status 1 when a figure is worse than promised, and experiments (``run``, ``list``, ``report``) with
+resumable records and one page for all of them. Nothing here is installed with the package.
 """
 
 import os
