@@ -252,7 +252,7 @@ def _picture(figure: Figure) -> str:
     from matplotlib.figure import Figure as Canvas
 
     # Equal results give equal pages: no clock, and names from a fixed salt.
-    with mpl.rc_context({"svg.hashsalt": "rmtspec", "svg.fonttype": "path", "font.size": 9}):
+    with mpl.rc_context({"svg.hashsalt": "rmtspec", "svg.fonttype": "none", "font.size": 9}):
         canvas = Canvas(figsize=(5.4, 3.6), layout="constrained")
         figure.draw(canvas)
         stream = io.BytesIO()

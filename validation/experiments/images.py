@@ -30,7 +30,7 @@ from validation.machine import RequestError
 _SIZES: dict[str, dict[str, Any]] = {
     "smoke": {"n": (16, 32), "channels": 8, "steps": 12, "side": 8, "generated": 32,
               "samplings": 2},
-    "cpu": {"n": (16, 32, 64), "channels": 16, "steps": 2400, "side": 8, "generated": 256,
+    "cpu": {"n": (8, 16, 32), "channels": 8, "steps": 1600, "side": 8, "generated": 256,
             "samplings": 8},
     "gpu": {
         "n": (128, 256, 512, 1024, 2048, 4096), "channels": 32, "steps": 100_000, "side": 16,
@@ -42,7 +42,7 @@ _MEASURED_TIME = 0.1
 _TEST = 256
 _EXPONENT = 2.0
 _STOPS = 14
-_MEMORISED = 0.5  # of the samples: this is where tau_mem is read off
+_MEMORISED = 0.2  # of the samples: this is where tau_mem is read off
 
 
 def _plan_of(source: str) -> Any:
@@ -53,7 +53,7 @@ def _plan_of(source: str) -> Any:
             # There are 1797 digits, 8 x 8; some of them are kept for the test loss.
             sizes["side"] = 8
             counts = [n for n in counts if n <= 1024]
-        work = sizes["steps"] * 0.03 * (0.05 if scale == "gpu" else 1.0)
+        work = sizes["steps"] * 0.06 * (0.05 if scale == "gpu" else 1.0)
         return [Task(f"n {n}", {"source": source, "n": n, **sizes}, work) for n in counts]
 
     return plan

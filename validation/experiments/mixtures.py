@@ -118,7 +118,8 @@ def _first(steps: Any, values: Any, level: float) -> float:
         return math.nan
     i = int(np.argmax(above))
     share = (level - values[i - 1]) / (values[i] - values[i - 1])
-    return float(np.exp(np.interp(share, [0.0, 1.0], np.log([max(steps[i - 1], 1), steps[i]]))))
+    before = steps[i - 1] if steps[i - 1] > 0.0 else 0.5 * steps[i]
+    return float(before * (steps[i] / before) ** share)
 
 
 def _judge_mlp(outcomes: Sequence[Outcome]) -> list[Check]:
@@ -305,8 +306,8 @@ def _central(size: float) -> float:
     return float(norm.cdf(half - size) - norm.cdf(-half - size))
 
 
-def _learned_in_theory(size: float, t: float, tau: Any) -> Any:
-    r"""Share of the score along a spike l that is learned.
+def _learned_in_theory(settings: Values, t: float, tau: Any) -> Any:
+    r"""Share of the score along a spike l that is learned, one of d population eigenvalues.
 
     The row of A along the spike is -Delta^(-1/2) V^T f_tau(U) with V = b W/sqrt(d), and
     E[u phi] = a (e^{-2t} l + Delta) W e/sqrt(d), so that with the measure mu of the direction
@@ -315,8 +316,9 @@ def _learned_in_theory(size: float, t: float, tau: Any) -> Any:
 
     L the training loss along the spike: the share follows from L at half the time.
     """
-    spike = 1.0 + size**2
-    model = rs.RandomFeatureModel(_RATIO_P, _RATIO_N, t, "erf")
+    spike, d = 1.0 + settings["size"] ** 2, settings["d"]
+    population = rs.PopulationSpectrum([1.0, spike], [d - 1.0, 1.0])
+    model = rs.RandomFeatureModel(_RATIO_P, _RATIO_N, t, "erf", population)
     train = np.ravel(model.learning_curves(np.asarray(tau) / 2.0, directions=[spike]).train)
     return (math.exp(-2.0 * t) * spike / model.delta + 1.0) * (1.0 - train)
 
@@ -328,10 +330,10 @@ def _directions(outcomes: Sequence[Outcome]) -> tuple[Task, Any]:
 
 def _judge_direction(outcomes: Sequence[Outcome]) -> list[Check]:
     task, share = _directions(outcomes)
-    size, d = task.settings["size"], task.settings["d"]
+    d = task.settings["d"]
     checks = []
     for j, t in enumerate(_LEARNING_TIMES):
-        theory = _learned_in_theory(size, t, _TAUS)
+        theory = _learned_in_theory(task.settings, t, _TAUS)
         for i in range(6, len(_TAUS), 9):
             checks.append(
                 averaged(f"t = {t:g}: share of the score along m learned by tau = {_TAUS[i]:.3g}",
@@ -356,7 +358,7 @@ def _figures_scores(outcomes: Sequence[Outcome]) -> list[Figure]:
             mean = share[:, j].mean(axis=0)
             error = share[:, j].std(axis=0, ddof=1) / math.sqrt(len(share))
             axes.errorbar(_TAUS, mean, error, fmt=".", ms=4, color=f"C{j}", label=f"t = {t:g}")
-            theory = _learned_in_theory(task.settings["size"], t, _TAUS)
+            theory = _learned_in_theory(task.settings, t, _TAUS)
             axes.plot(_TAUS, theory, color=f"C{j}", lw=1)
         axes.set(xscale="log", xlabel="tau", ylabel="share of the score along m")
         axes.legend(frameon=False)
