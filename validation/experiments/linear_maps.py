@@ -147,7 +147,7 @@ def _plan_network(scale: str) -> list[Task]:
         Task(
             f"digits, N = {n}",
             {"n": n, "width": sizes["width"], "steps": sizes["steps"]},
-            sizes["steps"] * 2 * 5e-3,
+            sizes["steps"] * 1.5e-2,
         )
         for n in sizes["sizes"]
     ]

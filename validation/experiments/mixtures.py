@@ -227,7 +227,7 @@ _DIRECTION = "direction of the means, draw"
 def _plan_scores(scale: str) -> list[Task]:
     sizes = _SCORE_SIZES[scale]
     d = sizes["d"]
-    work = sizes["levels"] * (0.1 + 4.0 * (d * _RATIO_P / 240) ** 3)
+    work = sizes["levels"] * (0.05 + 0.15 * (d * _RATIO_P / 240) ** 3)
     tasks = [
         Task(
             f"{name}, draw {i}",
