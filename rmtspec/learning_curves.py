@@ -195,7 +195,6 @@ class _Grid:
         self.gram = model.ensemble
         solved = self.gram.equations.solve(self.x - curves.base)
         self.points = Points(solved.k, solved.y)
-        self.status = solved.status
         self.ulp = 16.0 * _EPS + 4.0 * float(solved.error.max())
         mirrored = self.points.conjugate()
         self.pairs = [
