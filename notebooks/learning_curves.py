@@ -282,7 +282,7 @@ print(f"stability limit {flow.stability_limit:.3f}")
 # `from_data` with held-out rows gives the curves of one very data set: here 512 of the 8 x 8
 # digits, with the rest held out. As many fresh samples of the same covariance give the same curve;
 # four times as many are hardly overfitted. Against true tanh features digits follow these lines
-# within 1 to 5 % up to the best stopping time; the overfitted end is overestimated by 10 to 40 %,
+# within 1 to 7 % up to the best stopping time; the overfitted end is overestimated by 10 to 40 %,
 # because the images fill few dimensions and are not Gaussian.
 
 # %%

@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], Mapping[str, Cal
     training = _training(model, arguments)
     given = arguments.tau
     times = automatic_times(training) if given is None else in_whole_steps(training, given)
-    report = curve_report(training, times, arguments.direction, data)
+    report = curve_report(model, training, times, arguments.direction, data)
     report["collapse"] = []
     beside: dict[float, LearningCurves] = {}
     if arguments.collapse is not None:

@@ -14,6 +14,7 @@ from ._report import _head, columns, report, rounded
 
 if TYPE_CHECKING:
     from .learning_curves import LearningCurves
+    from .random_feature_model import RandomFeatureModel
     from .training import Training
 
 FloatArray = NDArray[np.float64]
@@ -88,6 +89,7 @@ def _extreme_times(training: Training) -> tuple[float, float]:
 
 
 def curve_report(
+    model: RandomFeatureModel,
     training: Training,
     times: FloatArray,
     directions: Sequence[float],
@@ -100,7 +102,9 @@ def curve_report(
 
     Parameters
     ----------
+    model : RandomFeatureModel
     training : Training
+        Of this model.
     times : ndarray, shape (k,)
         Infinity has a place of its own, `end`, whether it is among them or not.
     directions : sequence of float
@@ -108,7 +112,7 @@ def curve_report(
     data : dict, optional
         What is said of the data set that the model stands on.
     """
-    shown = report(training.model, data)
+    shown = report(model, data)
     for bulk, share in zip(shown["bulks"], training.bulk_shares(), strict=True):
         bulk["train_decrease"] = float(share)
     times = times[times != np.inf]

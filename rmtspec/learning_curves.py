@@ -32,18 +32,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .activation import Coefficients
+from .ensembles.random_feature import RandomFeatureGram
 from .ensembles.two_point import Points, Response, Source
+from .families import Timescales
+from .held_out import HeldOut
+from .law import SpectralLaw
+from .population import PopulationSpectrum
 from .relaxation import Relaxation
 from .result import Status
 from .solve.contour import Contour, half_plane_contour, nodes_needed, slit_ratio
-
-if TYPE_CHECKING:
-    from .random_feature_model import RandomFeatureModel
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -56,6 +59,54 @@ MOST_NODES = 1500
 _WIDEST = 1e20  # ratio of the spectrum's ends beyond which the last time sets the lower end
 _TINY = 1e-30  # of the largest eigenvalue: stands for 0 where 0 itself is an atom or a hard edge
 _EPS = float(np.finfo(float).eps)
+
+
+class Model(Protocol):
+    """What training asks of a random-feature model at one diffusion time."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def psi_p(self) -> float:
+        """Features per dimension."""
+
+    @property
+    def t(self) -> float:
+        """Diffusion time."""
+
+    @property
+    def population(self) -> PopulationSpectrum:
+        """Spectrum of the data covariance."""
+
+    @property
+    def conditional(self) -> bool:
+        """Whether that is the covariance of the given data."""
+
+    @property
+    def held_out(self) -> HeldOut | None:
+        """What fresh data do along the directions of given data."""
+
+    @property
+    def coefficients(self) -> Coefficients:
+        """Scalars of the Gaussian equivalent."""
+
+    @property
+    def delta(self) -> float:
+        """Noise variance Δ_t."""
+
+    @property
+    def floor(self) -> float:
+        """s²."""
+
+    @property
+    def ensemble(self) -> RandomFeatureGram:
+        """The Gaussian equivalent of the feature matrix U."""
+
+    def spectrum(self) -> SpectralLaw:
+        """Limiting eigenvalue law of U."""
+
+    def timescales(self) -> Timescales:
+        """Times at which the families of eigenvalues relax."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +149,7 @@ class Setting(NamedTuple):
     precision: FloatArray
 
 
-def setting(model: RandomFeatureModel) -> Setting:
+def setting(model: Model) -> Setting:
     """Directions of the data and what fresh data do along each; NaN where that is not known."""
     levels, weights = model.population.eigenvalues, model.population.weights
     signal = np.exp(-2.0 * model.t)
@@ -144,7 +195,6 @@ class _Grid:
         self.gram = model.ensemble
         solved = self.gram.equations.solve(self.x - curves.base)
         self.points = Points(solved.k, solved.y)
-        self.status = solved.status
         self.ulp = 16.0 * _EPS + 4.0 * float(solved.error.max())
         mirrored = self.points.conjugate()
         self.pairs = [
@@ -224,12 +274,12 @@ class Curves:
 
     Parameters
     ----------
-    model : RandomFeatureModel
+    model : the random-feature model
     relaxation : the training rule
     ridge, initial : γ and σ_0
     """
 
-    model: RandomFeatureModel
+    model: Model
     relaxation: Relaxation
     ridge: float
     initial: float
@@ -299,7 +349,15 @@ class Curves:
         low, high = self.ends
         if low > high / _WIDEST:
             return self._unshifted
-        return self._grids(0.5 / (self.relaxation.rate * longest))
+        # Before the fastest mode has moved there is nothing to resolve.
+        return self._grids(0.5 / max(self.relaxation.rate * longest, 1.0 / high))
+
+    @property
+    def latest(self) -> float:
+        """A time so late that longer ones change nothing in double precision."""
+        low, high = self.ends
+        scale = low if low > high / _WIDEST else high  # a hard edge at 0 goes like τ^(-1/2)
+        return 1.0 / (_TINY * self.relaxation.rate * scale)
 
     @cached_property
     def _unshifted(self) -> tuple[_Grid, _Grid]:
@@ -322,7 +380,7 @@ class Curves:
         ended = np.isinf(tau)
         if self.model.coefficients.a == 0.0 and self.initial == 0.0:
             return result
-        finite = tau[~ended]
+        finite = np.minimum(tau[~ended], self.latest)
         if finite.size:
             coarse, fine = self.grids(float(finite.max()))
             for part in np.array_split(np.arange(finite.size), finite.size // _BATCH + 1):

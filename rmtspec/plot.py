@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from .families import Timescales
     from .law import SpectralLaw
-    from .random_feature_model import Timescales
 
 # Okabe and Ito (2008): distinguishable for colour-blind readers and in grey.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#F0E442")

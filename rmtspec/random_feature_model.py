@@ -3,18 +3,7 @@ r"""The random-feature score model at one diffusion time (arXiv 2505.17638).
 A network :math:`A\,\sigma(Wx/\sqrt d)/\sqrt p` with fixed Gaussian W learns the score of data
 noised for a time t.  Gradient flow relaxes in the eigenbasis of the feature matrix U: the mode of
 eigenvalue λ has the training time :math:`\tau=\psi_p/(\Delta_t\lambda)`, so bulks of U are
-stages of training.  The eigenvalues fall into up to four families, named after what they learn:
-
-========  ==============================================  =====================================
-family    mass (times psi_p, cut from the top at psi_p)    near
-========  ==============================================  =====================================
-fast      r̄ = min(psi_n, number of data directions / d)    of order psi_p: the population
-sample    psi_n − r̄                                        s² + v²(…): the single samples
-noise     1 − r̄                                            s² + b²(…): directions without data
-slow      r̄                                                s² + b²v²/(psi_n c² l): noise along data
-========  ==============================================  =====================================
-
-Sample and noise change places when b² > v²/psi_n.  The rest is the atom at s², which no loss sees.
+stages of training (`families`).
 """
 
 from __future__ import annotations
@@ -22,8 +11,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,6 +21,7 @@ from .activation import ActivationLike, Coefficients, gaussian_equivalence
 from .ensembles.conditional_feature import ConditionalFeatureGram
 from .ensembles.random_feature import RandomFeatureGram, Resolvent
 from .ensembles.weighted_gram import WeightedGram
+from .families import Family, Timescales, find_families, names_of_bulks
 from .held_out import HeldOut
 from .law import SpectralLaw
 from .learning_curves import LearningCurves
@@ -44,44 +33,6 @@ FloatArray = NDArray[np.float64]
 
 TRUSTED_PARTICIPATION = 50.0
 """Below this participation ratio the lowest eigenvalues of real features are smeared."""
-
-
-class Family(NamedTuple):
-    """A family of eigenvalues that belong together.
-
-    `mass` is exact; `lower` and `upper` are the ends of the eigenvalue range that holds this mass;
-    `merged` says that the lower end lies inside a bulk, where it is a quantile and not an edge.
-    """
-
-    name: str
-    mass: float
-    lower: float
-    upper: float
-    tau: float
-    merged: bool
-
-
-@dataclass(frozen=True)
-class Timescales:
-    r"""Training times :math:`\psi_p/(\Delta_t\lambda)` at the lower ends of the families.
-
-    Attributes
-    ----------
-    tau_gen : at the lower end of the fast family: by then the population is learned
-    tau_mem : at the lower end of the sample family: by then single samples are memorised
-    tau_slow : at the lower end of the slow family, where the training loss ends its decrease
-    merged : whether for any of the three a mass quantile stands in for an edge
-    families : the families present, from the top of the spectrum down
-
-    A time is NaN when its family is empty: no sample family for n <= (data directions), no slow
-    family for p <= n.
-    """
-
-    tau_gen: float
-    tau_mem: float
-    tau_slow: float
-    merged: bool
-    families: tuple[Family, ...]
 
 
 @dataclass(frozen=True)
@@ -322,65 +273,17 @@ class RandomFeatureModel:
     @cached_property
     def families(self) -> tuple[Family, ...]:
         """Families of eigenvalues with their exact masses, from the top of the spectrum down."""
-        at, psi_p, psi_n = self.coefficients, self.psi_p, self.psi_n
-        rank = min(psi_n, float(self.population.weights[self.population.eigenvalues > 0.0].sum()))
-        rank = rank if at.c > 0.0 or at.c < 0.0 else 0.0
-        if self.conditional:
-            rank = float(self.population.weights[self.population.eigenvalues > 0.0].sum())
-        has_v, has_b = at.v > 0.0, at.b != 0.0
+        at, samples = self.coefficients, self.psi_n
+        rank = float(self.population.weights[self.population.eigenvalues > 0.0].sum())
+        if not self.conditional:
+            rank = min(samples, rank)
         # Centring n <= d data leaves one direction of the samples empty: it holds no sample.
-        alone = self.conditional and (psi_n - rank) * (self.population.dimension or 1) < 1.5
-        middle = [
-            ("mean" if alone else "sample", (psi_n - rank) * has_v),
-            ("noise", (1.0 - rank) * has_b),
-        ]
-        if at.b**2 > at.v**2 / psi_n:
-            middle.reverse()
-        taken, found, upper = 0.0, [], np.inf
-        for name, share in [("fast", rank), *middle, ("slow", rank * (has_v and has_b))]:
-            mass = min(share, psi_p - taken)
-            if mass <= 1e-14 * (1.0 + psi_n):  # rounding of psi_n - rank
-                continue
-            taken += mass
-            lower, merged = self._end_above(taken / psi_p)
-            if np.isinf(upper):
-                upper = float(self._law.support[-1, 1])
-            rate = at.delta * lower
-            tau = psi_p / rate if rate > 0.0 else np.inf
-            found.append(Family(name, mass / psi_p, lower, upper, tau, merged))
-            upper = self._next_edge_below(lower) if not merged else lower
-        return tuple(found)
-
-    def _end_above(self, fraction: float) -> tuple[float, bool]:
-        """Lower end of the given top fraction of the spectrum, and whether it is inside a bulk."""
-        law = self._law
-        above = law.masses[::-1].cumsum()[::-1]
-        edge = np.abs(above - fraction) <= 1e-10 * fraction
-        if np.any(edge):
-            return float(law.support[edge, 0][0]), False
-        return float(law.quantile(max(1.0 - fraction, 0.0))), True
-
-    def _next_edge_below(self, x: float) -> float:
-        """Upper end of the bulk below a lower edge, or the edge itself for the lowest bulk."""
-        upper = self._law.support[:, 1]
-        below = upper[upper < x]
-        return float(below[-1]) if below.size else x
+        lone = self.conditional and (samples - rank) * (self.population.dimension or 1) < 1.5
+        return find_families(self._law, at, self.psi_p, samples, rank, lone)
 
     def bulk_names(self) -> tuple[str, ...]:
         """Names of the families that each bulk of the spectrum holds, in ascending order."""
-        above = np.append(self._law.masses[::-1].cumsum()[::-1], 0.0)
-        names, top = [], 0.0
-        spans = []
-        for family in self.families:
-            spans.append((family.name, top, top + family.mass))
-            top += family.mass
-        for high, low in pairwise(above):
-            margin = 1e-10 * high
-            inside = [
-                n for n, start, stop in spans if start < high - margin and stop > low + margin
-            ]
-            names.append(" + ".join(inside))
-        return tuple(names)
+        return names_of_bulks(self._law, self.families)
 
     def timescales(self) -> Timescales:
         r"""Training times at which the model generalises, memorises, and stops changing.

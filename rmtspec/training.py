@@ -8,7 +8,6 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,12 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from . import _checks
 from ._search import first_true, log_grid, smallest
 from .ensembles.two_point import Points
-from .learning_curves import MOST_NODES, Curves, Direction, LearningCurves, Losses
+from .learning_curves import MOST_NODES, Curves, Direction, LearningCurves, Losses, Model
 from .relaxation import GradientDescent, GradientFlow, HeavyBall, Relaxation
 from .result import ConvergenceWarning, caller_level
-
-if TYPE_CHECKING:
-    from .random_feature_model import RandomFeatureModel
 
 FloatArray = NDArray[np.float64]
 
@@ -94,7 +90,8 @@ class Training:
         Increment of τ of one step of gradient descent, (learning rate)/d²; 0 is gradient flow.
         Times are rounded to whole steps.
     momentum : float in [0, 1)
-        β of the heavy ball :math:`A_{k+1}=A_k-h\nabla L+\beta(A_k-A_{k-1})`; needs step > 0.
+        β of the heavy ball :math:`A_{k+1}=A_k-h\nabla L+\beta(A_k-A_{k-1})`; needs step > 0.  With
+        small steps it is gradient flow 1/(1 − β) times as fast; with others it overshoots.
     ridge : float >= 0
         γ, added to every eigenvalue of U: the penalty
         :math:`\frac{\Delta_t\gamma}{dp}|A|^2` on the loss.  Reported losses are without it.
@@ -115,7 +112,7 @@ class Training:
     subtract the mean of the activation there.
     """
 
-    model: RandomFeatureModel
+    model: Model
     step: float = 0.0
     momentum: float = 0.0
     ridge: float = 0.0
@@ -298,6 +295,8 @@ class Training:
     def _times(self) -> FloatArray:
         """Times that cover the whole of training, ascending."""
         low, high = self._curves.ends
+        if high == 0.0:  # no feature is seen: any time will do
+            low = high = 1.0
         rate = self.relaxation.rate * (1.0 - self.momentum)
         last = 40.0 / (rate * max(low, 1e-20 * high))
         return log_grid(max(1e-3 / (self.relaxation.rate * high), self.step), max(last, self.step))

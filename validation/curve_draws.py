@@ -76,17 +76,18 @@ def case(setting: CurveSetting, dimension: int, seed: int) -> Case:
     tau = SCALED_TIMES / model.delta
     if p.spike:
         # The losses of all directions have a share 1/d of the spike, below what is compared.
-        along = model.learning_curves(tau, directions=[p.spike])
-        return Case(setting, dimension, model, _predicted(along, model.delta, " along"))
+        curves = model.learning_curves(tau, directions=[p.spike])
+        return Case(setting, dimension, model, _predicted(curves, model.delta, along=True))
     curves = model.learning_curves(tau)
     return Case(setting, dimension, model, _predicted(curves, model.delta))
 
 
-def _predicted(curves: Any, delta: float, suffix: str = "") -> tuple[Prediction, ...]:
-    """Train and test curve, with the decrease and the score error as their scales.
+def _predicted(curves: Any, delta: float, *, along: bool = False) -> tuple[Prediction, ...]:
+    """Train and test curve with their scales: the decrease, and delta times the score error.
 
     Both vanish or stay small where the curves have nothing to be wrong about: at the start, and
-    where the score is learned.
+    where the score is learned. The decrease is added to the latter for a single direction, whose
+    score can be learned almost perfectly while its variance among n samples is not the one told.
     """
     if not curves.converged:
         raise ArithmeticError("the predicted curves did not converge")
@@ -95,9 +96,10 @@ def _predicted(curves: Any, delta: float, suffix: str = "") -> tuple[Prediction,
         np.reshape(curve, shape)[0] for curve in (curves.train, curves.test, curves.score_error)
     )
     decrease = np.abs(1.0 - train)
+    suffix = " along" if along else ""
     return (
         Prediction(f"train{suffix}", curves.tau, train, decrease),
-        Prediction(f"test{suffix}", curves.tau, test, delta * score),
+        Prediction(f"test{suffix}", curves.tau, test, delta * score + along * decrease),
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 import rmtspec as rs
@@ -60,6 +60,7 @@ def slope(x, y):
 
 @few
 @given(models())
+@example(rs.RandomFeatureModel(1.0, 1.0, 1.0, "linear"))  # the spectrum begins at 0
 def test_losses_begin_at_one_and_the_score_error_at_the_score_itself(model):
     curves = model.learning_curves([0.0])
     assert curves.train[0] == curves.test[0] == 1.0
@@ -559,3 +560,22 @@ def test_arrays_are_shaped_like_the_times_asked(shape):
         assert getattr(plain, name).shape == shape
         assert getattr(along, name).shape == (2, *shape)
     assert MODEL.learning_curves(tau, directions=[]).train.shape == (0, *shape)
+
+
+@pytest.mark.parametrize("tau", [1e-300, 1e-30, 1e30, 1e300])
+@pytest.mark.parametrize(
+    "model",
+    [
+        MODEL,
+        rs.RandomFeatureModel(1.0, 3.0, 0.1, "linear"),  # the spectrum begins at 0
+        rs.RandomFeatureModel(3.0, 2.0, 0.1, "tanh"),  # the spectrum begins at s²
+        rs.RandomFeatureModel(1e-9, 1e9, 0.1, "tanh"),
+    ],
+)
+def test_times_beyond_every_mode_give_the_ends_of_the_curves(model, tau):
+    found = model.learning_curves(tau)
+    end = model.learning_curves(0.0 if tau < 1.0 else np.inf)
+    # A hard edge at 0 leaves a power of time: τ^(-1/2) = 1e-15 at 1e30.
+    slack = float(found.error + end.error) + 1e-14
+    assert abs(float(found.train - end.train)) <= slack
+    assert abs(float(found.test - end.test)) <= slack

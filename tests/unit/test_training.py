@@ -50,6 +50,12 @@ def test_plentiful_data_and_few_features_need_no_early_stopping() -> None:
     assert best.tau == np.inf
 
 
+def test_features_that_see_no_input_are_never_worth_training() -> None:
+    blind = rs.RandomFeatureModel(2.0, 2.0, 0.1, "hermite0").training()
+    assert blind.best_stopping().train == blind.best_stopping().test == 1.0
+    assert np.isnan(blind.window().tau_mem_curve)
+
+
 def test_window_points_are_where_the_curves_cross_the_levels() -> None:
     training = MODEL.training()
     window, best = training.window(excess=0.2, fraction=0.3), training.best_stopping()

@@ -1,0 +1,130 @@
+r"""Families of eigenvalues of the random-feature matrix U, and the times at which they relax.
+
+They are up to four, named after what they learn:
+
+========  ==============================================  =====================================
+family    mass (times psi_p, cut from the top at psi_p)    near
+========  ==============================================  =====================================
+fast      r̄ = min(psi_n, number of data directions / d)    of order psi_p: the population
+sample    psi_n − r̄                                        s² + v²(…): the single samples
+noise     1 − r̄                                            s² + b²(…): directions without data
+slow      r̄                                                s² + b²v²/(psi_n c² l): noise along data
+========  ==============================================  =====================================
+
+Sample and noise change places when b² > v²/psi_n.  The rest is the atom at s², which no loss sees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from .activation import Coefficients
+from .law import SpectralLaw
+
+
+class Family(NamedTuple):
+    """A family of eigenvalues that belong together.
+
+    `mass` is exact; `lower` and `upper` are the ends of the eigenvalue range that holds this mass;
+    `merged` says that the lower end lies inside a bulk, where it is a quantile and not an edge.
+    """
+
+    name: str
+    mass: float
+    lower: float
+    upper: float
+    tau: float
+    merged: bool
+
+
+@dataclass(frozen=True)
+class Timescales:
+    r"""Training times :math:`\psi_p/(\Delta_t\lambda)` at the lower ends of the families.
+
+    Attributes
+    ----------
+    tau_gen : at the lower end of the fast family: by then the population is learned
+    tau_mem : at the lower end of the sample family: by then single samples are memorised
+    tau_slow : at the lower end of the slow family, where the training loss ends its decrease
+    merged : whether for any of the three a mass quantile stands in for an edge
+    families : the families present, from the top of the spectrum down
+
+    A time is NaN when its family is empty: no sample family for n <= (data directions), no slow
+    family for p <= n.
+    """
+
+    tau_gen: float
+    tau_mem: float
+    tau_slow: float
+    merged: bool
+    families: tuple[Family, ...]
+
+
+def find_families(
+    law: SpectralLaw, at: Coefficients, psi_p: float, psi_n: float, rank: float, lone: bool
+) -> tuple[Family, ...]:
+    """Families with their exact masses, from the top of the spectrum down.
+
+    Parameters
+    ----------
+    law : the law of U; at, psi_p, psi_n : the scalars of the model
+    rank : number of data directions that the samples span, per dimension
+    lone : whether the samples beyond `rank` are just the one that centring took away
+    """
+    rank = rank if at.c > 0.0 or at.c < 0.0 else 0.0
+    has_v, has_b = at.v > 0.0, at.b != 0.0
+    middle = [
+        ("mean" if lone else "sample", (psi_n - rank) * has_v),
+        ("noise", (1.0 - rank) * has_b),
+    ]
+    if at.b**2 > at.v**2 / psi_n:
+        middle.reverse()
+    taken, found, upper = 0.0, [], np.inf
+    for name, share in [("fast", rank), *middle, ("slow", rank * (has_v and has_b))]:
+        mass = min(share, psi_p - taken)
+        if mass <= 1e-14 * (1.0 + psi_n):  # rounding of psi_n - rank
+            continue
+        taken += mass
+        lower, merged = _end_above(law, taken / psi_p)
+        if np.isinf(upper):
+            upper = float(law.support[-1, 1])
+        rate = at.delta * lower
+        tau = psi_p / rate if rate > 0.0 else np.inf
+        found.append(Family(name, mass / psi_p, lower, upper, tau, merged))
+        upper = _next_edge_below(law, lower) if not merged else lower
+    return tuple(found)
+
+
+def names_of_bulks(law: SpectralLaw, families: tuple[Family, ...]) -> tuple[str, ...]:
+    """Names of the families that each bulk holds, in ascending order."""
+    above = np.append(law.masses[::-1].cumsum()[::-1], 0.0)
+    names, top = [], 0.0
+    spans = []
+    for family in families:
+        spans.append((family.name, top, top + family.mass))
+        top += family.mass
+    for high, low in pairwise(above):
+        margin = 1e-10 * high
+        inside = [n for n, start, stop in spans if start < high - margin and stop > low + margin]
+        names.append(" + ".join(inside))
+    return tuple(names)
+
+
+def _end_above(law: SpectralLaw, fraction: float) -> tuple[float, bool]:
+    """Lower end of the given top fraction of the spectrum, and whether it is inside a bulk."""
+    above = law.masses[::-1].cumsum()[::-1]
+    edge = np.abs(above - fraction) <= 1e-10 * fraction
+    if np.any(edge):
+        return float(law.support[edge, 0][0]), False
+    return float(law.quantile(max(1.0 - fraction, 0.0))), True
+
+
+def _next_edge_below(law: SpectralLaw, x: float) -> float:
+    """Upper end of the bulk below a lower edge, or the edge itself for the lowest bulk."""
+    upper = law.support[:, 1]
+    below = upper[upper < x]
+    return float(below[-1]) if below.size else x
