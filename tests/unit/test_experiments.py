@@ -63,7 +63,7 @@ def _judge(outcomes: Any) -> list[Check]:
 
 def _experiment(name: str = "means", tasks: int = 8, **settings: Any) -> Experiment:
     def plan(scale: str) -> list[Task]:
-        return [Task(f"task {i}", {"mean": 1.0 * i, **settings}, tasks - i) for i in range(tasks)]
+        return [Task(f"task {i}", {"mean": 1.0 * i, **settings}, 1 + i) for i in range(tasks)]
 
     return Experiment(
         name, "means are means", "none", "mean", "mean", "none", plan, _measure, _judge
