@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from validation.experiments import (
+    gradient_descent,
     images,
     linear_maps,
     mixtures,
     programs,
-    random_features,
     real_data,
     slips,
     spectra,
+    training_times,
 )
 from validation.experiments.experiment import Experiment
 from validation.machine import RequestError
@@ -20,7 +21,17 @@ from validation.machine import RequestError
 FOLDED = 40
 """Tables longer than this are folded; their failures are always shown."""
 
-_TOPICS = (slips, spectra, random_features, linear_maps, mixtures, images, real_data, programs)
+_TOPICS = (
+    slips,
+    spectra,
+    gradient_descent,
+    training_times,
+    linear_maps,
+    mixtures,
+    images,
+    real_data,
+    programs,
+)
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment for topic in _TOPICS for experiment in topic.EXPERIMENTS
 }
