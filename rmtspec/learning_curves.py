@@ -350,7 +350,8 @@ class Curves:
         if low > high / _WIDEST:
             return self._unshifted
         # Before the fastest mode has moved there is nothing to resolve.
-        return self._grids(0.5 / max(self.relaxation.rate * longest, 1.0 / high))
+        shift = 0.5 / max(self.relaxation.rate * longest, 1.0 / high)
+        return self._grids(min(shift, 0.25 * (self.relaxation.region.far - high)))
 
     @property
     def latest(self) -> float:

@@ -312,6 +312,11 @@ class RandomFeatureModel:
         into the first; the corrected forms keep it apart.  They come from the counting of the
         nested laws: :math:`\psi_n-1` samples see :math:`\psi_p-1` free directions.  The error of
         the theorem's first bulk is of order 1/psi_n, that of the second bulk psi_n^(-1/2).
+
+        Raises
+        ------
+        ValueError
+            If the population holds scales too far apart for the law of the population matrix.
         """
         at, psi_p, psi_n = self.coefficients, self.psi_p, self.psi_n
         b2, v2, s2 = at.b**2, at.v**2, at.s**2

@@ -96,6 +96,17 @@ def test_descent_at_the_stability_limit_is_refused_and_stable_just_below() -> No
         assert end.test[0] == pytest.approx(end.test[1], abs=2.0 * end.error.max())
 
 
+def test_contour_of_a_spectrum_from_zero_stays_where_descent_is_stable() -> None:
+    # A hard edge at 0: the contour starts below 0 by a part of 1/tau, here as long as the spectrum.
+    model = rs.RandomFeatureModel(1.0, 1.0, 1.0, "linear")
+    step = 0.75 * model.training().stability_limit
+    curves = model.training(step=step).learning_curves([step, 2.0 * step])
+    assert curves.converged
+    slope = -4.0 * model.delta * model.coefficients.b**2
+    # One step: L − 1 = slope·step + quadratic term, which lies between 0 and |slope|·step.
+    assert 1.0 + slope * step < curves.train[0] < 1.0
+
+
 def test_momentum_speeds_slow_modes_up_by_one_over_one_minus_beta() -> None:
     tau = np.array([10.0, 100.0, 1000.0])
     fast = MODEL.training(step=1e-3, momentum=0.5).learning_curves(tau)
