@@ -173,7 +173,9 @@ class RandomFeatureModel:
         psi_p, t, activation : as for `RandomFeatureModel`
         test : array_like, shape (rows, d), optional
             Held-out rows, whose second moments (about the mean of x) give the test loss and the
-            score error of the learning curves; without them only the train loss is known.
+            score error of the learning curves; without them only the train loss is known.  The
+            test loss needs a few dozen rows.  The score error inverts their covariance: with r
+            rows a dimension it comes out too large by about 1/r of Tr Σ_t^-1/d, so give many.
 
         Warns
         -----
