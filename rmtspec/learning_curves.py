@@ -1,7 +1,7 @@
 r"""Learning curves of the random-feature score model, in the high-dimensional limit.
 
-The loss of :math:`A\phi/\sqrt p` is quadratic in A.  With the gradient-flow time
-τ = (steps)·(learning rate)/d² (arXiv 2505.17638, Sect. 3.1), gradient flow from A = 0 gives
+The loss :math:`\frac1dE|\sqrt{\Delta_t}A\phi/\sqrt p+\xi|^2` is quadratic in A.  With the
+gradient-flow time τ = (steps)·(learning rate)/d² (arXiv 2505.17638, Sect. 3.1), A = 0 becomes
 :math:`A/\sqrt p=-\Delta_t^{-1/2}V^\top f(U)`, where :math:`V\simeq bW/\sqrt d` and
 
 .. math::  f(\lambda)=\frac{1-e^{-2\Delta_t\lambda\tau/\psi_p}}\lambda .
@@ -111,7 +111,7 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class LearningCurves:
-    """Losses against training time, per dimension and normalised to 1 at A = 0.
+    """Losses against training time τ = (steps)·(learning rate)/d², per dimension, 1 where A = 0.
 
     For chosen directions every array has the shape directions.shape + tau.shape, else tau.shape.
 
@@ -121,7 +121,8 @@ class LearningCurves:
     train, test : denoising loss (without any penalty) on the n samples and on fresh ones, noise
         averaged
     generalization : test − train
-    score_error : mean squared error of the score, over the law of the noised data
+    score_error : mean squared error of the score, over the law of the noised data (Gaussian, with
+        the covariance of fresh data); Tr Σ_t^-1/d where A = 0
     error : bound on the absolute error of train, test and generalization; that of the score error
         is error/Δ_t
     converged : whether the contour was solved; the curves are NaN otherwise
@@ -350,7 +351,8 @@ class Curves:
         if low > high / _WIDEST:
             return self._unshifted
         # Before the fastest mode has moved there is nothing to resolve.
-        return self._grids(0.5 / max(self.relaxation.rate * longest, 1.0 / high))
+        shift = 0.5 / max(self.relaxation.rate * longest, 1.0 / high)
+        return self._grids(min(shift, 0.25 * (self.relaxation.region.far - high)))
 
     @property
     def latest(self) -> float:

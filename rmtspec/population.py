@@ -157,7 +157,7 @@ class PopulationSpectrum:
         size = _checks.integer("dimension", dimension, 1, _MAX_DIMENSION)
         power = _checks.real("exponent", exponent, 0.0)
         total = float(size) if trace is None else _checks.positive("trace", trace)
-        if power * np.log(size) > np.log(LARGEST):
+        if size > 1 and power > np.log(LARGEST) / np.log(size):
             raise ValueError(
                 f"exponent must leave the smallest eigenvalue above {SMALLEST:g}, "
                 f"got {exponent!r} in dimension {size}"

@@ -173,7 +173,9 @@ class RandomFeatureModel:
         psi_p, t, activation : as for `RandomFeatureModel`
         test : array_like, shape (rows, d), optional
             Held-out rows, whose second moments (about the mean of x) give the test loss and the
-            score error of the learning curves; without them only the train loss is known.
+            score error of the learning curves; without them only the train loss is known.  The
+            test loss needs a few dozen rows.  The score error inverts their covariance: with r
+            rows a dimension it comes out too large by about 1/r of Tr Σ_t^-1/d, so give many.
 
         Warns
         -----
@@ -312,6 +314,11 @@ class RandomFeatureModel:
         into the first; the corrected forms keep it apart.  They come from the counting of the
         nested laws: :math:`\psi_n-1` samples see :math:`\psi_p-1` free directions.  The error of
         the theorem's first bulk is of order 1/psi_n, that of the second bulk psi_n^(-1/2).
+
+        Raises
+        ------
+        ValueError
+            If the population holds scales too far apart for the law of the population matrix.
         """
         at, psi_p, psi_n = self.coefficients, self.psi_p, self.psi_n
         b2, v2, s2 = at.b**2, at.v**2, at.s**2

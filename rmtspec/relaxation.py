@@ -144,7 +144,9 @@ class HeavyBall:
 
 
 def _whole_steps(tau: FloatArray, step: float) -> FloatArray:
-    return np.where(np.isinf(tau), np.inf, step * np.rint(tau / step))
+    with np.errstate(over="ignore"):
+        steps = np.rint(tau / step)
+    return np.where(np.isinf(steps), tau, step * steps)
 
 
 def _log1p(w: ComplexArray) -> ComplexArray:

@@ -15,9 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from . import _checks
 from ._search import first_true, log_grid, smallest
 from .ensembles.two_point import Points
+from .families import Timescales
 from .learning_curves import MOST_NODES, Curves, Direction, LearningCurves, Losses, Model
 from .relaxation import GradientDescent, GradientFlow, HeavyBall, Relaxation
-from .result import ConvergenceWarning, caller_level
+from .result import ConvergenceWarning, Status, caller_level
 
 FloatArray = NDArray[np.float64]
 
@@ -26,8 +27,12 @@ FloatArray = NDArray[np.float64]
 class BestStopping:
     """Losses at the time at which test loss and score error are smallest.
 
-    The two have their minimum together: test = Δ_t·score_error + constant.  tau is inf when
-    training never starts to overfit, 0 when it only does harm.
+    The two have their minimum together: test = Δ_t·score_error + constant.
+
+    Attributes
+    ----------
+    tau : that time; inf when training never starts to overfit, 0 when it only does harm
+    train, test, generalization, score_error : as in `LearningCurves`, there
     """
 
     tau: float
@@ -39,15 +44,20 @@ class BestStopping:
 
 @dataclass(frozen=True)
 class Window:
-    """Training times between which the model generalises without memorising, by two definitions.
+    """Beginning of generalisation and of memorisation in training time, by two definitions.
+
+    They are stages, not a promise: the score error may rise long before test − train has gone a
+    given part of its way, and a spectral tau_gen, the end of the slowest direction of the data, may
+    come after the best time to stop.
 
     Attributes
     ----------
-    tau_gen, tau_mem : by the spectrum, ψ_p/(Δ_t λ) at the lower ends of the fast and the sample
-        bulk (see `RandomFeatureModel.timescales`)
-    tau_gen_curve : when the score error first comes within the factor 1 + excess of its minimum
-    tau_mem_curve : when test − train first reaches `fraction` of its final value; NaN if that is
-        not positive
+    tau_gen, tau_mem : by the spectrum, at the lower ends of the fast and the sample family (see
+        `Training.timescales`); NaN without such a family
+    tau_gen_curve : when the score error first comes within the factor 1 + excess of its minimum;
+        NaN if it does so only at the end
+    tau_mem_curve : when test − train, after the best time to stop, first reaches `fraction` of its
+        final value; NaN if that is not positive
     excess, fraction : as asked
     """
 
@@ -169,9 +179,18 @@ class Training:
     ) -> LearningCurves:
         r"""Train and test loss, generalisation loss and score error over training time.
 
+        The model of the score is :math:`s_A(x)=A\,\sigma(Wx/\sqrt d)/\sqrt p`, and
+
+        .. math::  L=\tfrac1dE_\xi\big|\sqrt{\Delta_t}\,s_A(x_t)+\xi\big|^2,\qquad
+                   x_t=e^{-t}x+\sqrt{\Delta_t}\,\xi,
+
+        averaged over the n samples x for the train loss and over fresh ones for the test loss
+        (arXiv 2505.17638, Sect. 3).  The formulas are derived in `rmtspec.learning_curves`.
+
         Parameters
         ----------
         tau : array_like >= 0, any shape; inf for the end of training
+            Training time (steps)·(learning rate)/d².
         directions : array_like of shape (m,), optional
             Eigenvalues of the data covariance: the curves of single eigendirections (of the output
             of the network) instead of their mean.  For random data any eigenvalue >= 0 may be
@@ -180,7 +199,8 @@ class Training:
         Returns
         -------
         LearningCurves
-            Arrays shaped like tau, or (m,) + tau.shape for directions; per dimension, 1 at A = 0.
+            Arrays shaped like tau, or (m,) + tau.shape for directions; per dimension.  Losses are
+            1 where A = 0.
 
         Raises
         ------
@@ -286,9 +306,10 @@ class Training:
         found = float(known.levels[nearest])
         if abs(found - level) > 1e-9 * known.levels[-1] or known.weights[nearest] == 0.0:
             raise ValueError(
-                f"directions must be eigenvalues of the data, got {level!r} (nearest {found!r})"
+                f"directions must be eigenvalues of the data, got {float(level)!r} "
+                f"(nearest {found!r})"
             )
-        direction = Direction(found, float(known.variance[nearest]))
+        direction = Direction(found, float(self._curves.fresh.variance[nearest]))
         return direction, float(known.precision[nearest])
 
     @cached_property
@@ -307,7 +328,8 @@ class Training:
         Returns
         -------
         BestStopping
-            The time to about 1e-7 (the minimum is flat), and the losses there.
+            The time to about 1e-7 (the minimum is flat), or the step of descent, and the losses
+            there.
 
         Raises
         ------
@@ -315,7 +337,7 @@ class Training:
             If the test loss is not known (given data without held-out rows).
         """
         self._require_fresh_data()
-        tau = smallest(self._test, self._times)
+        tau = float(self.relaxation.times(np.array(smallest(self._test, self._times))))
         at = np.array([0.0, tau, np.inf])
         ordered = self._curves.losses(at)
         # A minimum that lies below the two ends only by rounding is none.
@@ -347,29 +369,47 @@ class Training:
         excess = _checks.positive("excess", excess)
         fraction = _checks.real("fraction", fraction, 0.0, 1.0, low_open=True, high_open=True)
         self._require_fresh_data()
-        times, best, end = (
-            self.model.timescales(),
-            self.best_stopping(),
-            self.learning_curves(np.inf),
-        )
+        times, best = self.timescales(), self.best_stopping()
+        end = self.learning_curves(np.inf)
         goal = (1.0 + excess) * best.score_error - self._precision
         memorised = fraction * float(end.generalization) / self.model.delta
+        grid = later = self._times
+        if 0.0 < best.tau < np.inf:
+            grid, later = np.union1d(grid, best.tau), np.append(best.tau, grid[grid > best.tau])
+
+        def learned(tau: FloatArray) -> NDArray[np.bool_]:
+            return self._test(tau) <= goal
 
         def overfits(tau: FloatArray) -> NDArray[np.bool_]:
-            found = self._curves.losses(tau)
+            found = self._curves.losses(self.relaxation.times(tau))
             return found.test - found.train >= memorised
 
-        return Window(
-            times.tau_gen,
-            times.tau_mem,
-            first_true(lambda tau: self._test(tau) <= goal, self._times),
-            first_true(overfits, self._times) if memorised > 0.0 else np.nan,
-            excess,
-            fraction,
+        first = first_true(learned, grid)
+        last = first_true(overfits, later) if memorised > 0.0 else np.nan
+        first, last = self.relaxation.times(np.array([first, last]))
+        return Window(times.tau_gen, times.tau_mem, float(first), float(last), excess, fraction)
+
+    def timescales(self) -> Timescales:
+        r"""Times at the lower ends of the families, as this rule of training has them.
+
+        :math:`(1-\beta)\psi_p/(\Delta_t(\lambda+\gamma))`: ridge and momentum (in the limit of
+        small steps) counted in; see `RandomFeatureModel.timescales`.
+        """
+        plain = self.model.timescales()
+        scale = self.model.psi_p / self.model.delta
+        families = tuple(
+            family._replace(
+                tau=(1.0 - self.momentum)
+                * (scale / (family.lower + self.ridge) if self.ridge > 0.0 else family.tau)
+            )
+            for family in plain.families
         )
+        times = {family.name: family.tau for family in families}
+        gen, mem, slow = (times.get(name, np.nan) for name in ("fast", "sample", "slow"))
+        return Timescales(gen, mem, slow, plain.merged, families)
 
     def _test(self, tau: FloatArray) -> FloatArray:
-        return self._curves.losses(tau).test
+        return self._curves.losses(self.relaxation.times(tau)).test
 
     def _require_fresh_data(self) -> None:
         if not self._curves.knows_fresh_data:
@@ -388,18 +428,37 @@ class Training:
         -------
         (k,) ndarray in the order of ``model.spectrum().support``; bulk names are
         ``model.bulk_names()``.  The sum is 1 − train(inf) for A = 0 at the start.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If it is not, to 1e-6 (eigenvalues that the quadrature of the law cannot resolve).
         """
         model, curves = self.model, self._curves
         ensemble = model.ensemble
 
         def released(distance: FloatArray) -> FloatArray:
             found = ensemble.equations.solve(distance.astype(np.complex128))
-            seen = curves.along(Points(found.k, found.y), None).imag
+            known = found.status == Status.CONVERGED  # not at the very edge of a bulk, perhaps
+            k, y = found.k[known], found.y[known]
+            seen = curves.along(Points(k, y), None).imag
+            relative = seen / (1.0 / (model.psi_p * k)).imag  # dμ/dρ_U, smooth on a bulk
+            order = np.argsort(distance[known])
+            relative = np.interp(distance, distance[known][order], relative[order])
             x = curves.base + distance
-            relative = seen / (1.0 / (model.psi_p * found.k)).imag  # dμ/dρ_U
-            return relative * (1.0 / x + self.ridge / x**2)
+            weight: FloatArray = relative * (1.0 / x + self.ridge / x**2)
+            return weight
 
-        return model.coefficients.b**2 * model.spectrum().bulk_integrals(released, from_origin=True)
+        shares: FloatArray = model.spectrum().bulk_integrals(released, from_origin=True)
+        shares *= model.coefficients.b**2
+        total = -model.delta * curves.final(None)[0]
+        if not abs(float(shares.sum()) - total) <= 1e-6 * total:
+            warnings.warn(
+                f"bulk_shares: the sum {float(shares.sum()):.6g} is not the decrease {total:.6g}",
+                ConvergenceWarning,
+                stacklevel=caller_level(),
+            )
+        return shares
 
     def memorisation_boundary(self, tau: float, *, gap: float = 0.1) -> float:
         """Samples per dimension below which the model has memorised by the time tau.
@@ -419,19 +478,20 @@ class Training:
         Raises
         ------
         TypeError, ValueError
-            If an argument is out of range, or the model is one of given data.
+            If an argument is out of range, the step is unstable at a psi_n on the way, or the
+            model is one of given data.
         """
         when = _checks.real_array("tau", tau, 0.0, infinite=True)
-        if when.ndim != 0:
-            raise ValueError(f"tau must be a number, got shape {when.shape}")
+        if when.ndim != 0 or when == 0.0:
+            raise ValueError(f"tau must be a number > 0, got {tau!r:.80}")
         gap = _checks.positive("gap", gap)
         if self.model.conditional:
             raise ValueError("memorisation_boundary varies psi_n, which given data have fixed")
 
         def excess(log_n: float) -> float:
-            model = replace(self.model, psi_n=float(np.exp(log_n)))
-            losses = replace(self, model=model)._curves.losses(self.relaxation.times(when.ravel()))
-            return float(model.delta * (losses.test - losses.train)[0]) - gap
+            there = self._elsewhere(psi_n=float(np.exp(log_n)))
+            losses = there._curves.losses(self.relaxation.times(when.ravel()))
+            return float(self.model.delta * (losses.test - losses.train)[0]) - gap
 
         from scipy.optimize import brentq
 
@@ -468,7 +528,8 @@ class Training:
         Raises
         ------
         TypeError, ValueError
-            If an argument is out of range, or the test loss is not known.
+            If an argument is out of range, the step is unstable at a t on the way, or the test
+            loss is not known.
 
         Warns
         -----
@@ -497,6 +558,14 @@ class Training:
         shaped = integral.reshape(times.shape)
         return KLBound(times, start + shaped, start, shaped, error.reshape(times.shape))
 
+    def _elsewhere(self, **change: float) -> Training:
+        """The same training of a model with other parameters."""
+        try:
+            return replace(self, model=replace(self.model, **change))
+        except ValueError as problem:
+            where = ", ".join(f"{name} = {value:g}" for name, value in change.items())
+            raise ValueError(f"{problem} (at {where}, which the answer needs)") from None
+
     def _integrated(self, tau: FloatArray, t_min: float, t_max: float, order: int) -> FloatArray:
         """∫ E_score dt by Gauss-Legendre in log t."""
         nodes, weights = np.polynomial.legendre.leggauss(order)
@@ -504,6 +573,6 @@ class Training:
         total = np.zeros_like(tau)
         for node, weight in zip(nodes, weights, strict=True):
             t = t_min * np.exp(half * (1.0 + node))
-            at = replace(self, model=replace(self.model, t=float(t)))
+            at = self._elsewhere(t=float(t))
             total += half * weight * t * at.learning_curves(tau).score_error
         return total

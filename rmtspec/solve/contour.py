@@ -39,6 +39,10 @@ _TERMS = 10
 class Region(Protocol):
     """Conformal map of a region of stability onto the right half plane."""
 
+    @property
+    def far(self) -> float:
+        """Where the region ends on the real axis."""
+
     def forward(self, z: float) -> float:
         """Image ζ > 0 of a real point z > 0 of the region, inf at its far end."""
 
@@ -49,6 +53,11 @@ class Region(Protocol):
 @dataclass(frozen=True)
 class HalfPlane:
     """Where exp(−τz) stays bounded: Re z > 0."""
+
+    @property
+    def far(self) -> float:
+        """Nowhere."""
+        return np.inf
 
     def forward(self, z: float) -> float:
         """Return z itself."""
@@ -64,6 +73,11 @@ class Disk:
     """Where powers of 1 − z/radius stay bounded: |z − radius| < radius."""
 
     radius: float
+
+    @property
+    def far(self) -> float:
+        """The diameter."""
+        return 2.0 * self.radius
 
     def forward(self, z: float) -> float:
         """Möbius transform that fixes 0 with slope 1 and takes 2·radius to infinity."""
@@ -95,6 +109,11 @@ class Ellipse:
     beta: float
 
     @property
+    def far(self) -> float:
+        """The long axis."""
+        return 2.0 * self.radius * (1.0 + self.beta)
+
+    @property
     def _half_width(self) -> float:
         return -0.5 * np.log(self.beta)
 
@@ -114,10 +133,9 @@ class Ellipse:
         """Image of z on the real axis: sn below the foci, 1/dn between them, 1/(k sn) above."""
         from scipy.special import ellipj
 
-        far = 2.0 * self.radius * (1.0 + self.beta)
         width, (quarter, square) = self._half_width, self._moduli
-        if z > 0.5 * far:  # the reflection at the centre takes ζ to 1/(kζ)
-            inverse = np.sqrt(square) * self.forward(far - z) if z < far else 0.0
+        if z > 0.5 * self.far:  # the reflection at the centre takes ζ to 1/(kζ)
+            inverse = np.sqrt(square) * self.forward(self.far - z) if z < self.far else 0.0
             return float(1.0 / inverse) if inverse > 0.0 else np.inf
         trace = 1.0 + self.beta - z / self.radius
         discriminant = trace * trace - 4.0 * self.beta

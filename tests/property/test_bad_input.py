@@ -278,9 +278,10 @@ def test_extreme_models_answer_or_warn_and_never_hang(model):
     law, _ = outcome("population", law_of(lambda: model))
     if law is None:  # scales too far apart for double precision
         return
-    for name in ("timescales", "asymptotic_bulks", "outliers", "bulk_names"):
+    for name in ("timescales", "outliers", "bulk_names"):
         answer, _ = outcome("", getattr(model, name))
         assert answer is not None
+    outcome("population", model.asymptotic_bulks)  # a law of its own, which may be out of reach
     total = law.masses.sum() + law.atoms[:, 1].sum()
     assert abs(total - 1.0) <= 1e-9
 

@@ -66,6 +66,46 @@ def test_window_points_are_where_the_curves_cross_the_levels() -> None:
     assert window.tau_gen == MODEL.timescales().tau_gen
 
 
+def test_window_under_descent_is_made_of_whole_steps() -> None:
+    training = rs.RandomFeatureModel(64, 8, 0.01).training(step=0.1, momentum=0.99)
+    window, best = training.window(), training.best_stopping()
+    for tau in (window.tau_gen_curve, window.tau_mem_curve, best.tau):
+        assert tau == 0.1 * np.rint(tau / 0.1)
+    # The score error stays within a tenth of its least value for a few steps only.
+    assert window.tau_gen_curve <= best.tau < window.tau_gen_curve + 1.0
+
+
+def test_spectral_times_count_ridge_and_momentum_in() -> None:
+    plain, times = (
+        MODEL.timescales(),
+        MODEL.training(step=0.1, momentum=0.9, ridge=0.5).timescales(),
+    )
+    assert times.tau_gen == pytest.approx(0.1 / (1.0 / plain.tau_gen + 0.5 * MODEL.delta / 8.0))
+    assert MODEL.training().timescales() == plain
+
+
+def test_memorisation_is_sought_after_the_best_time_to_stop() -> None:
+    # A large random start overshoots: its transient is not memorisation.
+    training = MODEL.training(initial=100.0)
+    window = training.window()
+    assert window.tau_mem_curve >= training.best_stopping().tau
+
+
+def test_bulk_that_reaches_below_the_digits_of_its_floor_keeps_its_share() -> None:
+    training = rs.RandomFeatureModel(1.0, 1e6, 6.0).training()
+    end = float(training.learning_curves(np.inf).train)
+    assert training.bulk_shares().sum() == pytest.approx(1.0 - end, rel=1e-9)
+
+
+def test_step_that_is_unstable_elsewhere_is_refused_with_the_place() -> None:
+    model = rs.RandomFeatureModel(4.0, 2.0, 0.1)
+    training = model.training(step=0.9 * model.training().stability_limit)
+    with pytest.raises(ValueError, match=r"stability limit .* \(at t = "):
+        training.kl_bound(10.0)
+    with pytest.raises(ValueError, match=r"stability limit .* \(at psi_n = "):
+        training.memorisation_boundary(100.0, gap=1.0)
+
+
 def test_bulks_share_the_whole_decrease_of_the_train_loss() -> None:
     for ridge in (0.0, 0.05):
         training = MODEL.training(ridge=ridge)
@@ -94,6 +134,17 @@ def test_descent_at_the_stability_limit_is_refused_and_stable_just_below() -> No
         below = MODEL.training(step=0.999 * limit, momentum=momentum)
         end = below.learning_curves([1e9, np.inf])
         assert end.test[0] == pytest.approx(end.test[1], abs=2.0 * end.error.max())
+
+
+def test_contour_of_a_spectrum_from_zero_stays_where_descent_is_stable() -> None:
+    # A hard edge at 0: the contour starts below 0 by a part of 1/tau, here as long as the spectrum.
+    model = rs.RandomFeatureModel(1.0, 1.0, 1.0, "linear")
+    step = 0.75 * model.training().stability_limit
+    curves = model.training(step=step).learning_curves([step, 2.0 * step])
+    assert curves.converged
+    slope = -4.0 * model.delta * model.coefficients.b**2
+    # One step: L − 1 = slope·step + quadratic term, which lies between 0 and |slope|·step.
+    assert 1.0 + slope * step < curves.train[0] < 1.0
 
 
 def test_momentum_speeds_slow_modes_up_by_one_over_one_minus_beta() -> None:
@@ -144,6 +195,9 @@ def test_given_data_without_held_out_rows_have_a_train_loss_only() -> None:
     assert np.all(np.isnan([curves.test, curves.score_error, curves.generalization]))
     whole = rs.RandomFeatureModel.from_data(x, 3.0, 0.3, test=fresh).learning_curves([1.0, np.inf])
     np.testing.assert_array_equal(curves.train, whole.train)
+    with pytest.warns(UserWarning, match="pass held-out rows"):
+        along = model.learning_curves(np.inf, directions=model.population.eigenvalues)
+    assert model.population.weights @ along.train == pytest.approx(float(whole.train[1]))
     with pytest.raises(ValueError, match="held-out rows"):
         model.training().best_stopping()
 
@@ -268,7 +322,7 @@ def test_training_rule_out_of_range_is_refused(arguments: dict[str, object], mes
         (lambda m: m.learning_curves(1.0, directions=[-2.0]), "directions"),
         (lambda m: m.training().window(excess=0.0), "excess"),
         (lambda m: m.training().window(fraction=1.0), "fraction"),
-        (lambda m: m.training().memorisation_boundary([1.0, 2.0]), "tau must be a number"),
+        (lambda m: m.training().memorisation_boundary([1.0, 2.0]), "tau must be a number > 0"),
         (lambda m: m.training().memorisation_boundary(1.0, gap=-0.1), "gap"),
         (lambda m: m.training().kl_bound(1.0, t_min=2.0, t_max=1.0), "t_min must be below t_max"),
         (lambda m: m.training().kl_bound(1.0, t_min=0.0), "t_min"),
