@@ -13,6 +13,7 @@ from validation.experiments import (
     real_data,
     slips,
     spectra,
+    time_and_class,
     training_times,
 )
 from validation.experiments.experiment import Experiment
@@ -28,6 +29,7 @@ _TOPICS = (
     training_times,
     linear_maps,
     mixtures,
+    time_and_class,
     images,
     real_data,
     programs,
