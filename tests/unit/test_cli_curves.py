@@ -120,6 +120,16 @@ def test_a_spike_under_a_ridge_carries_what_its_direction_loses(report):
     assert spike["slow_decrease"] == 0.0
 
 
+def test_a_window_that_ends_before_it_begins_is_none(report, capsys):
+    # Under a strong ridge the little overfitting comes before the score error has come down.
+    closed = ["--psi-p", "8", "--psi-n", "8", "--t", "0.1", "--ridge", "1"]
+    for arguments, none in ((closed, True), (SMALL, False)):
+        window = report(*arguments, "--tau", "1")["window"]
+        assert (window["tau_mem_curve"] < window["tau_gen_curve"]) is none
+        assert main(["curves", *arguments, "--tau", "1"]) == 0
+        assert ("at half its last value: no window" in capsys.readouterr().out) is none
+
+
 def test_directions_have_an_error(report):
     (shown,) = report(*SMALL, "--direction", "5", "--tau", "1,10")["directions"]
     curves = rs.RandomFeatureModel(8, 4, 0.1).learning_curves([1, 10], directions=[5.0])
