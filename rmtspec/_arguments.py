@@ -15,6 +15,7 @@ from .data import digits, photographs, read_samples, standardise
 from .population import PopulationSpectrum
 
 _MOST_LOADS = 10_000
+_TIMES = 1e-100, 1e100  # positive times beyond these overflow on a logarithmic axis
 _BUNDLED = {"digits": digits, "photographs": photographs}
 
 _Built = TypeVar("_Built")
@@ -36,6 +37,25 @@ def integer(text: str) -> int:
 
 def loads(text: str) -> NDArray[np.float64]:
     """Distinct loads, ascending, from a list of numbers and ranges."""
+    return _listed(text, "NUMBER,NUMBER,... or FIRST:LAST:COUNT of positive numbers")
+
+
+def times(text: str) -> NDArray[np.float64]:
+    """Distinct training times, ascending, from a list of numbers and ranges."""
+    low, high = _TIMES
+    values = _listed(
+        text, "TAU,TAU,... with 0 and inf allowed, or START:STOP:COUNT between positive numbers"
+    )
+    bad = ~((values == 0.0) | (values == np.inf) | ((values >= low) & (values <= high)))
+    if np.any(bad):
+        raise argparse.ArgumentTypeError(
+            f"times must be 0, inf or in [{low:g}, {high:g}], got {values[bad][0]:g}"
+        )
+    return values
+
+
+def _listed(text: str, form: str) -> NDArray[np.float64]:
+    """Distinct numbers, ascending; `form` says how to write them."""
     values: list[float] = []
     try:
         for item in text.split(","):
@@ -53,9 +73,7 @@ def loads(text: str) -> NDArray[np.float64]:
             # Twelve digits: 1 is 1 then, not one part in 10^16 beside it.
             values += [float(f"{value:.12g}") for value in np.geomspace(first, last, count)]
     except (ValueError, IndexError):
-        raise argparse.ArgumentTypeError(
-            f"must be NUMBER,NUMBER,... or FIRST:LAST:COUNT of positive numbers, got {text!r}"
-        ) from None
+        raise argparse.ArgumentTypeError(f"must be {form}, got {text!r}") from None
     return np.unique(values)
 
 
@@ -100,7 +118,21 @@ def samples(arguments: argparse.Namespace) -> NDArray[np.float64] | None:
     return standardise(rows) if arguments.unit_variance else rows
 
 
-def in_units_of_data(
+def held_out(arguments: argparse.Namespace) -> NDArray[np.float64]:
+    """The rows that --data was not trained on, in the units of those that it was."""
+    if arguments.held_out in _BUNDLED:
+        raise ValueError(
+            f"argument --held-out: must be a file of rows that --data does not hold, got "
+            f"{arguments.held_out!r}"
+        )
+    try:
+        rows = read_samples(arguments.held_out)
+    except ValueError as error:
+        raise ValueError(f"argument --held-out: {error}") from None
+    return _in_units_of_data(arguments, rows)
+
+
+def _in_units_of_data(
     arguments: argparse.Namespace, other: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Other rows, shifted and scaled as those of --data are by --unit-variance."""

@@ -13,9 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _arguments
-from ._curve_report import automatic_times, collapse_report, curve_report, in_whole_steps
+from ._curve_report import (
+    automatic_times,
+    collapse_report,
+    curve_report,
+    differing,
+    in_whole_steps,
+)
 from ._linear_report import unbiased_participation_ratio
-from .data import read_samples
 from .population import PopulationSpectrum
 from .random_feature_model import TRUSTED_PARTICIPATION, RandomFeatureModel
 from .result import FewDimensionsWarning, caller_level
@@ -38,6 +43,10 @@ DESCRIPTION = (
 _SAMPLES_BESIDE = (0.5, 1.0, 2.0, 4.0)  # the collapse shows these multiples of psi_n
 _PICTURE_POINTS = 400
 
+_SAME_EIGENVALUE = 1e-4  # relative: an eigenvalue may be asked for as the four digits one read
+_ZERO_EIGENVALUE = 1e-9  # of the largest
+_NEIGHBOURS = 3  # eigenvalues that are named where none is meant
+
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """Options of training and of what is shown of it."""
@@ -58,10 +67,11 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument_group("curves").add_argument
     add(
         "--tau",
-        type=_arguments.loads,
+        type=_arguments.times,
         metavar="LIST",
         help="times, as in 0,1,10, or START:STOP:COUNT evenly spaced in the logarithm (default: "
-        "where the losses change); of more than 30 the table shows 15",
+        "where the losses change), shown in ascending order; the end of training, inf, is always "
+        "a row of its own, in JSON curves.end; of more than 30 times the table shows 15",
     )
     add(
         "--direction",
@@ -70,7 +80,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         default=[],
         metavar="L",
         help="also the curves of a data direction of population eigenvalue L, a spike's for "
-        "instance; may be repeated",
+        "instance; with --held-out the nearest eigenvalue of the data; may be repeated",
     )
     add(
         "--held-out",
@@ -97,15 +107,17 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], Mapping[str, Cal
     training = _training(model, arguments)
     given = arguments.tau
     times = automatic_times(training) if given is None else in_whole_steps(training, given)
-    report = curve_report(model, training, times, arguments.direction, data)
+    directions = _directions(model, arguments.direction)
+    report = curve_report(model, training, times, directions, data)
     report["collapse"] = []
     beside: dict[float, LearningCurves] = {}
     if arguments.collapse is not None:
-        beside = _beside(model, arguments)
+        beside = _beside(model, arguments, times)
         report["collapse"] = collapse_report(beside)
 
     def draw(path: Path) -> None:
-        _draw(path, training, _dense(training, times), arguments.direction)
+        shown = [taken for _, taken in directions]
+        _draw(path, _title(model, training), training, _dense(training, times), shown)
 
     def draw_collapse(path: Path) -> None:
         from matplotlib.figure import Figure
@@ -113,7 +125,8 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], Mapping[str, Cal
         from .curve_plot import plot_collapse
         from .plot import save
 
-        figure = Figure(figsize=(9.0, 3.6), layout="constrained")
+        figure = Figure(figsize=(9.0, 3.8), layout="constrained")
+        figure.suptitle(_title(model, training, psi_n=False), fontsize="small")
         plot_collapse(beside, figure.subplots(1, 2, sharey=True))
         save(figure, path)
 
@@ -136,7 +149,12 @@ def _model(arguments: argparse.Namespace) -> tuple[RandomFeatureModel, dict[str,
         data["participation_ratio"], data["samples"]
     )
     if arguments.held_out is not None:
-        held_out = _held_out(arguments, rows.shape[1])
+        held_out = _arguments.held_out(arguments)
+        if held_out.shape[1] != rows.shape[1]:
+            raise ValueError(
+                f"argument --held-out: file {arguments.held_out!r} must have the dimension "
+                f"{rows.shape[1]} of the data, got {held_out.shape[1]}"
+            )
         data["held_out"] = {"source": arguments.held_out, "samples": len(held_out)}
         model = RandomFeatureModel.from_data(
             rows, arguments.psi_p, arguments.t, arguments.activation, test=held_out
@@ -172,23 +190,17 @@ def _refuse_what_does_not_go_together(arguments: argparse.Namespace) -> None:
         raise ValueError(f"argument --spike: not allowed with --data, got {arguments.spike!r}")
     if arguments.collapse_psi_n is not None and arguments.collapse is None:
         raise ValueError("argument --collapse-psi-n: allowed only with --collapse FILE")
+    plot, collapse = arguments.plot, arguments.collapse
+    if None not in (plot, collapse) and plot.resolve() == collapse.resolve():
+        raise ValueError(
+            f"argument --collapse: must be another file than that of --plot, got {str(collapse)!r}"
+        )
 
 
 def _built(
     arguments: argparse.Namespace, psi_n: float, population: PopulationSpectrum
 ) -> RandomFeatureModel:
     return RandomFeatureModel(arguments.psi_p, psi_n, arguments.t, arguments.activation, population)
-
-
-def _held_out(arguments: argparse.Namespace, dimension: int) -> FloatArray:
-    """The rows that were not trained on, in the units of those that were."""
-    rows = read_samples(arguments.held_out)
-    if rows.shape[1] != dimension:
-        raise ValueError(
-            f"held-out file {arguments.held_out!r} must have the dimension {dimension} of the "
-            f"data, got {rows.shape[1]}"
-        )
-    return _arguments.in_units_of_data(arguments, rows)
 
 
 def _training(model: RandomFeatureModel, arguments: argparse.Namespace) -> Training:
@@ -200,10 +212,30 @@ def _training(model: RandomFeatureModel, arguments: argparse.Namespace) -> Train
     )
 
 
+def _directions(model: RandomFeatureModel, asked: list[float]) -> list[tuple[float, float]]:
+    """Each eigenvalue asked for, with the one that is shown: of given data the nearest it has."""
+    if not model.conditional:
+        return [(level, level) for level in asked]
+    known = model.population.eigenvalues
+    pairs = []
+    for level in asked:
+        near = known[np.argsort(np.abs(known - level))][:_NEIGHBOURS]
+        tolerance = max(_SAME_EIGENVALUE * float(near[0]), _ZERO_EIGENVALUE * float(known[-1]))
+        if not abs(level - float(near[0])) <= tolerance:
+            shown = ", ".join(f"{value:.6g}" for value in np.sort(near))
+            raise ValueError(
+                f"argument --direction: must be one of the {known.size} eigenvalues of the data "
+                f"(to {_SAME_EIGENVALUE:g} of it), which lie in [{known[0]:.6g}, "
+                f"{known[-1]:.6g}]; the nearest are {shown}; got {level!r}"
+            )
+        pairs.append((level, float(near[0])))
+    return pairs
+
+
 def _beside(
-    model: RandomFeatureModel, arguments: argparse.Namespace
+    model: RandomFeatureModel, arguments: argparse.Namespace, times: FloatArray
 ) -> dict[float, LearningCurves]:
-    """Curves of several psi_n, over times in which all of them end their change."""
+    """Curves of several psi_n over the times asked for or, without, until all end their change."""
     loads = arguments.collapse_psi_n
     if loads is None:
         loads = model.psi_n * np.array(_SAMPLES_BESIDE)
@@ -211,34 +243,58 @@ def _beside(
         float(load): _training(dataclasses.replace(model, psi_n=float(load)), arguments)
         for load in loads
     }
-    ranges = [automatic_times(training) for training in trainings.values()]
-    first, last = min(one[0] for one in ranges), max(one[-1] for one in ranges)
-    # Each ends at one tau/psi_n, and none before all have ended their change.
+    asked = _on_the_axis(times)
+    if arguments.tau is not None and asked.size > 1:
+        dense = np.union1d(np.geomspace(asked[0], asked[-1], _PICTURE_POINTS), asked)
+        ranges = dict.fromkeys(trainings, dense)
+    else:
+        found = [_on_the_axis(automatic_times(training)) for training in trainings.values()]
+        first, last = min(one[0] for one in found), max(one[-1] for one in found)
+        # Each ends at one tau/psi_n, and none before all have ended their change.
+        ranges = {
+            load: np.geomspace(first, last * load / min(trainings), _PICTURE_POINTS)
+            for load in trainings
+        }
     return {
-        load: training.learning_curves(
-            np.geomspace(first, last * load / min(trainings), _PICTURE_POINTS)
-        )
+        load: training.learning_curves(_on_the_axis(in_whole_steps(training, ranges[load])))
         for load, training in trainings.items()
     }
 
 
+def _on_the_axis(times: FloatArray) -> FloatArray:
+    """Those of the times that a logarithmic axis can show."""
+    return times[(times > 0.0) & np.isfinite(times)]
+
+
 def _dense(training: Training, times: FloatArray) -> FloatArray:
     """The range of the times with enough points for a smooth line."""
-    inside = times[(times > 0.0) & np.isfinite(times)]
+    inside = _on_the_axis(times)
     if inside.size == 0:
         return automatic_times(training)
     ends = (inside[0], inside[-1]) if inside.size > 1 else (inside[0] / 10.0, inside[0] * 10.0)
     return np.union1d(np.geomspace(*ends, _PICTURE_POINTS), inside)
 
 
-def _draw(path: Path, training: Training, times: FloatArray, directions: list[float]) -> None:
+def _title(model: RandomFeatureModel, training: Training, *, psi_n: bool = True) -> str:
+    """The model in one line, and how its training differs from gradient flow from zero."""
+    parts = [rf"$\psi_p = {model.psi_p:g}$"]
+    if psi_n:
+        parts.append(rf"$\psi_n = {model.psi_n:.4g}$")
+    parts += [rf"$t = {model.t:g}$", str(model.activation)]
+    return ", ".join(parts + [f"{name} {value:g}" for name, value in differing(training)])
+
+
+def _draw(
+    path: Path, title: str, training: Training, times: FloatArray, directions: list[float]
+) -> None:
     from matplotlib.figure import Figure
 
     from .curve_plot import plot_directions, plot_learning_curves
     from .plot import save
 
     heights = (3, 2, 3) if directions else (3, 2)
-    figure = Figure(figsize=(7.0, 1.1 * sum(heights)), layout="constrained")
+    figure = Figure(figsize=(7.0, 1.1 * sum(heights) + 0.2), layout="constrained")
+    figure.suptitle(title, fontsize="small")
     axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
     plot_learning_curves(training.learning_curves(times), training, axes[:2])
     if directions:

@@ -92,13 +92,14 @@ def curve_report(
     model: RandomFeatureModel,
     training: Training,
     times: FloatArray,
-    directions: Sequence[float],
+    directions: Sequence[tuple[float, float]],
     data: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """Everything the table and the JSON show, as plain numbers, strings, lists and dictionaries.
 
-    What `report` says of the model, and the curves. An infinite time of the curves is the string
-    "inf": JSON has no word for it, and null would say that there is no value.
+    What `report` says of the model, with its times as this training has them, and the curves. An
+    infinite time of the curves is the string "inf": JSON has no word for it, and null would say
+    that there is no value.
 
     Parameters
     ----------
@@ -107,14 +108,16 @@ def curve_report(
         Of this model.
     times : ndarray, shape (k,)
         Infinity has a place of its own, `end`, whether it is among them or not.
-    directions : sequence of float
-        Population eigenvalues whose own curves are wanted.
+    directions : sequence of pairs of float
+        Population eigenvalues whose own curves are wanted: as asked for, and as taken.
     data : dict, optional
         What is said of the data set that the model stands on.
     """
     shown = report(model, data)
     for bulk, share in zip(shown["bulks"], training.bulk_shares(), strict=True):
         bulk["train_decrease"] = float(share)
+    shown["timescales"] = _timescales(training)
+    shown["outliers"] = [_trained(outlier, training) for outlier in shown["outliers"]]
     times = times[times != np.inf]
     best, window = training.best_stopping(), training.window()
     return {
@@ -126,6 +129,42 @@ def curve_report(
         "best_stopping": {name: _named(getattr(best, name)) for name in ("tau", *_LOSSES)},
         "window": {name: _named(getattr(window, name)) for name in _WINDOW},
     }
+
+
+def differing(training: Training) -> list[tuple[str, float]]:
+    """Settings in which the training differs from gradient flow that starts from zero."""
+    values = ((name, float(getattr(training, name))) for name in _SETTINGS)
+    return [(name, value) for name, value in values if value != 0.0]
+
+
+def _timescales(training: Training) -> dict[str, Any]:
+    times = training.timescales()
+    return {
+        "tau_gen": times.tau_gen,
+        "tau_mem": times.tau_mem,
+        "tau_slow": times.tau_slow,
+        "merged": times.merged,
+        "families": [family._asdict() for family in times.families],
+    }
+
+
+def _trained(outlier: dict[str, float], training: Training) -> dict[str, float]:
+    r"""The outlier with the times and shares that ridge γ and momentum β leave it.
+
+    An eigenvalue λ relaxes in the time :math:`(1-\beta)\psi_p/(\Delta_t x)`, x = λ + γ, and then
+    carries :math:`1/x+\gamma/x^2` where gradient flow gives it 1/λ.
+    """
+    if training.ridge == training.momentum == 0.0:
+        return outlier
+    changed = dict(outlier)
+    for side in ("", "slow_"):
+        location = outlier[f"{side}location"]
+        if math.isnan(location):
+            continue
+        x = location + training.ridge
+        changed[f"{side}tau"] *= (1.0 - training.momentum) * location / x
+        changed[f"{side}decrease"] *= location / x * (1.0 + training.ridge / x)
+    return changed
 
 
 def collapse_report(curves: Mapping[float, LearningCurves]) -> list[dict[str, Any]]:
@@ -152,20 +191,22 @@ def _columns(curves: LearningCurves, end: LearningCurves) -> dict[str, Any]:
 
 
 def _directions(
-    training: Training, times: FloatArray, eigenvalues: Sequence[float]
+    training: Training, times: FloatArray, pairs: Sequence[tuple[float, float]]
 ) -> list[dict[str, Any]]:
-    if not eigenvalues:
+    if not pairs:
         return []
+    eigenvalues = [taken for _, taken in pairs]
     curves = training.learning_curves(times, directions=eigenvalues)
     end = training.learning_curves(np.inf, directions=eigenvalues)
-    names = _LOSSES
+    names = (*_LOSSES, "error")
     return [
         {
-            "eigenvalue": float(eigenvalue),
+            "eigenvalue": taken,
+            "asked": asked,
             **{name: _numbers(np.asarray(getattr(curves, name))[row]) for name in names},
             "end": {name: float(np.asarray(getattr(end, name))[row]) for name in names},
         }
-        for row, eigenvalue in enumerate(eigenvalues)
+        for row, (asked, taken) in enumerate(pairs)
     ]
 
 
@@ -186,8 +227,16 @@ def curve_table(report: dict[str, Any]) -> str:
     parts = [_head(report) + _settings(report), _rows(report["curves"])]
     for direction in report["directions"]:
         rows = _rows({**report["curves"], **direction})
-        parts.append(f"direction of eigenvalue {rounded(direction['eigenvalue'])}\n{rows}")
+        parts.append(f"direction of eigenvalue {_which(direction)}\n{rows}")
     return "\n\n".join([*parts, _moments(report), *_carriers(report)])
+
+
+def _which(direction: dict[str, Any]) -> str:
+    """The eigenvalue taken, to the digits that tell it from the one asked for."""
+    taken, asked = direction["eigenvalue"], direction["asked"]
+    if taken == asked:
+        return rounded(taken)
+    return f"{taken:.10g}, the nearest of the data to {asked:.10g}"
 
 
 def _settings(report: dict[str, Any]) -> str:
@@ -236,9 +285,18 @@ def _moments(report: dict[str, Any]) -> str:
     rows += [
         ("best stopping", _text(best["tau"]), _least(best)),
         ("from", _text(window["tau_gen_curve"]), "score error within 10 % of its least value"),
-        ("until", _text(window["tau_mem_curve"]), "generalisation loss at half its last value"),
+        (
+            "until",
+            _text(window["tau_mem_curve"]),
+            "generalisation loss at half its last value" + ": no window" * _is_empty(window),
+        ),
     ]
     return _flush_left(rows)
+
+
+def _is_empty(window: dict[str, Any]) -> bool:
+    begin, end = (float(window[name]) for name in ("tau_gen_curve", "tau_mem_curve"))
+    return begin >= end
 
 
 def _least(best: dict[str, Any]) -> str:

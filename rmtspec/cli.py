@@ -332,6 +332,12 @@ def _run_linear(arguments: argparse.Namespace) -> _Outcome:
     if arguments.dimension is not None:
         size = _checks.integer("dimension", arguments.dimension, 1)
 
+    if arguments.corrected and size is None:
+        raise ValueError(
+            "argument --corrected: needs --dimension D where the population has no dimension of "
+            "its own"
+        )
+
     def model(loads: NDArray[np.float64]) -> LinearDenoiser:
         if arguments.corrected and size is not None:
             # Each average is over data sets of a whole number of samples.

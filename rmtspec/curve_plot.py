@@ -9,21 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _checks
+from .learning_curves import LearningCurves
+from .training import Training, Window
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from .learning_curves import LearningCurves
-    from .training import Training
 
 FloatArray = NDArray[np.float64]
 
 # Okabe and Ito (2008): distinguishable for colour-blind readers and in grey.
 _BLUE, _ORANGE, _GREEN, _PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
 _MARK = "#333333"
+_BAND = "#56B4E9"
+
+_FLAT = 0.03  # losses within this of 1 get an axis of their own range, not one from 0
+_LEAST_SPREAD = 1e-9  # below it there is nothing to see
 
 _WIDE = 4.0  # a ratio of largest to least loss above which their axis is logarithmic
 _NAME_WIDTH = 0.07  # share of the axis that the name of a time takes
+_NAME_POINTS = 27.0  # and how much it takes of the paper
 _LEAST_GAP = 1e-4  # generalisation losses below this share of the largest are not worth a decade
 
 
@@ -40,8 +44,10 @@ def plot_learning_curves(
         Over a row of times, shape (k,), at least two of them positive and finite, ascending.
         Times 0 and infinity are left out: the axis is logarithmic.
     training : Training, optional
-        What the curves belong to: the spectral times tau_gen, tau_mem and tau_slow are marked, and
-        the best stopping time, where they lie in sight.
+        What the curves belong to: the spectral times tau_gen, tau_mem and tau_slow of
+        `Training.timescales` are marked where they lie in sight, the best stopping time by a
+        circle, and the window from tau_gen_curve to tau_mem_curve of `Training.window` by a band.
+        Without held-out rows the last two are not known, and left out.
     ax : Axes or two of them, optional
         Where to draw: losses on the first, score error on the second; without a second one the
         score error is left out. Two axes of a new figure if omitted.
@@ -49,10 +55,14 @@ def plot_learning_curves(
     Returns
     -------
     ndarray of Axes, shape (1,) or (2,)
-        Curves that are not known, as those of a data set without held-out rows, are left out.
+        Curves that are not known, as those of a data set without held-out rows, are left out. So
+        is the generalisation loss where train and test loss stay within 3 % of 1: their axis then
+        shows the range of these two, and it is the gap between them.
 
     Raises
     ------
+    TypeError
+        If the arguments are not learning curves and a training.
     ValueError
         If the curves are not a row of ascending times, two of them positive and finite.
 
@@ -67,6 +77,12 @@ def plot_learning_curves(
     >>> [line.get_label() for line in axes[0].get_lines()][:3]
     ['train', 'test', 'generalisation']
     """
+    _are_curves("curves", curves)
+    if training is not None and not isinstance(training, Training):
+        raise TypeError(
+            "training must be a Training, as model.training() makes it, "
+            f"got {type(training).__name__}"
+        )
     shown = _in_sight(curves.tau)
     if ax is None:
         import matplotlib.pyplot as plt
@@ -84,7 +100,10 @@ def plot_learning_curves(
         place.spines[["top", "right"]].set_visible(False)
     if training is not None:
         _mark_times(axes, training, times)
-        _mark_best(axes, training.best_stopping(), times)
+        if not training.model.conditional or training.model.held_out is not None:
+            _mark_window(axes, training.window(), times)
+            _mark_best(axes, training.best_stopping(), times)
+    _name_lines(axes[0])
     axes[-1].set_xlabel(r"training time $\tau$")
     return axes
 
@@ -110,6 +129,8 @@ def plot_directions(
 
     Raises
     ------
+    TypeError
+        If the curves are not learning curves.
     ValueError
         If the losses have another shape than (m, k).
 
@@ -123,6 +144,7 @@ def plot_directions(
     >>> plot_directions(curves, [9.0], Figure().subplots()).get_ylabel()
     'loss of a direction'
     """
+    _are_curves("curves", curves)
     shown = _in_sight(curves.tau)
     expected = (len(eigenvalues), len(shown))
     if np.shape(curves.train) != expected:
@@ -175,6 +197,8 @@ def plot_collapse(
 
     Raises
     ------
+    TypeError
+        If the curves are not a mapping to learning curves.
     ValueError
         If there is nothing to draw, or the axes are not two.
 
@@ -189,9 +213,15 @@ def plot_collapse(
     >>> right.get_xlabel()
     'training time over samples, $\\tau/\\psi_n$'
     """
+    if not isinstance(curves, Mapping):
+        raise TypeError(
+            f"curves must be a mapping of psi_n to learning curves, got {type(curves).__name__}"
+        )
     if not curves:
         raise ValueError("curves must hold at least one psi_n with its learning curves")
     loads = [_checks.positive("psi_n", load) for load in curves]
+    for load, one in zip(loads, curves.values(), strict=True):
+        _are_curves(f"curves of psi_n = {load:g}", one)
     if ax is None:
         import matplotlib.pyplot as plt
 
@@ -224,6 +254,14 @@ def plot_collapse(
     return axes
 
 
+def _are_curves(name: str, value: Any) -> None:
+    if not isinstance(value, LearningCurves):
+        raise TypeError(
+            f"{name} must be LearningCurves, as training.learning_curves(tau) makes them, "
+            f"got {type(value).__name__}"
+        )
+
+
 def _in_sight(tau: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which times a logarithmic axis can show."""
     times = np.asarray(tau)
@@ -240,20 +278,34 @@ def _in_sight(tau: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 def _draw_losses(ax: Axes, curves: LearningCurves, shown: NDArray[np.bool_]) -> None:
     times = np.asarray(curves.tau)[shown]
-    drawn = []
-    for values, label, colour, style in (
-        (curves.train, "train", _ORANGE, "-"),
-        (curves.test, "test", _BLUE, "-"),
-        (curves.generalization, "generalisation", _GREEN, "--"),
-    ):
-        row = _one_row(values)[shown]
-        if np.any(np.isfinite(row)):
-            ax.plot(times, row, color=colour, lw=1.8, ls=style, label=label)
-            drawn.append(row)
-    _scale_losses(ax, drawn)
+    lines: list[tuple[FloatArray, str, dict[str, Any]]] = [
+        (_one_row(values)[shown], label, look)
+        for values, label, look in (
+            # A narrow line on a broad one: both are seen where they lie on each other.
+            (curves.train, "train", {"color": _ORANGE, "lw": 1.3, "zorder": 2.5}),
+            (curves.test, "test", {"color": _BLUE, "lw": 2.4}),
+            (curves.generalization, "generalisation", {"color": _GREEN, "lw": 1.8, "ls": "--"}),
+        )
+    ]
+    lines = [line for line in lines if np.any(np.isfinite(line[0]))]
+    if _flat([row for row, *_ in lines[:2]]):
+        lines = lines[:2]
+    for row, label, look in lines:
+        ax.plot(times, row, label=label, **look)
+    _scale_losses(ax, [row for row, *_ in lines])
     ax.set_ylabel("loss")
+
+
+def _name_lines(ax: Axes) -> None:
+    """A legend in one row above the axis and the names of the times."""
     ax.legend(
-        frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0.0, 1.08), ncols=3
+        frameon=False,
+        fontsize="small",
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.08),
+        ncols=len(ax.get_legend_handles_labels()[0]),
+        columnspacing=1.4,
+        borderaxespad=0.0,
     )
 
 
@@ -281,38 +333,73 @@ def _one_row(values: Any) -> FloatArray:
 
 
 def _scale_losses(ax: Axes, rows: list[FloatArray]) -> None:
-    """A linear axis from 0 where it can show the losses, a logarithmic one where it cannot."""
+    """A linear axis from 0 where it can show the losses, a logarithmic one where it cannot.
+
+    Losses that all lie next to 1 fill the axis.
+    """
     values = np.concatenate([row[np.isfinite(row)] for row in rows]) if rows else np.empty(0)
     top = float(values.max(initial=0.0))
     if top > _WIDE:
         ax.set_yscale("log")
         ax.set_ylim(max(float(values[values > 0.0].min()), _LEAST_GAP * top) / 1.5, 1.5 * top)
+    elif _flat(rows):
+        low = float(values.min())
+        margin = 0.08 * (top - low)
+        ax.set_ylim(low - margin, top + margin)
+        ax.ticklabel_format(axis="y", useOffset=False)
     elif top > 0.0:
         ax.set_ylim(0.0, 1.08 * top)
 
 
+def _flat(rows: list[FloatArray]) -> bool:
+    """Whether all losses lie next to 1, and are more than one number."""
+    values = np.concatenate([row[np.isfinite(row)] for row in rows]) if rows else np.empty(0)
+    if not values.size:
+        return False
+    return bool(np.all(np.abs(values - 1.0) <= _FLAT) and np.ptp(values) > _LEAST_SPREAD)
+
+
 def _mark_times(axes: NDArray[np.object_], training: Training, shown: FloatArray) -> None:
     """A dotted line on every axis at each spectral time, named above the first."""
-    times = training.model.timescales()
+    times = training.timescales()
     named = zip(("gen", "mem", "slow"), (times.tau_gen, times.tau_mem, times.tau_slow), strict=True)
     marks = sorted((time, name) for name, time in named if shown[0] <= time <= shown[-1])
     places = np.log([time for time, _ in marks]) / np.log(shown[-1] / shown[0])
     for row, (time, name) in enumerate(marks):
         for ax in axes:
             ax.axvline(time, color=_MARK, lw=0.8, ls=":", zorder=1)
-        # Neighbours whose names would cover each other lean apart.
-        near = np.abs(np.delete(places, row) - places[row]) < _NAME_WIDTH
-        beside = np.delete(places, row)[near]
-        lean = 0.0 if beside.size != 1 else np.sign(places[row] - beside[0])
+        # Neighbours whose names would cover each other lean apart; of three the middle one stays.
+        near = np.abs(places - places[row]) < _NAME_WIDTH
+        crowded = np.count_nonzero(near) == 3
+        lean = row - 1 if crowded else np.sign(row - np.flatnonzero(near).mean())
         axes[0].annotate(
             rf"$\tau_{{\mathrm{{{name}}}}}$",
             (time, 1.0),
             xycoords=axes[0].get_xaxis_transform(),
-            xytext=(2.0 * lean, 2.0),
+            xytext=((_NAME_POINTS if crowded else 2.0) * lean, 2.0),
             textcoords="offset points",
-            ha={0.0: "center", -1.0: "right", 1.0: "left"}[float(lean)],
+            ha="center" if crowded else {0: "center", -1: "right", 1: "left"}[int(lean)],
             va="bottom",
             fontsize="small",
+        )
+
+
+def _mark_window(axes: NDArray[np.object_], window: Window, shown: FloatArray) -> None:
+    """A light band from where the model has generalised to where it memorises."""
+    begin = window.tau_gen_curve
+    # Where the generalisation loss has no last value to come half-way to, nothing ends the window.
+    end = np.inf if np.isnan(window.tau_mem_curve) else window.tau_mem_curve
+    if not (begin < end and begin < shown[-1] and end > shown[0]):
+        return
+    for ax in axes:
+        ax.axvspan(
+            max(begin, shown[0]),
+            min(end, shown[-1]),
+            facecolor=_BAND,
+            alpha=0.18,
+            lw=0.0,
+            zorder=0,
+            label="window",
         )
 
 
@@ -334,9 +421,6 @@ def _mark_best(axes: NDArray[np.object_], best: Any, shown: FloatArray) -> None:
                 zorder=5,
                 label="best stopping",
             )
-    axes[0].legend(
-        frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0.0, 1.08), ncols=4
-    )
 
 
 def _shades(count: int) -> list[Any]:

@@ -81,6 +81,90 @@ def test_training_is_that_of_the_options(report):
         np.testing.assert_array_equal(shown["curves"][name], getattr(curves, name))
 
 
+def test_ridge_and_momentum_set_the_times(report, capsys):
+    options = ["--step", "0.02", "--momentum", "0.5", "--ridge", "0.1", "--spike", "9"]
+    shown = report(*SMALL, *options)
+    population = rs.PopulationSpectrum([1.0], spikes=[9.0])
+    model = rs.RandomFeatureModel(8, 4, 0.1, population=population)
+    training = model.training(step=0.02, momentum=0.5, ridge=0.1)
+    times, scale = shown["timescales"], 0.5 * model.psi_p / model.delta
+    for family in times["families"]:
+        assert family["tau"] == pytest.approx(scale / (family["lower"] + 0.1), rel=1e-12)
+    trained = training.timescales()
+    for name in ("tau_gen", "tau_mem", "tau_slow"):
+        assert times[name] == getattr(trained, name) < getattr(model.timescales(), name)
+    assert (shown["window"]["tau_gen"], shown["window"]["tau_mem"]) == (
+        times["tau_gen"],
+        times["tau_mem"],
+    )
+    (spike,), plain = shown["outliers"], model.outliers()
+    x = plain.location[0] + 0.1
+    assert spike["tau"] == pytest.approx(scale / x, rel=1e-12)
+    weight = plain.decrease[0] * plain.location[0]
+    assert spike["decrease"] == pytest.approx(weight * (1.0 / x + 0.1 / x**2), rel=1e-12)
+    assert main(["curves", *SMALL, *options]) == 0
+    rows = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
+    assert ["tau_mem", f"{trained.tau_mem:.6g}"] in rows
+
+
+def test_a_spike_under_a_ridge_carries_what_its_direction_loses(report):
+    arguments = ["--psi-p", "64", "--psi-n", "64", "--t", "0.5", "--spike", "400"]
+    shown = report(*arguments, "--ridge", "3000", "--direction", "400", "--tau", "1")
+    (spike,), (direction,) = shown["outliers"], shown["directions"]
+    lost = 1.0 - direction["end"]["train"]
+    # The rest of the direction lies in the bulks, where 1/x + ridge/x^2 is at most 2/ridge.
+    x, rest = spike["location"] + 3000.0, (1.0 - spike["overlap"]) / spike["overlap"]
+    bulks = rest * (2.0 / 3000.0) / (1.0 / x + 3000.0 / x**2)
+    assert 0.0 < lost / spike["decrease"] - 1.0 < bulks < 2e-4
+    assert spike["slow_location"] is None
+    assert spike["slow_decrease"] == 0.0
+
+
+def test_a_window_that_ends_before_it_begins_is_none(report, capsys):
+    # Under a strong ridge the little overfitting comes before the score error has come down.
+    closed = ["--psi-p", "8", "--psi-n", "8", "--t", "0.1", "--ridge", "1"]
+    for arguments, none in ((closed, True), (SMALL, False)):
+        window = report(*arguments, "--tau", "1")["window"]
+        assert (window["tau_mem_curve"] < window["tau_gen_curve"]) is none
+        assert main(["curves", *arguments, "--tau", "1"]) == 0
+        assert ("at half its last value: no window" in capsys.readouterr().out) is none
+
+
+def test_directions_have_an_error(report):
+    (shown,) = report(*SMALL, "--direction", "5", "--tau", "1,10")["directions"]
+    curves = rs.RandomFeatureModel(8, 4, 0.1).learning_curves([1, 10], directions=[5.0])
+    np.testing.assert_array_equal(shown["error"], curves.error[0])
+    assert shown["asked"] == shown["eigenvalue"] == 5.0
+    assert 0.0 < shown["end"]["error"] < 1e-9
+
+
+def test_directions_of_given_data_are_their_nearest_eigenvalues(report, samples, capsys):
+    x, test, path, held_out = samples
+    known = rs.PopulationSpectrum.from_samples(x).eigenvalues
+    arguments = ["--data", path, "--held-out", held_out, "--psi-p", "4", "--t", "0.1"]
+    arguments += ["--tau", "1,1e3"]
+    asked = f"{known[-1]:.5g}"
+    (shown,) = report(*arguments, "--direction", asked)["directions"]
+    assert (shown["eigenvalue"], shown["asked"]) == (known[-1], float(asked))
+    with pytest.warns(rs.FewDimensionsWarning):
+        model = rs.RandomFeatureModel.from_data(x, 4, 0.1, test=test)
+    curves = model.learning_curves([1, 1e3], directions=[known[-1]])
+    np.testing.assert_array_equal(shown["test"], curves.test[0])
+    target = path.replace("x.npy", "own.png")
+    assert main(["curves", *arguments, "--direction", asked, "--plot", target]) == 0
+    out = capsys.readouterr().out
+    assert f"eigenvalue {known[-1]:.10g}, the nearest of the data to {asked}" in out
+    with pytest.raises(SystemExit):
+        main(["curves", *arguments, "--direction", f"{1.001 * known[-1]}"])
+    err = capsys.readouterr().err
+    assert "--direction" in err
+    for value in known[-3:]:
+        assert f"{value:.6g}" in err
+    with pytest.raises(SystemExit):
+        main(["curves", *arguments, "--direction", "nan"])
+    assert "--direction" in capsys.readouterr().err
+
+
 def test_an_infinite_time_is_the_string_inf(report, capsys):
     # With so many samples nothing is left to overfit.
     arguments = ["--psi-p", "2", "--psi-n", "1e9", "--t", "1"]
@@ -248,6 +332,37 @@ def test_collapse_holds_the_curves_of_several_psi_n(report, tmp_path):
     assert [one["psi_n"] for one in asked] == [3, 5]
 
 
+def test_collapse_is_over_the_times_asked_for_if_there_are_two(report, tmp_path):
+    target = ["--collapse", str(tmp_path / "collapse.png")]
+    for rule in ([], ["--step", "2"]):
+        automatic = report(*SMALL, *rule, *target)["collapse"]
+        assert report(*SMALL, *rule, "--tau", "0,5,inf", *target)["collapse"] == automatic
+        for one in report(*SMALL, *rule, "--tau", "0,6,100,4e3,inf", *target)["collapse"]:
+            assert (one["tau"][0], one["tau"][-1]) == (6.0, 4e3)
+            assert {6.0, 100.0, 4e3} <= set(one["tau"])
+            assert np.all(np.diff(one["tau"]) > 0.0)
+
+
+def test_pictures_tell_their_model_and_its_training(tmp_path):
+    losses, collapse = tmp_path / "losses.svg", tmp_path / "collapse.svg"
+    arguments = [*SMALL, "--step", "0.5", "--ridge", "0.25", "--tau", "1:100:5"]
+    assert main(["curves", *arguments, "--plot", str(losses), "--collapse", str(collapse)]) == 0
+    for path in (losses, collapse):
+        # Matplotlib keeps what it draws as paths in a comment beside them.
+        text = path.read_text()
+        for part in ("t = 0.1", "tanh", "step 0.5", "ridge 0.25", "psi_p = 8"):
+            assert part in text
+        assert "momentum" not in text
+    assert "psi_n = 4$, $t" in losses.read_text()
+    assert "psi_n = 4$, $t" not in collapse.read_text()
+
+
+def test_the_farthest_times_that_are_allowed_can_be_drawn(tmp_path):
+    target = tmp_path / "far.png"
+    assert main(["curves", *SMALL, "--tau", "0,1e-100,1e100,inf", "--plot", str(target)]) == 0
+    assert target.stat().st_size > 10_000
+
+
 def test_pictures_are_drawn(tmp_path, samples, capsys):
     for name, arguments in (
         ("a.png", []),
@@ -281,11 +396,14 @@ def test_digits_are_a_ready_example(report):
         (["--t", "0"], ["t must", "0"]),
         (["--t", "-1"], ["t must", "-1"]),
         (["--activation", "none"], ["activation", "none"]),
-        (["--tau", ""], ["--tau", "FIRST:LAST:COUNT", "''"]),
+        (["--tau", ""], ["--tau", "0 and inf allowed", "START:STOP:COUNT", "''"]),
         (["--tau=-1"], ["tau", "-1"]),
         (["--tau", "nan"], ["tau", "nan"]),
         (["--tau", "soon"], ["--tau", "'soon'"]),
-        (["--tau", "1:10"], ["--tau", "FIRST:LAST:COUNT"]),
+        (["--tau", "1:10"], ["--tau", "START:STOP:COUNT"]),
+        (["--tau", "1e-300,1e300"], ["--tau", "[1e-100, 1e+100]", "1e-300"]),
+        (["--tau", "1,1.1e100"], ["--tau", "[1e-100, 1e+100]", "1.1e+100"]),
+        (["--tau", "1:1e200:3"], ["--tau", "[1e-100, 1e+100]", "1e+200"]),
         (["--tau", "0:10:5"], ["--tau", "positive"]),
         (["--tau", "1:10:1"], ["--tau", "COUNT", "[2, 10000]"]),
         (["--step", "-1"], ["step", "-1"]),
@@ -300,7 +418,8 @@ def test_digits_are_a_ready_example(report):
         (["--population", "0"], ["eigenvalues", "positive"]),
         (["--unit-variance"], ["--unit-variance", "--data"]),
         (["--held-out", "x.npy"], ["--held-out", "--data"]),
-        (["--data", "digits", "--held-out", "none.npy"], ["none.npy", "No such file"]),
+        (["--data", "digits", "--held-out", "none.npy"], ["--held-out", "none.npy", "No such"]),
+        (["--data", "digits", "--held-out", "digits"], ["--held-out", "file", "'digits'"]),
         (["--data", "digits", "--held-out", "x.npy", "--psi-n", "2"], ["--psi-n", "--held-out"]),
         (["--data", "digits", "--held-out", "x", "--collapse", "a.png"], ["--collapse", "a.png"]),
         (["--data", "digits", "--spike", "4"], ["--spike", "--data", "4"]),
@@ -310,6 +429,7 @@ def test_digits_are_a_ready_example(report):
         (["--collapse", "x.txt"], ["--collapse", "x.txt"]),
         (["--collapse", "x.png", "--collapse-psi-n", "0"], ["psi_n", "0"]),
         (["--plot", "x.txt"], ["--plot", "x.txt"]),
+        (["--plot", "x.png", "--collapse", "./x.png"], ["--collapse", "--plot", "x.png"]),
     ],
 )
 def test_bad_input_ends_with_one_line_that_names_it(capsys, arguments, parts):
@@ -327,6 +447,7 @@ def test_held_out_rows_of_another_dimension_are_refused(capsys, samples, tmp_pat
         main(["curves", "--data", samples[2], "--held-out", str(tmp_path / "thin.npy")])
     err = capsys.readouterr().err
     assert caught.value.code == 2
+    assert "--held-out" in err
     assert "thin.npy" in err
     assert "dimension 60" in err
 
@@ -337,6 +458,8 @@ def test_help_says_what_is_asked_and_how_infinity_is_written(capsys):
     assert caught.value.code == 0
     out = " ".join(capsys.readouterr().out.split())
     assert 'an infinite time is the string "inf"' in out
+    assert "ascending order; the end of training, inf, is always a row of its own" in out
+    assert "in JSON curves.end" in out
     for option in ("--tau", "--step", "--momentum", "--ridge", "--initial", "--direction"):
         assert option in out
     for option in ("--data", "--held-out", "--collapse", "--plot", "--json"):

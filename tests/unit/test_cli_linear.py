@@ -194,7 +194,7 @@ def test_picture_is_drawn_for_one_load_and_for_data(tmp_path, samples, capsys):
         (["--load", "1:2:2.5"], ["--load", "FIRST:LAST:COUNT"]),
         (["--load", "1:2:1"], ["--load", "COUNT", "[2, 10000]", "1"]),
         (["--load", "1:2:999999999"], ["--load", "COUNT", "999999999"]),
-        (["--corrected"], ["dimension", "corrected"]),
+        (["--corrected"], ["--corrected", "--dimension D"]),
         (["--dimension", "0", "--corrected"], ["dimension", ">= 1", "0"]),
         (["--dimension", "2.5"], ["--dimension", "integer", "'2.5'"]),
         (["--population", "0"], ["eigenvalues", "positive"]),

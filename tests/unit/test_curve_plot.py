@@ -47,7 +47,7 @@ def test_lines_are_the_curves(training, curves):
 
 def test_spectral_times_and_the_optimum_are_marked(training, curves):
     axes = plot_learning_curves(curves, training, Figure().subplots(2, 1))
-    times, best = training.model.timescales(), training.best_stopping()
+    times, best = training.timescales(), training.best_stopping()
     expected = [times.tau_gen, times.tau_mem, times.tau_slow]
     assert [text.xy[0] for text in axes[0].texts] == expected
     names = [text.get_text() for text in axes[0].texts]
@@ -57,6 +57,90 @@ def test_spectral_times_and_the_optimum_are_marked(training, curves):
         assert dotted == expected
         mark = lines(ax)["best stopping"]
         assert (mark.get_xdata()[0], mark.get_ydata()[0]) == (best.tau, value)
+
+
+def bands(ax):
+    return [patch for patch in ax.patches if patch.get_label() == "window"]
+
+
+def test_a_band_marks_the_window_of_the_curves(training, curves):
+    axes = plot_learning_curves(curves, training, Figure().subplots(2, 1))
+    window = training.window()
+    assert TAU[0] < window.tau_gen_curve < window.tau_mem_curve < TAU[-1]
+    for ax in axes:
+        (band,) = bands(ax)
+        ends = band.get_x(), band.get_x() + band.get_width()
+        # Ends are kept as a start and a width.
+        np.testing.assert_allclose(ends, (window.tau_gen_curve, window.tau_mem_curve), rtol=1e-12)
+
+
+def test_a_band_that_leaves_the_picture_ends_with_it(training):
+    window = training.window()
+    middle = np.sqrt(window.tau_gen_curve * window.tau_mem_curve)
+    curves = training.learning_curves(np.geomspace(middle, 2.0 * middle, 5))
+    (ax,) = plot_learning_curves(curves, training, Figure().subplots())
+    (band,) = bands(ax)
+    assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((middle, 2.0 * middle))
+    assert ax.get_xlim() == pytest.approx((middle, 2.0 * middle))
+    before = training.learning_curves(window.tau_gen_curve * np.array([0.1, 0.2]))
+    (ax,) = plot_learning_curves(before, training, Figure().subplots())
+    assert not bands(ax)
+
+
+def test_ridge_and_momentum_move_the_marks():
+    rule = rs.RandomFeatureModel(16, 4, 0.1).training(step=0.01, momentum=0.5, ridge=0.1)
+    model = rule.model
+    curves = rule.learning_curves(np.geomspace(0.01, 1e4, 60))
+    (ax,) = plot_learning_curves(curves, rule, Figure().subplots())
+    lower = np.array([f.lower for f in model.timescales().families if f.name != "noise"])
+    times = 0.5 * model.psi_p / (model.delta * (lower + 0.1))
+    np.testing.assert_allclose([text.xy[0] for text in ax.texts], times, rtol=1e-12)
+
+
+def test_names_of_three_times_at_one_place_stand_side_by_side():
+    training = rs.RandomFeatureModel(64, 8, 0.01).training(ridge=1e6)
+    curves = training.learning_curves(np.geomspace(1e-4, 1.0, 60))
+    (ax,) = plot_learning_curves(curves, training, Figure().subplots())
+    shifts = [text.xyann[0] for text in ax.texts]
+    assert shifts[1] == 0.0
+    assert shifts[0] == -shifts[2] < -20.0
+
+
+def test_data_without_held_out_rows_are_drawn_with_what_is_known():
+    with pytest.warns(rs.FewDimensionsWarning):
+        model = rs.RandomFeatureModel.from_data(
+            np.random.default_rng(0).normal(size=(90, 40)), 8, 0.1
+        )
+    training = model.training()
+    with pytest.warns(UserWarning, match="only the train loss"):
+        curves = training.learning_curves(TAU)
+    losses, score = plot_learning_curves(curves, training, Figure().subplots(2, 1))
+    named = [label for label in lines(losses) if not label.startswith("_")]
+    assert named == ["train"]
+    assert len(losses.texts) == 3
+    assert not bands(losses)
+    assert "score error" not in lines(score)
+
+
+def test_losses_next_to_one_fill_their_axis():
+    for ridge, tau in ((0.0, np.geomspace(0.5, 50, 40)), (1e6, np.geomspace(1e-4, 1, 40))):
+        training = rs.RandomFeatureModel(64, 8, 0.01).training(ridge=ridge)
+        curves = training.learning_curves(tau)
+        (ax,) = plot_learning_curves(curves, ax=Figure().subplots())
+        low, high = ax.get_ylim()
+        spread = np.ptp([curves.train, curves.test])
+        assert low < np.min([curves.train, curves.test]) < np.max(curves.test) < high
+        assert spread > 0.8 * (high - low)
+        assert list(lines(ax)) == ["train", "test"]
+
+
+def test_losses_that_do_not_move_are_drawn_from_zero():
+    # The activation has no linear part: nothing is learned.
+    curves = rs.RandomFeatureModel(4, 8, 0.1, "hermite2").learning_curves(TAU[:5] * 1e-12)
+    assert np.ptp([curves.train, curves.test]) < 1e-9
+    (ax,) = plot_learning_curves(curves, ax=Figure().subplots())
+    assert ax.get_ylim()[0] == 0.0
+    assert list(lines(ax)) == ["train", "test", "generalisation"]
 
 
 def test_names_of_neighbouring_times_lean_apart():
@@ -148,3 +232,15 @@ def test_wrong_arguments_are_refused_by_name(training, curves):
         plot_collapse({-1.0: curves})
     with pytest.raises(ValueError, match="two axes"):
         plot_collapse({4.0: curves}, Figure().subplots())
+
+
+def test_what_is_no_curve_is_refused_by_name(training, curves):
+    with pytest.raises(TypeError, match=r"training must be a Training.*RandomFeatureModel"):
+        plot_learning_curves(curves, training.model)
+    for draw in (plot_learning_curves, lambda value: plot_directions(value, [1.0])):
+        with pytest.raises(TypeError, match=r"curves must be LearningCurves.*int"):
+            draw(3)
+    with pytest.raises(TypeError, match=r"curves must be a mapping of psi_n .*got list$"):
+        plot_collapse([curves])
+    with pytest.raises(TypeError, match=r"curves of psi_n = 4 must be LearningCurves.*int"):
+        plot_collapse({4.0: 3})
