@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from . import _checks
 from .learning_curves import LearningCurves
-from .training import Training, Window
+from .training import Training
+from .training_results import Window
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
