@@ -238,7 +238,13 @@ def _newton(
         inverse_y, v2_k = _reciprocal(y), v2 * _reciprocal(k)
         f2 = psi_n * (inverse_y - 1.0) - v2_k - s1
         f2_k, f2_y = v2_k + k * s01, s11 * y - psi_n * inverse_y
-        if near:
+        folded = near
+        if near:  # F_1 + kyF_2 or F_1 itself, whichever has the smaller terms
+            size_k, size_y = abs(k), abs(y)
+            folded_size = abs(1.0 + psi_n - psi_p) + psi_n * size_y + size_k * e0 + size_y * e1
+            plain_size = v2 * size_y + size_k * (abs(psi_p - 1.0) + size_k * e0)
+            folded = size_k * folded_size < plain_size
+        if folded:
             bracket = (1.0 + psi_n - psi_p) - psi_n * y - k * s0 - y * s1
             f1 = k * bracket - z
             f1_k = k * (bracket + k * (k * s00 - s0 + y * s01))
@@ -259,7 +265,7 @@ def _newton(
             return log_k, wall_k, far_k, log_y, wall_y, far_y, np.inf, np.inf, 3
         if extra or length < 1e-4 or step == max_steps - 1:
             size_k, size_y = abs(k), abs(y)
-            if near:
+            if folded:
                 size1 = abs(1.0 + psi_n - psi_p) + psi_n * size_y + size_k * e0 + size_y * e1
                 size1 = size_k * size1 + abs(z)
             elif psi_p < 0.5:

@@ -312,3 +312,16 @@ def test_branch_end_that_is_rounded_opens_no_gap() -> None:
     model = rs.RandomFeatureModel(8, 4, 0.5775440867185652)
     assert np.all(np.diff(model.spectrum().support.ravel()) > 0.0)
     assert model.spectrum().masses.sum() + model.spectrum().atoms[:, 1].sum() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("psi_n", "t"), [(0.0014084736280275273, 8.0), (0.11, 8.985)])
+def test_as_many_features_as_dimensions_at_late_times_reach_down_to_the_floor(
+    psi_n: float, t: float
+) -> None:
+    # At psi_p = 1 the bulk begins some 1e-23 above s²: folding the second equation into the first,
+    # which helps where y is small, lost every digit there.
+    law = rs.RandomFeatureModel(1.0, psi_n, t).spectrum()
+    assert np.all(
+        np.isfinite(law.density(np.geomspace(2.0, 1e20, 50) * law.edges[0, 0], from_origin=True))
+    )
+    assert np.abs(law.mass_defect).max() < 1e-9
