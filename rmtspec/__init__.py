@@ -9,6 +9,7 @@ from .noise import NoiseSchedule
 from .population import PopulationSpectrum
 from .random_feature_model import RandomFeatureModel
 from .result import ConvergenceWarning, FewDimensionsWarning, Status
+from .sweeps.sweep import sweep
 
 __version__ = version("rmtspec")
 
@@ -22,4 +23,5 @@ __all__ = [
     "SampleCovariance",
     "SpectralLaw",
     "Status",
+    "sweep",
 ]

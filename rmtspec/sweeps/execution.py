@@ -1,0 +1,59 @@
+"""Blocks of a grid to processes of this machine, or to a Dask cluster.
+
+Threads lose: solving one point is a few hundred short calls of Python and of compiled kernels, and
+two threads got through 0.6 times as many points as one (two processes: 1.8 to 2.1 times).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .grid import Where
+from .points import Block
+
+Task = Callable[[Where], Block]
+
+
+def serial(task: Task, blocks: list[Where]) -> Iterator[Block]:
+    """One block after the other, in this process."""
+    return map(task, blocks)
+
+
+def processes(task: Task, blocks: list[Where], workers: int) -> Iterator[Block]:
+    """Blocks as they are finished by processes of this machine.
+
+    They need no ``if __name__ == "__main__"`` in the calling script and stay alive for a while, so
+    that the next sweep finds them started.
+    """
+    from joblib import Parallel, delayed
+
+    pool = Parallel(workers, backend="loky", return_as="generator_unordered", batch_size=1)
+    return iter(pool(delayed(task)(block) for block in blocks))
+
+
+def cluster(task: Task, blocks: list[Where], client: Any) -> Iterator[Block]:
+    """Blocks as they are finished by the workers of a `dask.distributed.Client`.
+
+    The scheduler gives the blocks of a worker that died to others.
+
+    Raises
+    ------
+    RuntimeError
+        After all other blocks, if blocks were lost because every worker that took one of them died.
+    """
+    from distributed import as_completed
+
+    futures = client.map(task, blocks, pure=False)
+    lost = []
+    try:
+        for future, result in as_completed(futures, with_results=True, raise_errors=False):
+            if future.status == "finished":
+                yield result
+            else:
+                lost.append(future.exception())
+            future.release()
+    finally:
+        client.cancel(futures)
+    if lost:
+        raise RuntimeError(f"{len(lost)} of {len(blocks)} blocks were lost; the first: {lost[0]}")

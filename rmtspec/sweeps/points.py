@@ -1,0 +1,245 @@
+"""Points of a grid, one after the other: values, shapes, and why points failed."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..result import ConvergenceWarning
+from .grid import Grid, Where
+
+FAILURE = "failure"
+"""Name of the variable that says why a point failed."""
+
+_PILOT_SECONDS, _MOST_FAILURES, _LONGEST_REASON = 0.1, 1000, 300
+
+# Warnings are caught by state of the whole process: one point at a time, whatever the threads.
+_one_at_a_time = threading.Lock()
+
+Read = dict[str, tuple[tuple[str, ...], NDArray[Any]]]
+
+
+class Variable(NamedTuple):
+    """What a function returns under one name: dimensions beside those of the grid, and kind."""
+
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a function returns at every point.
+
+    Attributes
+    ----------
+    variables : what varies from point to point
+    coordinates : labels of the dimensions that it adds, the same at every point
+    """
+
+    variables: Mapping[str, Variable]
+    coordinates: Mapping[str, NDArray[Any]]
+
+    def check(self, result: Read) -> None:
+        """Raise ValueError if a result is laid out in another way."""
+        if result.keys() != self.variables.keys() | self.coordinates.keys():
+            raise ValueError(
+                f"returned {', '.join(result)} where another point returned "
+                f"{', '.join([*self.variables, *self.coordinates])}"
+            )
+        for name, (dims, values) in result.items():
+            if name in self.coordinates:
+                if not np.array_equal(values, self.coordinates[name]):
+                    raise ValueError(f"returned other {name} than another point")
+            elif (dims, values.shape) != self.variables[name][:2]:
+                raise ValueError(
+                    f"returned {name} of shape {values.shape} where another point returned "
+                    f"{self.variables[name].shape}"
+                )
+
+
+class Block(NamedTuple):
+    """Results of one block of the grid.
+
+    `values` are NaN, and `failure` holds a sentence, where a point failed; `warned` counts the
+    points at which there were other warnings and keeps the first text, by category.
+    """
+
+    where: Where
+    values: dict[str, NDArray[Any]]
+    failure: NDArray[np.object_]
+    warned: dict[type[Warning], tuple[int, str]]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A function over a grid."""
+
+    function: Callable[..., Mapping[str, Any]]
+    grid: Grid
+
+    def pilot(self) -> tuple[Layout, float]:
+        """Compute points spread over the grid until layout and time a point are known.
+
+        Returns
+        -------
+        layout : of the first point that did not fail
+        seconds : time a point, measured after the first
+
+        Raises
+        ------
+        RuntimeError
+            If no point could be computed.
+        TypeError, ValueError
+            If the function returns what no data set can hold.
+        """
+        layout, reason, seconds = None, "", math.inf
+        spread, count, batch = self._spread(), 0, 1
+        with _serially():
+            while count < self.grid.size:
+                batch = min(batch, self.grid.size - count)
+                start = time.perf_counter()
+                for index in (next(spread) for _ in range(batch)):
+                    result, reason = self._point(index)
+                    if layout is None and result is not None:
+                        layout = self._layout(_read(result))
+                elapsed = time.perf_counter() - start
+                count += batch
+                seconds = elapsed / batch
+                if layout is not None and elapsed > _PILOT_SECONDS:
+                    break
+                if layout is None and count >= _MOST_FAILURES:
+                    break
+                batch *= 2
+        if layout is None:
+            raise RuntimeError(f"none of {count} points could be computed; the last: {reason}")
+        return layout, seconds
+
+    def block(self, where: Where, layout: Layout) -> Block:
+        """Compute one block."""
+        shape = tuple(part.stop - part.start for part in where)
+        values = {
+            name: np.full(shape + variable.shape, np.nan, variable.dtype)
+            for name, variable in layout.variables.items()
+        }
+        failure = np.full(shape, "", dtype=object)
+        warned: dict[type[Warning], tuple[int, str]] = {}
+        with _serially():
+            for local in np.ndindex(*shape):
+                index = tuple(part.start + i for part, i in zip(where, local, strict=True))
+                result, failure[local] = self._point(index, warned)
+                if result is None:
+                    continue
+                try:
+                    read = _read(result)
+                    layout.check(read)
+                except (TypeError, ValueError) as problem:
+                    failure[local] = _reason(problem)
+                    continue
+                for name, array in values.items():
+                    array[local] = read[name][1]
+        return Block(where, values, failure, warned)
+
+    def _point(
+        self, index: tuple[int, ...], warned: dict[type[Warning], tuple[int, str]] | None = None
+    ) -> tuple[Any, str]:
+        """What the function returns at one point (None if it fails), and what went wrong."""
+        reason = ""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                result = self.function(**self.grid.arguments(index))
+            except Exception as problem:  # whatever a user's function raises is this point's reason
+                return None, _reason(problem)
+        others: dict[type[Warning], str] = {}
+        for warning in caught:
+            if issubclass(warning.category, ConvergenceWarning):
+                reason = reason or _reason(warning.message)
+            else:
+                others.setdefault(warning.category, str(warning.message))
+        if warned is not None:
+            for category, text in others.items():
+                count, first = warned.get(category, (0, text))
+                warned[category] = count + 1, first
+        return result, reason
+
+    def _layout(self, result: Read) -> Layout:
+        extents: dict[str, int] = {name: len(v) for name, v in self.grid.whole.items()}
+        for name, (dims, values) in result.items():
+            for dim, extent in zip(dims, values.shape, strict=True):
+                if dim in self.grid.axes or dim == FAILURE:
+                    raise ValueError(f"func must not return the dimension {dim!r} in {name!r}")
+                if extents.setdefault(dim, extent) != extent:
+                    raise ValueError(
+                        f"func must return {name!r} with {extents[dim]} values along {dim!r}, "
+                        f"got {extent}"
+                    )
+        taken = {FAILURE, *self.grid.axes, *self.grid.whole, *self.grid.fixed}
+        labels = {name for name, (dims, _) in result.items() if dims == (name,)}
+        for name in taken & result.keys():
+            raise ValueError(f"func must not return {name!r}: the grid has that name")
+        return Layout(
+            {
+                name: Variable(dims, values.shape, values.dtype.str)
+                for name, (dims, values) in result.items()
+                if name not in labels
+            },
+            {name: result[name][1] for name in labels},
+        )
+
+    def _spread(self) -> Iterator[tuple[int, ...]]:
+        """Every point once, in an order that meets all parts of the grid early."""
+        size = self.grid.size
+        stride = max(1, round(size * (math.sqrt(5.0) - 1.0) / 2.0))
+        while math.gcd(stride, size) != 1:
+            stride += 1
+        for k in range(size):
+            index = np.unravel_index(k * stride % size, self.grid.shape)
+            yield tuple(int(i) for i in index)
+
+
+def _read(result: Any) -> Read:
+    """Names, dimensions and arrays of what a function returned."""
+    if not isinstance(result, Mapping) or not result:
+        raise TypeError(f"func must return a dict of scalars or arrays, got {result!r:.80}")
+    read: Read = {}
+    for name, value in result.items():
+        if not isinstance(name, str):
+            raise TypeError(f"func must return a dict with strings as keys, got {name!r:.80}")
+        dims: Any = None
+        if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], (str, tuple)):
+            dims, value = value
+            dims = (dims,) if isinstance(dims, str) else dims
+        array = np.asarray(value)
+        if array.dtype.kind not in "biufc":
+            raise TypeError(f"func must return numbers, got {name!r} of dtype {array.dtype}")
+        array = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+        if dims is None:
+            dims = tuple(f"{name}_{axis}" for axis in range(array.ndim))
+        if len(dims) != array.ndim:
+            raise ValueError(f"func must name {array.ndim} dimensions of {name!r}, got {dims!r}")
+        read[name] = tuple(dims), array
+    return read
+
+
+def _reason(problem: Any) -> str:
+    text = " ".join(str(problem).split())
+    return f"{type(problem).__name__}: {text}"[:_LONGEST_REASON]
+
+
+@contextmanager
+def _serially() -> Iterator[None]:
+    """One point at a time and one thread in BLAS: sums do not depend on the machine's load."""
+    from threadpoolctl import threadpool_limits
+
+    with _one_at_a_time, threadpool_limits(1):
+        yield

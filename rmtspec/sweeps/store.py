@@ -1,0 +1,214 @@
+"""Results of a sweep as a Zarr group, on disk or in memory.
+
+A block counts as finished once its entry in ``progress/finished`` is written, which happens after
+its values: 1 more than the number of its points that failed.  Zarr writes every file under another
+name first and renames it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .grid import Grid, Where
+from .points import FAILURE, Block, Layout, Variable
+
+_IDENTITY, _ORDER, _FINISHED = "sweep", "variables", "progress/finished"
+
+
+class Results:
+    """The data set of a sweep while it fills.
+
+    Parameters
+    ----------
+    root : zarr.Group
+    """
+
+    def __init__(self, root: Any) -> None:
+        self._root = root
+        self._finished = root[_FINISHED]
+
+    @property
+    def chunk(self) -> tuple[int, ...]:
+        """Shape of the blocks."""
+        return tuple(self._root[FAILURE].chunks)
+
+    @classmethod
+    def create(
+        cls,
+        path: Path | None,
+        grid: Grid,
+        layout: Layout,
+        chunk: tuple[int, ...],
+        identity: Mapping[str, Any],
+        attributes: Mapping[str, Mapping[str, Any]],
+    ) -> Results:
+        """Lay out an empty data set, complete from the moment at which the path exists.
+
+        Parameters
+        ----------
+        path : of the store on disk; None keeps it in memory
+        grid, layout, chunk : what is swept, what comes back, shape of the blocks
+        identity : what another call must share to continue
+        attributes : attributes by name of the variable; those of the data set under ""
+        """
+        import zarr
+
+        if path is None:
+            root = zarr.open_group(zarr.storage.MemoryStore(), mode="w")
+            _lay_out(root, grid, layout, chunk, identity, attributes)
+            return cls(root)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            _lay_out(zarr.open_group(draft, mode="w"), grid, layout, chunk, identity, attributes)
+            os.rename(draft, path)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        return cls(zarr.open_group(path, mode="r+"))
+
+    @classmethod
+    def find(cls, path: Path, identity: Mapping[str, Any]) -> Results | None:
+        """Results that an earlier call left at a path; None if there is nothing yet.
+
+        Raises
+        ------
+        ValueError
+            If the path holds anything else than a sweep of this very identity.
+        """
+        import zarr
+
+        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+            return None
+        try:
+            root = zarr.open_group(path, mode="r+")
+            found = json.loads(str(root.attrs[_IDENTITY]))
+        except (OSError, KeyError, ValueError, TypeError):
+            raise ValueError(f"store must be a new path or a sweep's, got {path}") from None
+        differences = "; ".join(_differences(found, dict(identity)))
+        if differences:
+            raise ValueError(
+                f"store {path} was made by another sweep and is not overwritten: {differences}"
+            )
+        return cls(root)
+
+    def check(self, layout: Layout) -> None:
+        """Raise ValueError if the function now returns other variables than those stored."""
+        stored = {
+            name: (array.metadata.dimension_names, array.shape, array.dtype.str)
+            for name, array in self._root.arrays()
+        }
+        dims, shape = stored[FAILURE][:2]
+        for name, variable in layout.variables.items():
+            expected = dims + variable.dims, shape + variable.shape, variable.dtype
+            if stored.get(name) != expected:
+                raise ValueError(
+                    f"store holds {name} as {stored.get(name)}, func returns {expected}"
+                )
+
+    def missing(self, grid: Grid) -> list[Where]:
+        """The blocks of the grid that are not finished yet."""
+        finished = self._finished[...].ravel()
+        blocks = grid.blocks(self.chunk)
+        return [block for block, done in zip(blocks, finished, strict=True) if not done]
+
+    def write(self, block: Block) -> None:
+        """Keep one block."""
+        for name, values in block.values.items():
+            self._root[name][block.where] = values
+        self._root[FAILURE][block.where] = block.failure
+        index = tuple(
+            part.start // step for part, step in zip(block.where, self.chunk, strict=True)
+        )
+        self._finished[index] = 1 + np.count_nonzero(block.failure != "")
+
+    def failures(self, grid: Grid) -> tuple[int, tuple[int, ...], str]:
+        """Number of points that failed, and index and reason of the first in C order by blocks."""
+        marks = self._finished[...].ravel()
+        for where, mark in zip(grid.blocks(self.chunk), marks, strict=True):
+            if mark > 1:
+                failure = self._root[FAILURE][where]
+                local = np.argwhere(failure != "")[0]
+                index = tuple(part.start + int(i) for part, i in zip(where, local, strict=True))
+                return int(np.sum(marks[marks > 0] - 1)), index, str(failure[tuple(local)])
+        return 0, (), ""
+
+    def dataset(self) -> Any:
+        """All of it as an xarray.Dataset: read on demand from disk, loaded from memory."""
+        import xarray as xr
+
+        data = xr.open_zarr(self._root.store, consolidated=False, chunks=None)
+        data = data[data.attrs.pop(_ORDER)]
+        del data.attrs[_IDENTITY]
+        in_memory = type(self._root.store).__name__ == "MemoryStore"
+        return data.load() if in_memory else data
+
+
+def _lay_out(
+    root: Any,
+    grid: Grid,
+    layout: Layout,
+    chunk: tuple[int, ...],
+    identity: Mapping[str, Any],
+    attributes: Mapping[str, Mapping[str, Any]],
+) -> None:
+    def add(name: str, dims: tuple[str, ...], values: NDArray[Any]) -> None:
+        array = root.create_array(
+            name, shape=values.shape, dtype=_stored(values), dimension_names=dims
+        )
+        array[...] = values.astype(object) if values.dtype.kind == "U" else values
+        array.attrs.update(attributes.get(name, {}))
+
+    def reserve(name: str, variable: Variable, fill: Any) -> None:
+        root.create_array(
+            name,
+            shape=grid.shape + variable.shape,
+            chunks=chunk + variable.shape,
+            dtype=str if variable.dtype == "str" else variable.dtype,
+            fill_value=fill,
+            dimension_names=grid.dims + variable.dims,
+            attributes=dict(attributes.get(name, {})),
+        )
+
+    for name, values in {**grid.axes, **grid.whole}.items():
+        add(name, (name,), values)
+    for name, values in layout.coordinates.items():
+        add(name, (name,), values)
+    labels = []
+    for name, value in grid.fixed.items():
+        if isinstance(value, (bool, int, float, str)):
+            add(name, (), np.asarray(value))
+            labels.append(name)
+    for name, variable in layout.variables.items():
+        reserve(name, variable, np.nan)
+    reserve(FAILURE, Variable((), (), "str"), "")
+    pieces = tuple(-(-extent // step) for extent, step in zip(grid.shape, chunk, strict=True))
+    root.create_array(_FINISHED, shape=pieces, chunks=(1,) * len(pieces), dtype=np.uint32)
+    root.attrs.update(attributes.get("", {}))
+    root.attrs["coordinates"] = " ".join(labels)
+    root.attrs[_ORDER] = [*layout.variables, FAILURE]
+    root.attrs[_IDENTITY] = json.dumps(identity)
+
+
+def _stored(values: NDArray[Any]) -> Any:
+    return str if values.dtype.kind == "U" else values.dtype
+
+
+def _differences(found: Any, wanted: Any, name: str = "") -> list[str]:
+    """Where two nested descriptions differ, one phrase each."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        return [
+            phrase
+            for key in dict.fromkeys([*found, *wanted])
+            for phrase in _differences(found.get(key), wanted.get(key), key)
+        ]
+    return [] if found == wanted else [f"{name} was {found}, is {wanted}"]

@@ -1,0 +1,274 @@
+"""`rmtspec.sweep`: a function over a grid of parameters."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import math
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import _checks
+from ..result import ConvergenceWarning, caller_level
+from . import execution
+from .grid import Grid, Where, points_in
+from .points import FAILURE, Block, Evaluation, Layout
+from .problems import Problem
+from .store import Results
+
+if TYPE_CHECKING:
+    import distributed
+    import xarray
+
+_CHUNK_SECONDS = 1.0  # a block costs some milliseconds to send and to write
+_MOST_BLOCKS = 20_000
+_BLOCKS_PER_WORKER = 8  # so that none waits long for the last one
+_WORTH_PROCESSES = 4.0  # seconds; processes take one or two to start and to load the kernels
+
+
+def sweep(
+    func: str | Callable[..., Mapping[str, Any]],
+    coords: Mapping[str, Any],
+    *,
+    client: distributed.Client | None = None,
+    store: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+    workers: int | None = None,
+    chunk: int | None = None,
+) -> xarray.Dataset:
+    """Compute a function at every point of a grid, on this machine or on a Dask cluster.
+
+    Parameters
+    ----------
+    func : str or callable
+        ``"timescales"``, ``"edges"``, ``"learning_curves"``, ``"stopping"``, ``"memorisation"``,
+        ``"linear"`` (see `rmtspec.sweeps.problems`), or a function that is called with one keyword
+        argument a coordinate and returns a dict of numbers or arrays.  It may name the dimensions
+        of an array as xarray does, ``{"density": ("x", values), "x": ("x", x)}``; an array under
+        the name of its own dimension becomes a coordinate.
+    coords : mapping
+        For every argument either a list (numbers or strings, one dimension of the result) or a
+        single value of any kind.  `tau` of ``"learning_curves"`` and `alpha_bar` of ``"linear"``
+        are handed over as whole lists.
+    client : dask.distributed.Client, optional
+        Computes on its cluster, whose workers need this version of rmtspec.  Otherwise processes
+        of this machine do, or this one if that takes only seconds.
+    store : path, optional
+        Zarr folder in which every finished block is kept at once.  Called again, the sweep computes
+        only what is missing.  Variables of the result are then read from it when they are used.
+    progress : bool
+        Whether to show a progress bar on standard error.
+    workers : int >= 1, optional
+        Local processes; all cores by default, 1 for this process alone.
+    chunk : int >= 1, optional
+        About how many points make a block; by default what takes about a second.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dimensions and coordinates named as given; results are float64 or complex128.  `failure`
+        says in a sentence why a point failed, and is empty where it did not.  Attributes hold
+        names and units of the variables, versions, what was swept, and the number of points that
+        failed.
+
+        Values are the same to the last bit for any number of workers, order and size of blocks, on
+        machines of one kind.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Before any work: if an argument is of the wrong kind, coordinates are not what func takes,
+        or the store holds anything but a part of this very sweep (same function, coordinates and
+        version).
+    RuntimeError
+        If no point could be computed, or blocks were lost because every worker that took them died;
+        what was finished is in the store.
+    ImportError
+        Without the extra ``rmtspec[sweep]``.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Once, if points failed: how many, and why the first did.  They are NaN (a point that
+        converged in parts keeps these).
+
+    Examples
+    --------
+    >>> import numpy as np, rmtspec as rs
+    >>> data = rs.sweep("timescales", {"psi_p": [16, 64], "psi_n": [2, 4, 8], "t": 0.01},
+    ...                 progress=False)
+    >>> dict(data.sizes), bool((data.tau_gen < data.tau_mem).all())
+    ({'psi_p': 2, 'psi_n': 3}, True)
+    """
+    problem = Problem.of(func)
+    grid = Grid.of(coords, problem.whole)
+    problem.check_names(coords)
+    problem.check_values({**grid.fixed, **grid.whole, **grid.axes})
+    progress = _checks.flag("progress", progress)
+    chunk = None if chunk is None else _checks.integer("chunk", chunk, 1)
+    count = _workers(client, workers)
+    path = None if store is None else _path(store)
+    identity = {} if path is None else _identity(problem, grid)
+
+    results = None if path is None else Results.find(path, identity)
+    if results is None or results.missing(grid):
+        evaluation = Evaluation(problem.function, grid)
+        layout, seconds = _pilot(evaluation, client)
+        if results is None:
+            shape = grid.chunk(chunk or _block_size(grid.size, seconds, count))
+            attributes = _attributes(problem, grid)
+            results = Results.create(path, grid, layout, shape, identity, attributes)
+        results.check(layout)
+        task, missing = partial(evaluation.block, layout=layout), results.missing(grid)
+        blocks = _executed(task, missing, seconds, client, count)
+        _fill(results, grid.size, blocks, sum(map(points_in, missing)), progress)
+    return _summarised(results, grid, problem.name)
+
+
+def _pilot(evaluation: Evaluation, client: Any) -> tuple[Layout, float]:
+    """What comes back and how long it takes, found where the work will be done."""
+    if client is None:
+        return evaluation.pilot()
+    here, there = version("rmtspec"), client.run(version, "rmtspec")
+    for worker, other in there.items():
+        if other != here:
+            raise ValueError(
+                f"client must have workers with rmtspec {here}, got {other} on {worker}"
+            )
+    found: tuple[Layout, float] = client.submit(evaluation.pilot, pure=False).result()
+    return found
+
+
+def _block_size(points: int, seconds: float, workers: int) -> int:
+    """How many points make a block of about a second that leaves no worker idle at the end."""
+    size = min(_CHUNK_SECONDS / seconds, points / (_BLOCKS_PER_WORKER * workers))
+    return math.ceil(max(size, points / _MOST_BLOCKS, 1.0))
+
+
+def _executed(
+    task: execution.Task, blocks: list[Where], seconds: float, client: Any, workers: int
+) -> Iterator[Block]:
+    if client is not None:
+        return execution.cluster(task, blocks, client)
+    work = seconds * sum(map(points_in, blocks))
+    if workers == 1 or work < _WORTH_PROCESSES:
+        return execution.serial(task, blocks)
+    return execution.processes(task, blocks, workers)
+
+
+def _fill(
+    results: Results, points: int, blocks: Iterator[Block], missing: int, progress: bool
+) -> None:
+    """Write blocks as they come, and warn once a category of what their points warned of."""
+    from tqdm import tqdm
+
+    warned: dict[type[Warning], tuple[int, str]] = {}
+    bar = tqdm(total=points, initial=points - missing, unit="point", disable=not progress)
+    with bar:
+        for block in blocks:
+            results.write(block)
+            for category, (count, text) in block.warned.items():
+                before, first = warned.get(category, (0, text))
+                warned[category] = before + count, first
+            bar.update(block.failure.size)
+    for category, (count, text) in warned.items():
+        message = f"sweep: at {count} of {missing} points, as in: {text}"
+        warnings.warn(message, category, stacklevel=caller_level())
+
+
+def _summarised(results: Results, grid: Grid, name: str) -> xarray.Dataset:
+    """The data set with the number of points that failed, and one warning if there are any."""
+    data: xarray.Dataset = results.dataset()
+    data.attrs["failed"], index, reason = results.failures(grid)
+    if reason:
+        point = zip(grid.axes.items(), index, strict=True)
+        where = ", ".join(f"{axis} = {values[i].item()}" for (axis, values), i in point)
+        warnings.warn(
+            f"sweep of {name}: {data.attrs['failed']} of {grid.size} points failed; the first, at "
+            f"{where}: {reason}",
+            ConvergenceWarning,
+            stacklevel=caller_level(),
+        )
+    return data
+
+
+def _workers(client: Any, workers: int | None) -> int:
+    """How many points can be computed at a time."""
+    if client is None:
+        from joblib import cpu_count
+
+        return cpu_count() if workers is None else _checks.integer("workers", workers, 1)
+    if workers is not None:
+        raise ValueError(f"workers must be left out when client is given, got {workers!r}")
+    from distributed import Client
+
+    if not isinstance(client, Client):
+        raise TypeError(f"client must be a dask.distributed.Client, got {client!r:.80}")
+    return max(1, len(client.nthreads()))
+
+
+def _path(store: str | os.PathLike[str]) -> Path:
+    if not isinstance(store, (str, os.PathLike)):
+        raise TypeError(f"store must be a path, got {store!r:.80}")
+    if "://" in str(store) or not str(store):
+        raise ValueError(f"store must be a path on this machine, got {store!r:.80}")
+    return Path(store)
+
+
+def _identity(problem: Problem, grid: Grid) -> dict[str, Any]:
+    """What makes a sweep the same as another, in words and hashes."""
+    return {
+        "function": problem.name if problem.checks else _token(problem.function, source=True),
+        "rmtspec": version("rmtspec"),
+        **{
+            name: f"{len(values)} values from {values[0]} to {values[-1]} ({_token(values)})"
+            for name, values in {**grid.axes, **grid.whole}.items()
+        },
+        **{
+            name: value if _is_plain(value) else f"{value!r:.80} ({_token(value)})"
+            for name, value in grid.fixed.items()
+        },
+    }
+
+
+def _token(value: Any, *, source: bool = False) -> str:
+    """A short hash that is the same in every process.
+
+    Raises
+    ------
+    ValueError
+        If the value has no such hash.
+    """
+    from dask.base import tokenize
+
+    text = ""
+    if source:
+        with contextlib.suppress(OSError, TypeError):  # partial objects, functions at a prompt
+            text = inspect.getsource(value)
+    try:
+        return str(tokenize(value, text, ensure_deterministic=True))[:12]
+    except RuntimeError as problem:
+        raise ValueError(
+            f"store cannot tell {value!r:.80} from another, so it could not be continued: {problem}"
+        ) from None
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, (bool, int, float, str))
+
+
+def _attributes(problem: Problem, grid: Grid) -> dict[str, dict[str, Any]]:
+    """Attributes of every variable by name; those of the data set under ""."""
+    named = {
+        name: {"long_name": quantity.long_name, "units": quantity.units}
+        for name, quantity in (problem.quantities or {}).items()
+    }
+    versions = {f"{name}_version": version(name) for name in ("rmtspec", "numpy", "scipy", "numba")}
+    objects = {name: repr(v)[:200] for name, v in grid.fixed.items() if not _is_plain(v)}
+    why = {"long_name": "why the point failed, empty where it did not"}
+    return {**named, FAILURE: why, "": {"function": problem.name, **objects, **versions}}
