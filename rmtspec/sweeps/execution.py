@@ -6,6 +6,7 @@ two threads got through 0.6 times as many points as one (two processes: 1.8 to 2
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -57,3 +58,12 @@ def cluster(task: Task, blocks: list[Where], client: Any) -> Iterator[Block]:
         client.cancel(futures)
     if lost:
         raise RuntimeError(f"{len(lost)} of {len(blocks)} blocks were lost; the first: {lost[0]}")
+
+
+def require_version(client: Any, version: str) -> None:
+    """Raise ValueError unless every worker has this version of rmtspec."""
+    for worker, found in client.run(importlib.metadata.version, "rmtspec").items():
+        if found != version:
+            raise ValueError(
+                f"client must have workers with rmtspec {version}, got {found} on {worker}"
+            )

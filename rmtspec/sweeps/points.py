@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,10 @@ from .grid import Grid, Where
 FAILURE = "failure"
 """Name of the variable that says why a point failed."""
 
-_PILOT_SECONDS, _MOST_FAILURES, _LONGEST_REASON = 0.1, 1000, 300
+_PILOT_SECONDS = 0.1
+_LONGEST_START = 20.0  # seconds: compiling all kernels for the first time takes about ten
+_MOST_PILOTS = 1000
+_LONGEST_REASON = 300  # characters
 
 # Warnings are caught by state of the whole process: one point at a time, whatever the threads.
 _one_at_a_time = threading.Lock()
@@ -93,33 +97,30 @@ class Evaluation:
         Returns
         -------
         layout : of the first point that did not fail
-        seconds : time a point, measured after the first
+        seconds : time a point
 
         Raises
         ------
         RuntimeError
-            If no point could be computed.
+            If none of these points (all, or 1000) could be computed.
         TypeError, ValueError
             If the function returns what no data set can hold.
         """
         layout, reason, seconds = None, "", math.inf
-        spread, count, batch = self._spread(), 0, 1
+        spread, count = self._spread(), 0
         with _serially():
-            while count < self.grid.size:
-                batch = min(batch, self.grid.size - count)
+            while count < min(self.grid.size, _MOST_PILOTS):
+                batch = min(max(1, count), self.grid.size - count)  # the first alone: it loads code
                 start = time.perf_counter()
-                for index in (next(spread) for _ in range(batch)):
+                for index in islice(spread, batch):
                     result, reason = self._point(index)
                     if layout is None and result is not None:
                         layout = self._layout(_read(result))
                 elapsed = time.perf_counter() - start
-                count += batch
-                seconds = elapsed / batch
-                if layout is not None and elapsed > _PILOT_SECONDS:
+                count, seconds = count + batch, elapsed / batch
+                known = elapsed > (_PILOT_SECONDS if count > 1 else _LONGEST_START)
+                if known and layout is not None:
                     break
-                if layout is None and count >= _MOST_FAILURES:
-                    break
-                batch *= 2
         if layout is None:
             raise RuntimeError(f"none of {count} points could be computed; the last: {reason}")
         return layout, seconds
@@ -220,11 +221,12 @@ def _read(result: Any) -> Read:
             dims, value = value
             dims = (dims,) if isinstance(dims, str) else dims
         array = np.asarray(value)
-        if array.dtype.kind not in "biufc":
-            raise TypeError(f"func must return numbers, got {name!r} of dtype {array.dtype}")
-        array = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
         if dims is None:
             dims = tuple(f"{name}_{axis}" for axis in range(array.ndim))
+        if array.dtype.kind in "biufc":
+            array = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+        elif array.dtype.kind != "U" or dims != (name,):  # labels may be words
+            raise TypeError(f"func must return numbers, got {name!r} of dtype {array.dtype}")
         if len(dims) != array.ndim:
             raise ValueError(f"func must name {array.ndim} dimensions of {name!r}, got {dims!r}")
         read[name] = tuple(dims), array

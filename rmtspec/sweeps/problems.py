@@ -32,7 +32,7 @@ from ..random_feature_model import RandomFeatureModel
 
 Result = dict[str, Any]
 
-FAMILIES = ("slow", "noise", "sample", "fast")
+FAMILIES = ["slow", "noise", "sample", "fast"]
 """Labels of the dimension `family`, in the usual ascending order of the eigenvalues."""
 
 
@@ -146,6 +146,7 @@ def edges(
         below = ends[ends < fast.lower]
         gap = 0.0 if fast.merged else 1.0 - float(below.max()) / fast.lower
     return {
+        "family": ("family", FAMILIES),
         "lower": ("family", table[0]),
         "upper": ("family", table[1]),
         "mass": ("family", table[2]),

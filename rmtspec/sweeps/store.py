@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from .grid import Grid, Where
 from .points import FAILURE, Block, Layout, Variable
 
-_IDENTITY, _ORDER, _FINISHED = "sweep", "variables", "progress/finished"
+_IDENTITY, _LAYOUT, _FINISHED = "sweep", "layout", "progress/finished"
 
 
 class Results:
@@ -48,6 +48,7 @@ class Results:
         grid: Grid,
         layout: Layout,
         chunk: tuple[int, ...],
+        seconds: float,
         identity: Mapping[str, Any],
         attributes: Mapping[str, Mapping[str, Any]],
     ) -> Results:
@@ -57,6 +58,7 @@ class Results:
         ----------
         path : of the store on disk; None keeps it in memory
         grid, layout, chunk : what is swept, what comes back, shape of the blocks
+        seconds : time a point
         identity : what another call must share to continue
         attributes : attributes by name of the variable; those of the data set under ""
         """
@@ -64,12 +66,13 @@ class Results:
 
         if path is None:
             root = zarr.open_group(zarr.storage.MemoryStore(), mode="w")
-            _lay_out(root, grid, layout, chunk, identity, attributes)
+            _lay_out(root, grid, layout, chunk, seconds, identity, attributes)
             return cls(root)
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         try:
-            _lay_out(zarr.open_group(draft, mode="w"), grid, layout, chunk, identity, attributes)
+            root = zarr.open_group(draft, mode="w")
+            _lay_out(root, grid, layout, chunk, seconds, identity, attributes)
             os.rename(draft, path)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
@@ -101,19 +104,19 @@ class Results:
             )
         return cls(root)
 
-    def check(self, layout: Layout) -> None:
-        """Raise ValueError if the function now returns other variables than those stored."""
-        stored = {
-            name: (array.metadata.dimension_names, array.shape, array.dtype.str)
-            for name, array in self._root.arrays()
-        }
-        dims, shape = stored[FAILURE][:2]
-        for name, variable in layout.variables.items():
-            expected = dims + variable.dims, shape + variable.shape, variable.dtype
-            if stored.get(name) != expected:
-                raise ValueError(
-                    f"store holds {name} as {stored.get(name)}, func returns {expected}"
-                )
+    @property
+    def layout(self) -> Layout:
+        """What the function returns at every point."""
+        variables, labels = json.loads(str(self._root.attrs[_LAYOUT]))
+        return Layout(
+            {name: Variable(tuple(d), tuple(s), kind) for name, (d, s, kind) in variables.items()},
+            {name: self._root[name][...] for name in labels},
+        )
+
+    @property
+    def seconds(self) -> float:
+        """Time a point, as measured at first."""
+        return float(self._finished.attrs["seconds"])
 
     def missing(self, grid: Grid) -> list[Where]:
         """The blocks of the grid that are not finished yet."""
@@ -147,8 +150,8 @@ class Results:
         import xarray as xr
 
         data = xr.open_zarr(self._root.store, consolidated=False, chunks=None)
-        data = data[data.attrs.pop(_ORDER)]
-        del data.attrs[_IDENTITY]
+        data = data[[*self.layout.variables, FAILURE]]
+        del data.attrs[_IDENTITY], data.attrs[_LAYOUT]
         in_memory = type(self._root.store).__name__ == "MemoryStore"
         return data.load() if in_memory else data
 
@@ -158,6 +161,7 @@ def _lay_out(
     grid: Grid,
     layout: Layout,
     chunk: tuple[int, ...],
+    seconds: float,
     identity: Mapping[str, Any],
     attributes: Mapping[str, Mapping[str, Any]],
 ) -> None:
@@ -192,10 +196,13 @@ def _lay_out(
         reserve(name, variable, np.nan)
     reserve(FAILURE, Variable((), (), "str"), "")
     pieces = tuple(-(-extent // step) for extent, step in zip(grid.shape, chunk, strict=True))
-    root.create_array(_FINISHED, shape=pieces, chunks=(1,) * len(pieces), dtype=np.uint32)
+    finished = root.create_array(
+        _FINISHED, shape=pieces, chunks=(1,) * len(pieces), dtype=np.uint32
+    )
+    finished.attrs["seconds"] = seconds
     root.attrs.update(attributes.get("", {}))
     root.attrs["coordinates"] = " ".join(labels)
-    root.attrs[_ORDER] = [*layout.variables, FAILURE]
+    root.attrs[_LAYOUT] = json.dumps([layout.variables, [*layout.coordinates]])
     root.attrs[_IDENTITY] = json.dumps(identity)
 
 

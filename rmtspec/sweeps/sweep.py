@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import inspect
 import math
 import os
@@ -64,7 +65,7 @@ def sweep(
     progress : bool
         Whether to show a progress bar on standard error.
     workers : int >= 1, optional
-        Local processes; all cores by default, 1 for this process alone.
+        Local processes, 1 for this process alone; by default all cores, if that is worth it.
     chunk : int >= 1, optional
         About how many points make a block; by default what takes about a second.
 
@@ -86,8 +87,8 @@ def sweep(
         or the store holds anything but a part of this very sweep (same function, coordinates and
         version).
     RuntimeError
-        If no point could be computed, or blocks were lost because every worker that took them died;
-        what was finished is in the store.
+        If none of the first points could be computed, or blocks were lost because every worker
+        that took them died; what was finished is in the store.
     ImportError
         Without the extra ``rmtspec[sweep]``.
 
@@ -105,6 +106,7 @@ def sweep(
     >>> dict(data.sizes), bool((data.tau_gen < data.tau_mem).all())
     ({'psi_p': 2, 'psi_n': 3}, True)
     """
+    _require_extra()
     problem = Problem.of(func)
     grid = Grid.of(coords, problem.whole)
     problem.check_names(coords)
@@ -115,17 +117,17 @@ def sweep(
     path = None if store is None else _path(store)
     identity = {} if path is None else _identity(problem, grid)
 
+    evaluation = Evaluation(problem.function, grid)
     results = None if path is None else Results.find(path, identity)
-    if results is None or results.missing(grid):
-        evaluation = Evaluation(problem.function, grid)
+    if results is None:
         layout, seconds = _pilot(evaluation, client)
-        if results is None:
-            shape = grid.chunk(chunk or _block_size(grid.size, seconds, count))
-            attributes = _attributes(problem, grid)
-            results = Results.create(path, grid, layout, shape, identity, attributes)
-        results.check(layout)
-        task, missing = partial(evaluation.block, layout=layout), results.missing(grid)
-        blocks = _executed(task, missing, seconds, client, count)
+        shape = grid.chunk(chunk or _block_size(grid.size, seconds, count))
+        attributes = _attributes(problem, grid)
+        results = Results.create(path, grid, layout, shape, seconds, identity, attributes)
+    missing = results.missing(grid)
+    if missing:
+        task = partial(evaluation.block, layout=results.layout)
+        blocks = _executed(task, missing, results.seconds, client, workers)
         _fill(results, grid.size, blocks, sum(map(points_in, missing)), progress)
     return _summarised(results, grid, problem.name)
 
@@ -134,12 +136,7 @@ def _pilot(evaluation: Evaluation, client: Any) -> tuple[Layout, float]:
     """What comes back and how long it takes, found where the work will be done."""
     if client is None:
         return evaluation.pilot()
-    here, there = version("rmtspec"), client.run(version, "rmtspec")
-    for worker, other in there.items():
-        if other != here:
-            raise ValueError(
-                f"client must have workers with rmtspec {here}, got {other} on {worker}"
-            )
+    execution.require_version(client, version("rmtspec"))
     found: tuple[Layout, float] = client.submit(evaluation.pilot, pure=False).result()
     return found
 
@@ -151,12 +148,15 @@ def _block_size(points: int, seconds: float, workers: int) -> int:
 
 
 def _executed(
-    task: execution.Task, blocks: list[Where], seconds: float, client: Any, workers: int
+    task: execution.Task, blocks: list[Where], seconds: float, client: Any, workers: int | None
 ) -> Iterator[Block]:
+    """Blocks as they are finished, wherever that is soonest."""
     if client is not None:
         return execution.cluster(task, blocks, client)
-    work = seconds * sum(map(points_in, blocks))
-    if workers == 1 or work < _WORTH_PROCESSES:
+    if workers is None:
+        work = seconds * sum(map(points_in, blocks))
+        workers = 1 if work < _WORTH_PROCESSES else _workers(None, None)
+    if workers == 1:
         return execution.serial(task, blocks)
     return execution.processes(task, blocks, workers)
 
@@ -195,6 +195,12 @@ def _summarised(results: Results, grid: Grid, name: str) -> xarray.Dataset:
             stacklevel=caller_level(),
         )
     return data
+
+
+def _require_extra() -> None:
+    for name in ("xarray", "zarr", "dask", "distributed", "joblib", "threadpoolctl", "tqdm"):
+        if importlib.util.find_spec(name) is None:
+            raise ImportError(f"sweep needs {name}: pip install 'rmtspec[sweep]'", name=name)
 
 
 def _workers(client: Any, workers: int | None) -> int:

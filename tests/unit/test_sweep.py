@@ -1,0 +1,485 @@
+"""`rmtspec.sweep`: labels, failures, stores that are continued, and bad input."""
+
+from __future__ import annotations
+
+import inspect
+import signal
+import subprocess
+import sys
+import warnings
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import rmtspec as rs
+from rmtspec.result import FewDimensionsWarning
+from rmtspec.sweeps import sweep as sweep_module
+from rmtspec.sweeps.grid import Grid, points_in
+from rmtspec.sweeps.points import Evaluation
+from rmtspec.sweeps.problems import BUILT_IN
+
+RATIOS = {"psi_p": [0.5, 4.0, 64.0], "psi_n": [0.5, 8.0, 32.0, 128.0], "t": 0.01}
+
+shapes = st.lists(st.integers(1, 7), min_size=0, max_size=4)
+
+
+def quiet(func, coords, **options):
+    return rs.sweep(func, coords, progress=False, **options)
+
+
+def bits(data):
+    """Every value to the last bit, NaN included, by name."""
+    return {name: data[name].values.tobytes() for name in data.data_vars if name != "failure"}
+
+
+def grid_of(shape):
+    return Grid.of({f"x{axis}": np.arange(extent) for axis, extent in enumerate(shape)})
+
+
+@given(shapes, st.integers(1, 200))
+def test_blocks_hold_every_point_of_the_grid_once(shape, size):
+    grid = grid_of(shape)
+    count = np.zeros(shape)
+    for block in grid.blocks(grid.chunk(size)):
+        count[block] += 1
+        assert points_in(block) <= size
+    assert np.all(count == 1)
+
+
+@given(st.lists(st.integers(1, 7), min_size=1, max_size=4), st.integers(1, 200))
+def test_blocks_are_not_needlessly_small(shape, size):
+    grid = grid_of(shape)
+    blocks = grid.blocks(grid.chunk(size))
+    # Contiguous blocks of C order: an axis is cut only if the ones after it are whole, and what is
+    # lost by cutting it evenly is less than half of a block.
+    assert len(blocks) <= 4 * np.ceil(grid.size / size)
+
+
+@given(shapes)
+def test_pilot_meets_every_point_once(shape):
+    evaluation = Evaluation(lambda **at: {"y": 0.0}, grid_of(shape))
+    assert sorted(evaluation._spread()) == sorted(np.ndindex(*shape))
+
+
+def test_data_set_is_labelled_as_the_grid_was_given():
+    data = quiet("timescales", {**RATIOS, "activation": ["tanh", "relu"]})
+    assert data.tau_gen.dims == ("psi_p", "psi_n", "activation")
+    np.testing.assert_array_equal(data.psi_n, RATIOS["psi_n"])
+    assert data.activation.values.tolist() == ["tanh", "relu"]
+    assert data.coords["t"] == 0.01
+    assert data.attrs["rmtspec_version"] == rs.__version__
+    assert data.attrs["function"] == "timescales"
+    assert data.attrs["failed"] == 0
+    for name in [*data.data_vars, "psi_p", "psi_n", "t"]:
+        assert data[name].attrs["long_name"], name
+    assert "learning rate" in data.tau_mem.attrs["units"]
+
+
+def test_values_are_those_of_single_models():
+    data = quiet("timescales", RATIOS)
+    for psi_p in RATIOS["psi_p"]:
+        for psi_n in RATIOS["psi_n"]:
+            times = rs.RandomFeatureModel(psi_p, psi_n, 0.01).timescales()
+            there = data.sel(psi_p=psi_p, psi_n=psi_n)
+            for name in ("tau_gen", "tau_mem", "tau_slow", "merged"):
+                np.testing.assert_array_equal(there[name], getattr(times, name))
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 5, 7, 12])
+def test_values_do_not_depend_on_the_size_of_blocks(chunk):
+    assert bits(quiet("edges", RATIOS, chunk=chunk)) == bits(quiet("edges", RATIOS))
+
+
+def test_values_do_not_depend_on_the_order_of_points():
+    turned = {name: values[::-1] for name, values in RATIOS.items() if name != "t"}
+    data = quiet("edges", {**turned, "t": 0.01})
+    assert bits(data.isel(psi_p=slice(None, None, -1), psi_n=slice(None, None, -1))) == bits(
+        quiet("edges", RATIOS)
+    )
+
+
+def test_values_do_not_depend_on_the_number_of_processes():
+    data = quiet("edges", RATIOS, workers=2, chunk=2)
+    assert bits(data) == bits(quiet("edges", RATIOS, workers=1))
+    assert data.identical(quiet("edges", RATIOS, workers=1))
+
+
+def test_script_needs_no_guard_around_processes(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import rmtspec as rs\n"
+        "def f(x): return {'y': 2 * x}\n"
+        "print(rs.sweep(f, {'x': range(6)}, workers=2, chunk=2, progress=False).y.values.sum())\n"
+    )
+    found = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert found.stdout == "30.0\n"
+
+
+def test_function_names_the_dimensions_of_its_arrays():
+    def law(ratio):
+        x = np.linspace(0.1, 5.0, 4)
+        density = rs.SampleCovariance(ratio, rs.PopulationSpectrum([1.0])).spectrum().density(x)
+        return {"x": ("x", x), "density": ("x", density), "square": np.outer(density, density)}
+
+    data = quiet(law, {"ratio": [0.25, 0.5]})
+    assert data.density.dims == ("ratio", "x")
+    np.testing.assert_array_equal(data.x, np.linspace(0.1, 5.0, 4))
+    assert data.square.dims == ("ratio", "square_0", "square_1")
+    np.testing.assert_array_equal(data.density.sel(ratio=0.5), law(0.5)["density"][1])
+
+
+def test_words_flags_and_complex_numbers_are_kept():
+    def mixed(n, word):
+        return {"z": 1j * n, "odd": n % 2 == 1, "kind": ("kind", ["a", "b"]), "w": ("kind", [n, 0])}
+
+    data = quiet(mixed, {"n": [1, 2], "word": "fixed"})
+    np.testing.assert_array_equal(data.z, [1j, 2j])
+    np.testing.assert_array_equal(data.odd, [1.0, 0.0])
+    assert data.w.sel(kind="a").values.tolist() == [1.0, 2.0]
+    assert data.coords["word"] == "fixed"
+
+
+def test_single_point_is_a_data_set_without_dimensions():
+    data = quiet("timescales", {"psi_p": 64, "psi_n": 8, "t": 0.01})
+    assert dict(data.sizes) == {}
+    assert data.tau_mem == rs.RandomFeatureModel(64, 8, 0.01).timescales().tau_mem
+
+
+@pytest.mark.parametrize("tau", [1000.0, [1.0, 1000.0, np.inf]])
+def test_learning_curves_take_one_time_or_many(tau):
+    data = quiet("learning_curves", {"psi_p": [16, 64], "psi_n": 8, "t": 0.1, "tau": tau})
+    curves = rs.RandomFeatureModel(64, 8, 0.1).learning_curves(tau)
+    assert data.test.dims == ("psi_p", "tau")[: 1 + np.ndim(tau)]
+    np.testing.assert_array_equal(data.score_error.sel(psi_p=64), curves.score_error)
+    np.testing.assert_array_equal(data.error.sel(psi_p=64), curves.error)
+
+
+def test_stopping_and_memorisation_are_those_of_the_training():
+    training = rs.RandomFeatureModel(16, 8, 0.1).training(ridge=0.01)
+    data = quiet("stopping", {"psi_p": [4, 16], "psi_n": 8, "t": 0.1, "ridge": 0.01})
+    best, window = training.best_stopping(), training.window()
+    assert float(data.tau.sel(psi_p=16)) == best.tau
+    assert float(data.tau_mem_curve.sel(psi_p=16)) == window.tau_mem_curve
+    data = quiet("memorisation", {"psi_p": 16, "t": 0.1, "tau": [1e3, np.inf], "gap": 0.2})
+    plain = rs.RandomFeatureModel(16, 1, 0.1).training()
+    assert float(data.boundary.sel(tau=np.inf)) == plain.memorisation_boundary(np.inf, gap=0.2)
+
+
+def test_linear_denoisers_are_swept_over_load_and_ridge():
+    population = rs.PopulationSpectrum.power_law(1.0, 50)
+    coords = {"load": [0.5, 2.0], "c": [0.01, 1.0], "population": population}
+    model = rs.LinearDenoiser(population, np.array([[0.5], [2.0]]), [0.01, 1.0])
+    data = quiet("linear", coords)
+    np.testing.assert_allclose(data.kl_data_model, model.kl("data||model"), rtol=1e-15)
+    assert "test_loss" not in data
+    data = quiet("linear", {**coords, "alpha_bar": [0.5, 0.9]})
+    assert data.test_loss.dims == ("load", "c", "alpha_bar")
+    # Rounding of sums over the spectrum, taken point by point or all at once.
+    np.testing.assert_allclose(data.test_loss.sel(alpha_bar=0.9), model.test_loss(0.9), rtol=1e-13)
+    assert "PopulationSpectrum" in data.attrs["population"]
+
+
+def test_gap_is_the_distance_of_the_bulks_below_the_fast_one():
+    data = quiet("edges", {"psi_p": [0.5, 64.0], "psi_n": [0.3, 1.0, 8.0], "t": 0.01})
+    for psi_p in data.psi_p.values:
+        for psi_n in data.psi_n.values:
+            model = rs.RandomFeatureModel(psi_p, psi_n, 0.01)
+            there = data.sel(psi_p=psi_p, psi_n=psi_n)
+            support, names = model.spectrum().support, model.bulk_names()
+            if names[-1] == "fast" and len(names) > 1:
+                expected = 1.0 - support[-2, 1] / support[-1, 0]
+                np.testing.assert_allclose(there.gap, expected, rtol=1e-12)
+            assert there.bulks == len(support)
+    total = data["mass"].sum("family") + data.atom
+    np.testing.assert_allclose(total, 1.0, rtol=1e-10)
+
+
+def test_every_built_in_names_units_of_all_it_returns():
+    sets = {
+        "learning_curves": {"tau": 1.0},
+        "memorisation": {"tau": 10.0},
+        "linear": {"load": 2.0, "alpha_bar": 0.5},
+    }
+    for name, problem in BUILT_IN.items():
+        coords = {"psi_p": 4.0, "psi_n": 2.0, "t": 0.1} if name != "linear" else {}
+        if name == "memorisation":
+            del coords["psi_n"]
+        result = problem.function(**coords, **sets.get(name, {}))
+        assert result.keys() - {"family"} <= problem.quantities.keys(), name
+        parameters = inspect.signature(problem.function).parameters
+        assert parameters.keys() <= problem.checks.keys(), name
+
+
+# -- failures ----------------------------------------------------------------------------------
+
+
+def fails_at_two(x, y):
+    if x == 2:
+        raise ArithmeticError("no value\nat two")
+    return {"sum": x + y, "pair": ("k", [x, y])}
+
+
+def test_failed_points_are_nan_with_their_reason():
+    with pytest.warns(rs.ConvergenceWarning, match=r"2 of 6 points failed.*x = 2, y = 0"):
+        data = quiet(fails_at_two, {"x": [1, 2, 3], "y": [0, 1]})
+    assert data.attrs["failed"] == 2
+    assert set(data.failure.sel(x=2).values) == {"ArithmeticError: no value at two"}
+    assert np.isnan(data["pair"].sel(x=2)).all()
+    others = data.sel(x=[1, 3])
+    assert (others.failure == "").all()
+    np.testing.assert_array_equal(others["sum"], [[1, 2], [3, 4]])
+
+
+def test_point_that_converged_in_parts_keeps_them():
+    def partly(x):
+        if x == 2:
+            warnings.warn("half of it", rs.ConvergenceWarning, stacklevel=1)
+        return {"y": ("k", [1.0, np.nan if x == 2 else 2.0])}
+
+    with pytest.warns(rs.ConvergenceWarning, match="half of it"):
+        data = quiet(partly, {"x": [1, 2]})
+    np.testing.assert_array_equal(data.y, [[1.0, 2.0], [1.0, np.nan]])
+    assert data.failure.values.tolist() == ["", "ConvergenceWarning: half of it"]
+
+
+def test_other_warnings_are_passed_on_once():
+    def warns(x):
+        warnings.warn(f"few at {x}", FewDimensionsWarning, stacklevel=1)
+        return {"y": x}
+
+    with pytest.warns(FewDimensionsWarning, match=r"at 3 of 3 points, as in: few at 1") as caught:
+        data = quiet(warns, {"x": [1, 2, 3]})
+    assert len(caught) == 1
+    assert (data.failure == "").all()
+
+
+def test_result_of_another_shape_is_a_failed_point():
+    def ragged(x):
+        return {"y": np.zeros(2 if x == 3 else 1)}
+
+    with pytest.warns(rs.ConvergenceWarning, match=r"shape \(2,\).*\(1,\)"):
+        data = quiet(ragged, {"x": [1, 2, 3, 4, 5]})
+    assert data.attrs["failed"] == 1
+    assert np.isnan(data.y.sel(x=3)).all()
+
+
+def test_nothing_is_returned_if_no_point_could_be_computed():
+    def never(x):
+        raise ArithmeticError(f"not at {x}")
+
+    with pytest.raises(RuntimeError, match=r"none of 3 points could be computed.*ArithmeticError"):
+        quiet(never, {"x": [1, 2, 3]})
+
+
+# -- stores ------------------------------------------------------------------------------------
+
+
+def test_store_is_continued_and_not_computed_twice(tmp_path):
+    log, flag, store = tmp_path / "log", tmp_path / "flag", tmp_path / "folder" / "store.zarr"
+
+    def interrupted(x):
+        if x == 7 and flag.exists() and store.exists():
+            flag.unlink()
+            raise KeyboardInterrupt
+        if store.exists():
+            with log.open("a") as file:
+                file.write(f"{x:g} ")
+        return {"y": 2.0 * x}
+
+    def computed():
+        numbers = log.read_text().split() if log.exists() else []
+        log.unlink(missing_ok=True)
+        return numbers
+
+    flag.touch()
+    coords = {"x": np.arange(9.0)}
+    with pytest.raises(KeyboardInterrupt):
+        quiet(interrupted, coords, store=store, chunk=3)
+    assert computed() == list("0123456")
+    data = quiet(interrupted, coords, store=store)
+    np.testing.assert_array_equal(data.y, 2.0 * np.arange(9.0))
+    assert computed() == list("678")
+    assert quiet(interrupted, coords, store=store).identical(data)
+    assert computed() == []
+
+
+def test_killed_sweep_is_continued_to_the_same_data(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, signal, sys, time, rmtspec as rs\n"
+        "def f(psi_n):\n"
+        "    started = os.path.exists('store/progress/finished/c')\n"
+        "    if psi_n == 5 and started and os.path.exists('kill'):\n"
+        "        os.remove('kill'); os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return {'tau': rs.RandomFeatureModel(8, psi_n, 0.1).timescales().tau_mem}\n"
+        "data = rs.sweep(f, {'psi_n': range(2, 8)}, store='store', chunk=1,"
+        " workers=1, progress=False)\n"
+        "print(data.tau.values.tobytes().hex())\n"
+    )
+    (tmp_path / "kill").touch()
+    run = partial(
+        subprocess.run, [sys.executable, script], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert run(timeout=120).returncode == -signal.SIGKILL
+    finished = sorted(path.name for path in (tmp_path / "store/progress/finished/c").iterdir())
+    assert finished == ["0", "1", "2"]
+    second = run(timeout=120, check=True)
+    taus = [rs.RandomFeatureModel(8, n, 0.1).timescales().tau_mem for n in range(2, 8)]
+    assert second.stdout.strip() == np.array(taus).tobytes().hex()
+
+
+def test_stored_failures_are_told_again(tmp_path):
+    for _ in range(2):
+        with pytest.warns(rs.ConvergenceWarning, match="2 of 6 points failed"):
+            data = quiet(fails_at_two, {"x": [1, 2, 3], "y": [0, 1]}, store=tmp_path / "s", chunk=1)
+        assert data.attrs["failed"] == 2
+
+
+def test_store_holds_what_memory_does(tmp_path):
+    coords = {**RATIOS, "activation": ["tanh", "erf"]}
+    data = quiet("edges", coords, store=tmp_path / "s", chunk=5)
+    assert data.load().identical(quiet("edges", coords))
+    assert not [path.name for path in tmp_path.iterdir() if path.name != "s"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"psi_p": [4.0, 16.0]}, "psi_p was 2 values from 4.0 to 8.0 .* is 2 values from 4.0"),
+        ({"t": 0.2}, "t was 0.1, is 0.2"),
+        ({"activation": "relu"}, "activation was None, is relu"),
+        ({"population": rs.PopulationSpectrum([1.0, 2.0])}, "population was None"),
+    ],
+)
+def test_store_of_other_parameters_is_refused_and_kept(tmp_path, change, said):
+    coords = {"psi_p": [4.0, 8.0], "psi_n": [2.0, 4.0], "t": 0.1}
+    before = quiet("timescales", coords, store=tmp_path / "s")
+    with pytest.raises(ValueError, match=said):
+        quiet("timescales", {**coords, **change}, store=tmp_path / "s")
+    assert quiet("timescales", coords, store=tmp_path / "s").identical(before)
+
+
+def test_store_of_another_function_is_refused(tmp_path):
+    coords = {"psi_p": [4.0, 8.0], "psi_n": [2.0, 4.0], "t": 0.1}
+    quiet("timescales", coords, store=tmp_path / "s")
+    with pytest.raises(ValueError, match="function was timescales, is edges"):
+        quiet("edges", coords, store=tmp_path / "s")
+    quiet(lambda x: {"y": x}, {"x": [1, 2]}, store=tmp_path / "f")
+    with pytest.raises(ValueError, match="function was"):
+        quiet(lambda x: {"y": 2 * x}, {"x": [1, 2]}, store=tmp_path / "f")
+    quiet(partial(lambda x, k: {"y": k * x}, k=np.ones(1)), {"x": [1, 2]}, store=tmp_path / "p")
+
+
+def test_store_of_another_version_is_refused(tmp_path, monkeypatch):
+    quiet("timescales", {"psi_p": 4.0, "psi_n": 2.0, "t": 0.1}, store=tmp_path / "s")
+    monkeypatch.setattr(sweep_module, "version", lambda name: "99.0")
+    with pytest.raises(ValueError, match=rf"rmtspec was {rs.__version__}, is 99.0"):
+        quiet("timescales", {"psi_p": 4.0, "psi_n": 2.0, "t": 0.1}, store=tmp_path / "s")
+
+
+def test_store_of_anything_else_is_refused_and_kept(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    for path in (tmp_path, tmp_path / "notes.txt"):
+        with pytest.raises(ValueError, match="store must be a new path or a sweep's"):
+            quiet("timescales", {"psi_p": 4.0, "psi_n": 2.0, "t": 0.1}, store=path)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    (tmp_path / "empty").mkdir()
+    quiet("timescales", {"psi_p": 4.0, "psi_n": 2.0, "t": 0.1}, store=tmp_path / "empty")
+
+
+def test_store_refuses_what_cannot_be_told_apart(tmp_path):
+    with pytest.raises(ValueError, match="store cannot tell"):
+        quiet(lambda x, o: {"y": x}, {"x": [1], "o": object()}, store=tmp_path / "s")
+
+
+# -- bad input ---------------------------------------------------------------------------------
+
+
+GOOD = {"psi_p": [4.0], "psi_n": [2.0], "t": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "said"),
+    [
+        ({"psi_p": [4.0, -1.0]}, ValueError, r"psi_p .*\[1e-09, 1e\+09\], got -1.0"),
+        ({"psi_p": [4.0, np.nan]}, ValueError, "psi_p must hold numbers, got nan"),
+        ({"psi_p": []}, ValueError, r"psi_p .*shape \(0,\)"),
+        ({"psi_p": [[1.0]]}, ValueError, r"psi_p .*shape \(1, 1\)"),
+        ({"psi_p": [[1.0], [1.0, 2.0]]}, ValueError, "psi_p must be one value or a list"),
+        ({"psi_p": [1j]}, TypeError, "psi_p must hold real numbers or strings"),
+        ({"psi_p": ["many"]}, TypeError, "psi_p must hold real numbers"),
+        ({"t": 0.0}, ValueError, "t must hold finite numbers"),
+        ({"activation": ["tanh", "step"]}, ValueError, "activation must be .*'step'"),
+        ({"population": 3.0}, TypeError, "population must be a PopulationSpectrum, got 3.0"),
+        ({"colour": "red"}, TypeError, r"arguments of timescales\(psi_p, .*'colour'"),
+        ({"psi p": 1.0}, ValueError, "named by identifiers, got 'psi p'"),
+    ],
+)
+def test_bad_coordinates_are_refused_by_name(change, error, said):
+    with pytest.raises(error, match=said):
+        quiet("timescales", {**GOOD, **change})
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"chunk": 0}, ValueError, "chunk must be an integer >= 1, got 0"),
+        ({"workers": 0}, ValueError, "workers must be an integer >= 1, got 0"),
+        ({"workers": 1.5}, TypeError, "workers must be an integer"),
+        ({"client": "tcp://host"}, TypeError, "client must be a dask.distributed.Client"),
+        ({"client": "tcp://host", "workers": 2}, ValueError, "workers must be left out"),
+        ({"store": 3}, TypeError, "store must be a path, got 3"),
+        ({"store": ""}, ValueError, "store must be a path"),
+        ({"store": "s3://bucket/x"}, ValueError, "store must be a path on this machine"),
+        ({"progress": "yes"}, TypeError, "progress must be True or False"),
+    ],
+)
+def test_bad_options_are_refused_by_name(options, error, said):
+    with pytest.raises(error, match=said):
+        rs.sweep("timescales", GOOD, **{"progress": False, **options})
+
+
+@pytest.mark.parametrize(
+    ("func", "error", "said"),
+    [
+        ("timescale", ValueError, "func must be 'timescales', .* got 'timescale'"),
+        (3, TypeError, "func must be callable or one of timescales"),
+        (lambda x: 3.0, TypeError, "func must return a dict .*got 3.0"),
+        (lambda x: {}, TypeError, "func must return a dict"),
+        (lambda x: {1: 2.0}, TypeError, "strings as keys, got 1"),
+        (lambda x: {"y": "word"}, TypeError, "func must return numbers, got 'y'"),
+        (lambda x: {"x": 2.0}, ValueError, "must not return 'x'"),
+        (lambda x: {"failure": 2.0}, ValueError, "must not return 'failure'"),
+        (lambda x: {"y": ("x", [1.0])}, ValueError, "must not return the dimension 'x'"),
+        (lambda x: {"y": (("a", "b"), [1.0])}, ValueError, "must name 1 dimensions of 'y'"),
+        (
+            lambda x: {"y": ("k", [1.0]), "z": ("k", [1.0, 2.0])},
+            ValueError,
+            "'z' with 1 values along 'k', got 2",
+        ),
+    ],
+)
+def test_bad_functions_are_refused_with_the_reason(func, error, said):
+    with pytest.raises(error, match=said):
+        quiet(func, {"x": [1.0]})
+
+
+def test_coords_must_be_a_mapping():
+    with pytest.raises(TypeError, match="coords must be a mapping"):
+        quiet("timescales", [1, 2])
+
+
+def test_missing_extra_is_named(monkeypatch):
+    real = sweep_module.importlib.util.find_spec
+    monkeypatch.setattr(
+        sweep_module.importlib.util,
+        "find_spec",
+        lambda name: None if name == "zarr" else real(name),
+    )
+    with pytest.raises(ImportError, match=r"sweep needs zarr: pip install 'rmtspec\[sweep\]'"):
+        quiet("timescales", GOOD)
