@@ -12,6 +12,7 @@ import pytest
 
 import rmtspec as rs
 from tests.benchmarks.figures import exponent, seconds
+from tests.benchmarks.sweep_figures import SweepWorkload
 from tests.benchmarks.workloads import (
     FIRST_NUMBER,
     LinearWorkload,
@@ -148,3 +149,16 @@ def test_cost_of_a_resolvent_grows_linearly_with_the_atoms():
         repeats=5,
     )
     assert exponent(atoms, times) < SUBQUADRATIC
+
+
+@pytest.mark.benchmark(group="100 training times")
+def test_bare_loop_and_sweep_give_the_same_bits(benchmark):
+    work = SweepWorkload(10)
+    swept = benchmark.pedantic(work.swept, kwargs={"workers": 1}, rounds=3)
+    assert swept.tobytes() == work.bare().tobytes() == work.threads().tobytes()
+
+
+@pytest.mark.benchmark(group="100 training times")
+def test_two_processes_give_the_same_bits(benchmark):
+    work = SweepWorkload(10)
+    assert benchmark.pedantic(work.stored, rounds=3).tobytes() == work.bare().tobytes()
