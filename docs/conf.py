@@ -1,4 +1,4 @@
-"""How the pages are built: python -m sphinx -W --keep-going -b html docs docs/_build/html."""
+"""How the pages are built: python -m sphinx -E -W --keep-going -b html docs docs/_build/html."""
 
 from __future__ import annotations
 
