@@ -81,7 +81,7 @@ def name_aliases(app, what, name, obj, options, signature, returns):
 
 
 def link_imported_names(app, env, node, contnode):
-    """Resolve a name as Python would where it is written, or as a module of the package."""
+    """Resolve a name as Python would where it is written, or else within the package."""
     target = node.get("reftarget", "")
     if node.get("refdomain") != "py" or not _NAME.fullmatch(target):
         return None
@@ -90,8 +90,13 @@ def link_imported_names(app, env, node, contnode):
     found = getattr(scope, first, getattr(rmtspec, first, None))
     home, name = getattr(found, "__module__", None), getattr(found, "__qualname__", None)
     full = f"rmtspec.{name}" if name in rmtspec.__all__ else f"{home}.{name}"
-    for candidate in (full + dot + rest, f"{scope.__package__}.{target}", f"rmtspec.{target}"):
-        if candidate in env.domains["py"].objects:
+    documented = env.domains["py"].objects
+    candidates = [full + dot + rest, f"{scope.__package__}.{target}", f"rmtspec.{target}"]
+    if first[0].isupper():  # a class that is not imported there, if only one has that name
+        namesakes = [known for known in documented if known.endswith(f".{target}")]
+        candidates += namesakes if len(namesakes) == 1 else []
+    for candidate in candidates:
+        if candidate in documented:
             return env.domains["py"].resolve_xref(
                 env, node["refdoc"], app.builder, "obj", candidate, node, contnode
             )
