@@ -116,7 +116,7 @@ def gaussian_equivalence(
 
     At large d the features of one sample behave, averaged over the noise, as those of
 
-        G = c W X/√d + v Ω,     U ≃ G Gᵀ/n + (b²/d) W Wᵀ + s² I,
+    ``G = c W X/√d + v Ω,     U ≃ G Gᵀ/n + (b²/d) W Wᵀ + s² I,``
 
     Ω standard normal, with the numbers defined at the head of this module.
 
@@ -162,12 +162,10 @@ def gaussian_equivalence(
     kinks and to its jumps, see `rmtspec._gaussian_quadrature`; that takes milliseconds, or tenths
     of a second where σ varies on scales far below Γ and t is small.
 
-    Accuracy
-    --------
-    Named: a, v and s to 10 eps relative, measured against 40 digits for t from 7e-9 to 20 and
-    variances 0 and 1e-4 to 1e3, and closed form against quadrature for 1e-6 to 1e6; `sine` loses
-    Γ² eps more, from the rounding of e^(-Γ²/2). Callables that are smooth or have a few kinks or
-    jumps: 1e-11 or better over the former range, each with its own `error`.
+    *Accuracy.*  Named: a, v and s to 10 eps relative, measured against 40 digits for t from 7e-9
+    to 20 and variances 0 and 1e-4 to 1e3, and closed form against quadrature for 1e-6 to 1e6;
+    `sine` loses Γ² eps more, from the rounding of e^(-Γ²/2). Callables that are smooth or have a
+    few kinks or jumps: 1e-11 or better over the former range, each with its own `error`.
 
     References
     ----------

@@ -45,6 +45,9 @@ class Family(NamedTuple):
 class Timescales:
     r"""Training times :math:`\psi_p/(\Delta_t\lambda)` at the lower ends of the families.
 
+    A time is NaN when its family is empty: no sample family for n <= (data directions), no slow
+    family for p <= n.
+
     Attributes
     ----------
     tau_gen : at the lower end of the fast family: by then the population is learned
@@ -52,9 +55,6 @@ class Timescales:
     tau_slow : at the lower end of the slow family, where the training loss ends its decrease
     merged : whether for any of the three a mass quantile stands in for an edge
     families : the families present, from the top of the spectrum down
-
-    A time is NaN when its family is empty: no sample family for n <= (data directions), no slow
-    family for p <= n.
     """
 
     tau_gen: float
@@ -71,7 +71,8 @@ def find_families(
 
     Parameters
     ----------
-    law : the law of U; at, psi_p, psi_n : the scalars of the model
+    law : the law of U
+    at, psi_p, psi_n : the scalars of the model
     rank : number of data directions that the samples span, per dimension
     lone : whether the samples beyond `rank` are just the one that centring took away
     """

@@ -73,10 +73,8 @@ class LinearDenoiser:
     `load`, `c` and the arguments of every method broadcast. Every method takes `gamma`, the
     penalty itself, in place of :math:`c\bar\alpha`.
 
-    Accuracy
-    --------
-    A relative error near 1e-14 for spectra over ten decades, zero eigenvalues, N/d from 1e-3 to
-    1e6, N = d included, ridges from 1e-14 to 1e6 times the scale of the spectrum.
+    *Accuracy.*  A relative error near 1e-14 for spectra over ten decades, zero eigenvalues, N/d
+    from 1e-3 to 1e6, N = d included, ridges from 1e-14 to 1e6 times the scale of the spectrum.
 
     References
     ----------
@@ -431,7 +429,7 @@ class LinearDenoiser:
         Returns
         -------
         LearningCurves
-            `.tau .train .test .error .converged`, all of the broadcast shape.
+            ``.tau .train .test .error .converged``, all of the broadcast shape.
 
         Warns
         -----
@@ -472,8 +470,8 @@ class LinearDenoiser:
         Returns
         -------
         OptimalStopping
-            `.tau` (inf where the loss never turns up by 1e-12 of itself), `.test` at that time,
-            `.final` after infinite training, and `.gain` = final − test, all of the broadcast
+            ``.tau`` (inf where the loss never turns up by 1e-12 of itself), ``.test`` at that time,
+            ``.final`` after infinite training, and ``.gain`` = final − test, all of the broadcast
             shape.
 
         Examples

@@ -95,9 +95,9 @@ def finite_sample(
     ValueError, TypeError
         If an argument is not of its kind or outside its range.
 
-    Accuracy
-    --------
-    Absolute error about 1e-16 max(1, ln d); both values are about d/(4N).
+    Notes
+    -----
+    *Accuracy.*  Absolute error about 1e-16 max(1, ln d); both values are about d/(4N).
 
     Examples
     --------

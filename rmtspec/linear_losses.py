@@ -45,7 +45,7 @@ class Level(NamedTuple):
         return np.asarray(values).reshape(self.shape)[()]
 
     def average(self, function: Any, points: tuple[FloatArray, ...]) -> FloatArray:
-        """Average of function(l, *points) over the population, in slices of bounded memory."""
+        """Average of ``function(l, *points)`` over the population, in slices of bounded memory."""
         eigenvalues, weights = self.ridge.eigenvalues, self.ridge.weights
         out = np.empty(points[0].size)
         block = max(1, 1_000_000 // eigenvalues.size)

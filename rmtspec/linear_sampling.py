@@ -89,9 +89,9 @@ def sampled_variance(
     ValueError, TypeError
         If an argument is not of its kind or outside its range.
 
-    Accuracy
-    --------
-    A few machine epsilons: all terms are positive.
+    Notes
+    -----
+    *Accuracy.*  A few machine epsilons: all terms are positive.
 
     Examples
     --------

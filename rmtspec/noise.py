@@ -51,10 +51,10 @@ class NoiseSchedule:
     TypeError
         If its entries are not real numbers.
 
-    Accuracy
-    --------
-    Sums of logarithms are compensated: t, alpha_bar and delta have a relative error of a few
-    machine epsilons, alpha_bar that times max(1, 2t).
+    Notes
+    -----
+    *Accuracy.*  Sums of logarithms are compensated: t, alpha_bar and delta have a relative error of
+    a few machine epsilons, alpha_bar that times max(1, 2t).
 
     References
     ----------

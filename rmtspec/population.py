@@ -195,10 +195,10 @@ class PopulationSpectrum:
         TypeError
             If the entries are not real numbers.
 
-        Accuracy
-        --------
-        The eigenvalues are squared singular values of the data, never of a product, so an
-        eigenvalue l has a relative error of about 2 eps sqrt(l_max / l).
+        Notes
+        -----
+        *Accuracy.*  The eigenvalues are squared singular values of the data, never of a product,
+        so an eigenvalue l has a relative error of about 2 eps sqrt(l_max / l).
 
         Examples
         --------

@@ -107,7 +107,7 @@ class RandomFeatureModel:
         eigenvalue of order p (see `mean_feature_eigenvalue`); bulks and atom do not change.
     population : PopulationSpectrum, optional
         Spectrum of the data covariance, isotropic with variance 1 if omitted.  For a two-cluster
-        mixture with means ±m, |m| = O(1), and cluster variance σ², give a spike at σ² + |m|².
+        mixture with means ±m of length O(1) and cluster variance σ², give a spike at σ² + m·m.
     conditional : bool
         Whether `population` is the spectrum of the given data themselves, psi_n d in number, and
         not of the law they were drawn from; `from_data` sets it.

@@ -87,7 +87,7 @@ class GradientDescent:
 
     @property
     def region(self) -> Region:
-        """The disk |1 − ηx| < 1."""
+        """The disk ``|1 − ηx| < 1``."""
         return Disk(1.0 / (self.rate * self.step))
 
     def times(self, tau: FloatArray) -> FloatArray:

@@ -150,10 +150,11 @@ class Training:
             For a model of given data without held-out rows: only the train loss is known, the
             others are NaN.
 
-        Accuracy
-        --------
-        About 1e-13 of the largest loss on the curve for moderate parameters; `error` bounds it.  It
-        adds the change by doubling the nodes of the contour to the rounding of the sums.
+        Notes
+        -----
+        *Accuracy.*  About 1e-13 of the largest loss on the curve for moderate parameters; `error`
+        bounds it.  It adds the change by doubling the nodes of the contour to the rounding of the
+        sums.
         """
         times = _checks.real_array("tau", tau, 0.0, infinite=True)
         flat = self.relaxation.times(times.ravel())

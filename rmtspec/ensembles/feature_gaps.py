@@ -6,14 +6,14 @@ The map itself, and the nested laws behind it, are in `feature_inverse_map`.
 :math:`(\eta_1,\eta_2)` of the data level, each of which opens one interval of k on either root of
 :math:`(k+b^2)(k+u)/k=\kappa(\eta)`:
 
-=====================================  ======================  ==============================
-k                                      η                       mass of H above −k
-=====================================  ======================  ==============================
+=====================================  =======================  ==============================
+k                                      η                        mass of H above −k
+=====================================  =======================  ==============================
 upper root, inner or outer             (η_1, η_2), (−inf, η_L)  m_η = ρ(c²l > −η)
-central, cut at −b² and −u if atoms    (η_R, inf)              r̄ + the atoms above −k
+central, cut at −b² and −u if atoms    (η_R, inf)               r̄ + the atoms above −k
 lower root, inner or outer             (η_1, η_2), (−inf, η_L)  H((0, inf)) − m_η
-k > 0                                  (η_R, inf)              all p eigenvalues
-=====================================  ======================  ==============================
+k > 0                                  (η_R, inf)               all p eigenvalues
+=====================================  =======================  ==============================
 
 An interval with more mass above it than p/d lies below all eigenvalues and is left out.  On the
 two roots η is swept, as pole + offset from the nearest population eigenvalue, so that nothing is

@@ -32,7 +32,7 @@ BY_K, UPPER, LOWER = 0, 1, 2
 
 @njit(cache=True, error_model="numpy")
 def roots_of_k(kappa, b2, u):
-    """k_-, k_- + b², k_- + u, then the same for k_+, the roots of (k + b²)(k + u) = κk, κ <= 0."""
+    """``k_-, k_- + b², k_- + u`` then for ``k_+``, the roots of (k + b²)(k + u) = κk, κ <= 0."""
     b, root_u = np.sqrt(b2), np.sqrt(u)
     spread = np.sqrt(((b - root_u) ** 2 - kappa) * ((b + root_u) ** 2 - kappa))
     low = -0.5 * (b2 + u - kappa + spread)

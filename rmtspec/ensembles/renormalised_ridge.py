@@ -107,10 +107,10 @@ class RenormalisedRidge:
     def solve(self, zeta: FloatArray, load: FloatArray) -> RidgeSums:
         """Solve at flat positive points; `zeta` and `load` have the same shape (k,).
 
-        Accuracy
-        --------
-        κ and every sum to a few units of the last place, times about the square root of the
-        number of atoms over 8 in the sums.
+        Notes
+        -----
+        *Accuracy.*  κ and every sum to a few units of the last place, times about the square root
+        of the number of atoms over 8 in the sums.
         """
         # A tangent at a larger ζ starts the next point right of its root.
         order = np.lexsort((-zeta, load))

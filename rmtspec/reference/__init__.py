@@ -3,6 +3,7 @@
 The modules take plain numbers and sequences and need mpmath and sympy only. Nothing in `rmtspec`
 imports them; import the one that is wanted:
 
+===================  ===========================================================================
 `random_feature`     Theorem 3.1 of arXiv 2505.17638 in its own variables, edges, moments
 `sample_covariance`  the equation of Silverstein and Bai (1995), edges, moments
 `conditional`        the random-feature law given one data set, edges and masses
@@ -13,4 +14,5 @@ imports them; import the one that is wanted:
 `learning_curves`    training, test and score error of the random-feature model over time
 `linear_denoiser`    averages of affine denoisers: ridge, losses, divergences, curves, sampler
 `algebraic_curve`    isotropic data: P(q, z) = 0, its discriminant, and the edges it yields
+===================  ===========================================================================
 """

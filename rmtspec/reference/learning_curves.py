@@ -19,7 +19,7 @@ k = τ/h (β = 0: e_k = (1 - x)^k). Independent entries of A(0), of standard dev
 T is in `rmtspec.reference.two_resolvents`.
 
 Contour. log z = centre + h cosh(ϑ + iθ) is an ellipse about the logarithm of an interval [m, M]
-that holds the spectrum seen by W. It stays in the wedge |Im log z| <= h sinh ϑ; the filter is
+that holds the spectrum seen by W. It stays in the wedge ``|Im log z| <= h sinh ϑ``; the filter is
 bounded on the ellipse ϑ' of the doubled wedge, and the trapezoidal rule in θ of N nodes converges
 like e^{-N min(ϑ, ϑ' - ϑ)}.
 """

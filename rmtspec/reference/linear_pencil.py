@@ -15,9 +15,9 @@ Stationarity in (φ, a, ω, h) of ½(s² - z)|φ|² + ½ b²|ω|² - ½|a|² + h
 
 L = C + S with C deterministic and S centred Gaussian, so that its block-diagonal resolvent 𝒢 = E
 L^{-1} solves the matrix Dyson equation 𝒢 = (C - η(𝒢))^{-1}, η(M) = E[S M S]. A block A/√N of size
-(i, j) with covariance (identity, Σ_j) adds (|j|/N) tr(Σ_j M_jj) to η_ii and (|i|/N) Σ_j tr(M_ii)
-to η_jj, with tr the normalised trace. With scalars ζ_1 = tr 𝒢_φφ, ζ_2 = tr Σ𝒢_ωω, ζ_3 = tr 𝒢_aa,
-ζ_4 = tr 𝒢_hh this reads
+(i, j) with covariance (identity, Σ_j) adds ``(|j|/N) tr(Σ_j M_jj)`` to η_ii and
+``(|i|/N) Σ_j tr(M_ii)`` to η_jj, with tr the normalised trace. With scalars ζ_1 = tr 𝒢_φφ,
+ζ_2 = tr Σ𝒢_ωω, ζ_3 = tr 𝒢_aa, ζ_4 = tr 𝒢_hh this reads
 
     1/ζ_1 = s² - z - v² ζ_3 - ζ_4,
     1/ζ_3 = -1 - (ψ_p/ψ_n) v² ζ_1 - (c²/ψ_n) ζ_2,

@@ -2,13 +2,13 @@ r"""The replica action of U in symbols, its saddle point, and the free energy it
 
 Write det(U - z)^{-1/2} as a Gaussian integral over φ in ℝ^p and average over X, Ω and W (U and
 its coefficients as in `rmtspec.reference.random_feature`). The average of exp(-½ φᵀ(U - z)φ)
-needs three overlaps, q = |φ|²/p, s = |Wᵀφ|²/(p d), r = φᵀWΣWᵀφ/(p d):
+needs three overlaps, ``q = |φ|²/p, s = |Wᵀφ|²/(p d), r = φᵀWΣWᵀφ/(p d)``:
 
 * given φ and W the n columns of Gᵀφ are Gaussian, of variance p (c² r + v² q): a factor
   (1 + (ψ_p/ψ_n)(c² r + v² q))^{-n/2};
 * given φ the vector Wᵀφ/√d is Gaussian of covariance ψ_p q I_d; the conjugate variables ŝ, r̂ that
   fix s and r make it one of covariance p (ŝ + r̂ Σ)^{-1}/d, at the cost ½ Tr log(ŝ + r̂ Σ);
-* the volume of the sphere |φ|² = p q gives q^{p/2}.
+* the volume of the sphere ``|φ|² = p q`` gives q^{p/2}.
 
 Together, with the average at fixed overlaps written as exp(-½ p 𝒮),
 

@@ -70,7 +70,7 @@ class HalfPlane:
 
 @dataclass(frozen=True)
 class Disk:
-    """Where powers of 1 − z/radius stay bounded: |z − radius| < radius."""
+    """Where powers of 1 − z/radius stay bounded: ``|z − radius| < radius``."""
 
     radius: float
 

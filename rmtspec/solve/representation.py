@@ -134,7 +134,9 @@ def represent(
     Parameters
     ----------
     boundary : density and relative error at ascending flat points inside the bulks
-    edges : (k, 2); masses : (k,); hard : (k,) whether the lower edge of a bulk is a hard one
+    edges : (k, 2)
+    masses : (k,)
+    hard : (k,) whether the lower edge of a bulk is a hard one
     """
     half = np.repeat(np.arange(2 * len(edges)), _FIRST)
     ends = np.linspace(0.0, _HALF, _FIRST + 1)
