@@ -352,7 +352,9 @@ for row, name in enumerate(("fast", "sample", "slow")):
 left.plot(times, [one.floor for one in models], "k--", lw=1, label="$s_t^2$")
 left.set(xscale="log", yscale="log", xlim=(1e-3, 2), ylim=(1e-6, 100))
 left.set(xlabel="diffusion time $t$", ylabel=r"distance from the floor, $\lambda-s_t^2$")
-left.legend(frameon=False, fontsize="small", ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
+above = {"frameon": False, "fontsize": "small", "ncols": 2}
+above |= {"loc": "lower left", "bbox_to_anchor": (0, 1)}
+left.legend(**above)
 cut = left.axvline(0.01, color="#333333", lw=1)
 
 
@@ -363,6 +365,8 @@ def show(t):
     model = rs.RandomFeatureModel(64, 8, t)
     plot_spectrum(model.spectrum(), right, names=model.bulk_names())
     right.set(xlim=(1e-6, 100), ylim=(1e-4, 2))
+    # Two columns whatever the number of bulks, so that the picture keeps its shape.
+    right.legend(**above)
     right.text(0.97, 0.93, f"$t$ = {t:.3g}", ha="right", transform=right.transAxes)
 
 
