@@ -43,7 +43,7 @@ def check_contents(sdist: Path, wheel: Path, from_checkout: Path) -> None:
 def try_wheel(wheel: Path, empty: Path) -> None:
     run(sys.executable, "-m", "venv", empty)
     python = empty / "bin" / "python"
-    run(python, "-m", "pip", "install", "--quiet", wheel)
+    run(python, "-m", "pip", "install", "--quiet", f"{wheel}[sweep]")
     run(python, "-m", "pip", "check")
     examples = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)
     assert examples, "README.md holds no Python"

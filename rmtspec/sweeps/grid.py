@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Where = tuple[slice, ...]
-"""One slice an axis: a block of the grid."""
+Where = tuple[slice, ...]  # one slice an axis: a block of the grid
 
 
 @dataclass(frozen=True)
