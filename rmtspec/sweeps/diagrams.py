@@ -176,8 +176,9 @@ def _decades(low: float, high: float) -> Any:
     return np.geomspace(low, high, _POINTS)
 
 
-_MODEL = ("activation", "population")
-_TRAINING = ("step", "momentum", "ridge", "initial")
+def _ratios(low: float, high: float) -> dict[str, Any]:
+    return {"psi_p": _decades(low, high), "psi_n": _decades(low, high)}
+
 
 DIAGRAMS: dict[str, Diagram] = {
     diagram.name: diagram
@@ -187,8 +188,8 @@ DIAGRAMS: dict[str, Diagram] = {
             "Where does a gap part the eigenvalues that carry the population from the rest?",
             "edges",
             ("psi_n", "psi_p"),
-            {"psi_p": _decades(0.1, 1e3), "psi_n": _decades(0.1, 1e3), "t": 0.01},
-            _MODEL,
+            {**_ratios(0.1, 1e3), "t": 0.01, "activation": "tanh"},
+            ("population",),
             ("gap",),
         ),
         Diagram(
@@ -196,8 +197,8 @@ DIAGRAMS: dict[str, Diagram] = {
             "How much later does a model memorise than generalise?",
             "timescales",
             ("psi_n", "psi_p"),
-            {"psi_p": _decades(1.0, 1e3), "psi_n": _decades(1.0, 1e3), "t": 0.01},
-            _MODEL,
+            {**_ratios(0.5, 1e3), "t": 0.01, "activation": "tanh"},
+            ("population",),
             ("ratio",),
         ),
         Diagram(
@@ -205,8 +206,8 @@ DIAGRAMS: dict[str, Diagram] = {
             "When should training stop, and how good is the model then?",
             "stopping",
             ("psi_n", "psi_p"),
-            {"psi_p": _decades(0.5, 500.0), "psi_n": _decades(0.5, 500.0), "t": 0.1},
-            (*_MODEL, *_TRAINING),
+            {**_ratios(0.5, 500.0), "t": 0.1, "activation": "tanh"},
+            ("population", "step", "momentum", "ridge", "initial"),
             ("tau", "test"),
         ),
         # Time and axes as in Figs. 3 and 5C of arXiv 2505.17638.
@@ -216,13 +217,13 @@ DIAGRAMS: dict[str, Diagram] = {
             "learning_curves",
             ("psi_n", "psi_p"),
             {
-                "psi_p": _decades(0.5, 500.0),
-                "psi_n": _decades(0.5, 500.0),
+                **_ratios(0.5, 500.0),
                 "tau": np.array([1e3, 1e4]),
                 "t": 0.1,
                 "gap": 0.1,
+                "activation": "tanh",
             },
-            _MODEL,
+            ("population",),
             ("generalization",),
             "tau",
             "memorisation",
