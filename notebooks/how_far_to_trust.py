@@ -171,7 +171,7 @@ for ax, (title, draw) in zip(axes[:2], kinds.items(), strict=True):
     spread, depth = [], []
     for d in sizes:
         off, lowest, rng = [], [], np.random.default_rng(d)
-        for _ in range(1920 // d):
+        for _ in range(1280 // d):
             value, train, test = gradient_flow(model, tau, *draw(model, d, rng))
             off.append([*(test / theory.test - 1), train[2] / theory.train[2] - 1])
             off[-1].append(abs(np.mean(1 / (value - z)) / q - 1))
