@@ -12,107 +12,155 @@
 # ---
 
 # %% [markdown]
-# # Quickstart: from a covariance to a spectrum and to training times
+# # Quickstart: from your data to a spectrum, training times and a stopping time
 #
-# A diffusion model learns the score of noisy data. In the random-feature model of
+# A diffusion model learns the score of noisy data. First it learns what the data have in common,
+# later it memorises single samples. In the random-feature model of
 # [Bonnaire, Urfin, Biroli and Mézard (2025)](https://arxiv.org/abs/2505.17638) the eigenvalues of
-# one matrix, $U$, say how fast each direction is learned. Five questions, each answered by one
-# call.
+# one matrix, $U$, say when which of the two happens, and they follow from the covariance of the
+# data. This page goes that way with 1797 handwritten digits; put your own array in their place.
 
 # %%
 import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
+from ipywidgets import FloatLogSlider, interact
+from sklearn.datasets import load_digits
 
 import rmtspec as rs
-from rmtspec.data import digits
+from rmtspec.curve_plot import plot_learning_curves
+from rmtspec.data import standardise
 from rmtspec.plot import mark_timescales, plot_spectrum
 
-plt.rcParams["figure.dpi"] = 72
+plt.rcParams.update({"figure.dpi": 90, "legend.frameon": False, "legend.fontsize": "small"})
+plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
+
+# %% [markdown]
+# ## Your data
+#
+# An array with one sample a row. `standardise` takes the mean away and divides by one number, so
+# that the mean variance is 1, that of the noise. 1000 rows are for training, the others show what
+# fresh data look like.
+
+# %%
+x = standardise(load_digits().data)
+x = np.random.default_rng(0).permutation(x)
+train, held_out = x[:1000], x[1000:]
+
+population = rs.PopulationSpectrum.from_samples(x)
+covariance = np.sort(np.linalg.eigvalsh(np.cov(x.T)))[::-1]
+fig, (left, right) = plt.subplots(1, 2, figsize=(9, 2.9), layout="constrained")
+pictures = np.pad(load_digits().images[:24], ((0, 0), (1, 1), (1, 1)))
+left.imshow(np.block([list(row) for row in pictures.reshape(4, 6, 10, 10)]), cmap="Greys")
+left.set_axis_off()
+right.loglog(1 + np.arange(61), covariance[:61], "o-", ms=3, color="#0072B2")
+right.set(xlabel="rank", ylabel="eigenvalue of the covariance")
+ratio = population.participation_ratio
+line = right.axvline(ratio, color="#333333", lw=0.8, ls=":")
+note = right.annotate(f"participation ratio {ratio:.1f}", (ratio * 1.1, 5), fontsize="small")
 
 # %% [markdown]
 # ## Where are the eigenvalues?
 #
-# Eight features and four samples per dimension, at diffusion time $t = 0.01$. The law is exact in
-# the limit of many dimensions. Three bulks and an atom lie five decades apart, so distances are
-# measured from the floor $s_t^2$.
+# `from_data` takes the rows as they are; you choose the network and the noise: here 16 neurons per
+# dimension at diffusion time $t=0.1$. Eigenvalues of the data that lie apart give a bulk of their
+# own, here those of the first principal components (green, right). Large eigenvalues are learned
+# first; each family is marked with the training time at which its slowest mode is learned. With
+# few effective dimensions the low end is not to be trusted, and the package says so.
 
 # %%
-model = rs.RandomFeatureModel(psi_p=8, psi_n=4, t=0.01, activation="tanh")
-law = model.spectrum()
-for name, mass, (low, high) in zip(model.bulk_names(), law.masses, law.support, strict=True):
-    print(f"{name:7s} mass {mass:.4f}  from {low:.6f} to {high:.6f}")
-print("atom    mass {1:.4f}  at   {0:.6f}".format(*law.atoms[0]))
-
-# %%
-ax = plot_spectrum(law, names=model.bulk_names())
-mark_timescales(ax, model.timescales(), law.origin)
-
-# %% [markdown]
-# ## Is it true?
-#
-# One sampled matrix of the Gaussian equivalent,
-# $U = \frac1n GG^\top + \frac{b^2}{d}WW^\top + s^2$ with $G = c\,WX/\sqrt d + v\,\Omega$, in 100
-# dimensions, against the cumulative distribution of the law.
-
-# %%
-rng = np.random.default_rng(0)
-d = 100
-p, n = 8 * d, 4 * d
-at = model.coefficients
-w, x, omega = rng.normal(size=(p, d)), rng.normal(size=(d, n)), rng.normal(size=(p, n))
-g = at.c * w @ x / np.sqrt(d) + at.v * omega
-distance = np.linalg.eigvalsh(g @ g.T / n + at.b**2 / d * w @ w.T)
-
-fig, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
-grid = np.geomspace(1e-5, 30, 600)
-ax.semilogx(np.sort(distance), (np.arange(p) + 0.5) / p, ".", ms=4, label="one matrix, d = 100")
-ax.semilogx(grid, law.cdf(law.origin + grid), lw=1, label="law")
-ax.set(xlim=(1e-5, 30), xlabel=r"$\lambda - s_t^2$", ylabel="share of eigenvalues below")
-legend = ax.legend(frameon=False)
-
-# %% [markdown]
-# ## When does training generalise, and when does it memorise?
-#
-# The fast bulk is learned first; the sample bulk fits single samples. With more samples per
-# dimension memorisation comes later and generalisation a little sooner. That widening window is
-# why stopping early works.
-
-# %%
-print("psi_n     tau_gen     tau_mem    tau_slow")
-for psi_n in (4, 8, 16, 32, 64):
-    times = rs.RandomFeatureModel(psi_p=128, psi_n=psi_n, t=0.01).timescales()
-    print(f"{psi_n:5d} {times.tau_gen:11.4g} {times.tau_mem:11.4g} {times.tau_slow:11.4g}")
-
-# %% [markdown]
-# ## What does a spike in the covariance do?
-#
-# An isolated population eigenvalue, or a second cluster, leaves the bulk once it is large enough.
-# Below the transition the location is NaN and the overlap 0.
-
-# %%
-spiked = rs.PopulationSpectrum([1.0], spikes=[1.2, 2.0, 5.0, 20.0])
-out = rs.RandomFeatureModel(8, 4, 0.01, population=spiked).outliers()
-for spike, location, overlap in zip(spiked.spikes, out.location, out.overlap, strict=True):
-    print(f"spike {spike:4.1f}: outlier at {location:7.3f}, squared overlap {overlap:.3f}")
-
-# %% [markdown]
-# ## And for my data?
-#
-# `from_data` gives the law *given* a data set, here 1797 handwritten digits in 64 dimensions. Each
-# covariance eigenvalue far from its neighbours becomes a bulk of its own. Few effective dimensions
-# (13 of 64) mean that the lowest eigenvalues are not to be trusted; the package says so, and here
-# we have read it and go on.
-
-# %%
-images = digits()
 with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
-    real = rs.RandomFeatureModel.from_data(images, psi_p=64, t=0.01)
+    warnings.simplefilter("always", rs.FewDimensionsWarning)
+    model = rs.RandomFeatureModel.from_data(train, psi_p=16, t=0.1, test=held_out)
 print(caught[0].message)
-print(f"participation ratio {real.population.participation_ratio:.1f}")
+
+law, times = model.spectrum(), model.timescales()
+fig, ax = plt.subplots(figsize=(8, 4), layout="constrained")
+plot_spectrum(law, ax, names=model.bulk_names())
+mark_timescales(ax, times, law.origin)
+
+# %% [markdown]
+# ## When does it generalise, when does it memorise, when should it stop?
+#
+# Train and test loss at every training time, in milliseconds. The circle is the best moment to
+# stop, the band lies between having learned and starting to memorise. Times are in units of
+# (steps)·(learning rate)/$d^2$; `stability_limit` is the largest increment a step may make.
 
 # %%
-ax = plot_spectrum(real.spectrum(), names=real.bulk_names())
-mark_timescales(ax, real.timescales(), real.floor)
+training = model.training()
+tau = np.geomspace(0.3, 3e5, 300)
+axes = plot_learning_curves(model.learning_curves(tau), training)
+
+best, end = training.best_stopping(), model.learning_curves(np.inf)
+print(f"generalises by tau = {times.tau_gen:.0f}, has memorised by tau = {times.tau_mem:.0f}")
+print(f"stop at tau = {best.tau:.0f}, in at least {best.tau / training.stability_limit:.0f} steps")
+print(f"test loss {best.test:.3f} there, {end.test:.3f} at the end; train loss {end.train:.3f}")
+
+# %% [markdown]
+# ## Would more data help?
+#
+# Fresh samples with the covariance of all 1797 images, as many as one likes. More of them lower the
+# best test loss a little and move memorisation far away: stopping early matters less and less.
+
+# %%
+fig, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
+for samples, colour in zip(
+    (250, 1000, 4000, 16000), plt.colormaps["viridis"](np.linspace(0, 0.85, 4)), strict=True
+):
+    fresh = rs.RandomFeatureModel(16, samples / 64, 0.1, population=population)
+    curve, stop = fresh.learning_curves(tau), fresh.training().best_stopping()
+    ax.semilogx(tau, curve.test, color=colour, label=f"{samples} samples")
+    ax.semilogx(tau, curve.train, "--", color=colour)
+    ax.plot(stop.tau, stop.test, "o", color=colour)
+ax.set(xlabel=r"training time $\tau$", ylabel="test loss (train dashed)", ylim=(0.25, 1.02))
+legend = ax.legend()
+
+# %% [markdown]
+# ## Another network, another noise
+#
+# Four times the neurons at less noise: training takes several times as long, and memorisation costs
+# more. Below, in a running kernel, sliders for the neurons per dimension and the diffusion time.
+
+
+# %%
+def curves_of(psi_p=64.0, t=0.03):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rs.FewDimensionsWarning)
+        chosen = rs.RandomFeatureModel.from_data(train, psi_p, t, test=held_out)
+    ax = plt.figure(figsize=(7, 3.4), layout="constrained").subplots()
+    plot_learning_curves(chosen.learning_curves(tau), chosen.training(), ax)
+    plt.show()
+
+
+curves_of()
+
+# %%
+sliders = interact(
+    curves_of,
+    psi_p=FloatLogSlider(64, min=-1, max=3, continuous_update=False),
+    t=FloatLogSlider(0.03, min=-2.5, max=0.5, continuous_update=False),
+)
+
+# %% [markdown]
+# ## No data, only a covariance?
+#
+# Any spectrum will do: eigenvalues with weights, a power law, or isotropic data.
+
+# %%
+spectra = {
+    "isotropic": rs.PopulationSpectrum.isotropic(),
+    "two levels": rs.PopulationSpectrum([0.5, 1.5]),
+    "power law": rs.PopulationSpectrum.power_law(1.0, 200),
+}
+print("              tau_gen     tau_mem   best stop  score error")
+for name, spectrum in spectra.items():
+    other = rs.RandomFeatureModel(psi_p=64, psi_n=8, t=0.1, population=spectrum)
+    times, best = other.timescales(), other.training().best_stopping()
+    print(
+        f"{name:11s}{times.tau_gen:10.1f}{times.tau_mem:12.1f}{best.tau:12.1f}{best.score_error:13.4f}"
+    )
+
+# %% [markdown]
+# `how_far_to_trust` holds all this against simulations; `learning_curves` and `linear_denoisers`
+# go through the figures of the papers.
