@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     import distributed
     import xarray
 
-_CHUNK_SECONDS = 1.0  # a block costs some milliseconds to send and to write
+_BLOCK_SECONDS = 1.0
+_CALLER_SECONDS = 0.05  # a block costs the caller some 15 ms to receive and write, whatever the workers
 _MOST_BLOCKS = 20_000
 _BLOCKS_PER_WORKER = 8  # so that none waits long for the last one
 _WORTH_PROCESSES = 4.0  # seconds; processes take one or two to start and to load the kernels
@@ -142,8 +143,13 @@ def _pilot(evaluation: Evaluation, client: Any) -> tuple[Layout, float]:
 
 
 def _block_size(points: int, seconds: float, workers: int) -> int:
-    """How many points make a block of about a second that leaves no worker idle at the end."""
-    size = min(_CHUNK_SECONDS / seconds, points / (_BLOCKS_PER_WORKER * workers))
+    """How many points make a block.
+
+    One of about a second, of which the caller can keep up with as many as the workers finish, and
+    of which no worker waits long for the last.
+    """
+    longest = max(_BLOCK_SECONDS, _CALLER_SECONDS * workers)
+    size = min(longest / seconds, points / (_BLOCKS_PER_WORKER * workers))
     return math.ceil(max(size, points / _MOST_BLOCKS, 1.0))
 
 

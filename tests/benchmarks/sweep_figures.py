@@ -126,7 +126,20 @@ def on_paper(seconds: float, points: int = 10**8, workers: int = 100) -> list[Fi
         Figure("  files", blocks * (len(layout.variables) + 1), "", ""),
         Figure("  messages through the scheduler", 4 * blocks, "", ""),
         Figure("  duration", points * seconds / workers / 3600.0, "h", ""),
+        Figure("  time of the caller to write them", blocks * writing(500) / 3600.0, "h", ""),
     ]
+
+
+def writing(count: int) -> float:
+    """Seconds that writing a small block of training times takes."""
+
+    def instant(a: int, b: int) -> dict[str, float]:
+        return dict.fromkeys(("tau_gen", "tau_mem", "tau_slow", "ratio", "merged"), 0.0)
+
+    coords = {"a": range(count), "b": range(2)}
+    with tempfile.TemporaryDirectory() as folder:
+        many = partial(rs.sweep, instant, coords, progress=False, workers=1)
+        return taken(partial(many, store=Path(folder) / "a", chunk=2))[0] / count
 
 
 def main() -> None:
