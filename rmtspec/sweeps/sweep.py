@@ -137,7 +137,6 @@ def _pilot(evaluation: Evaluation, client: Any) -> tuple[Layout, float]:
     """What comes back and how long it takes, found where the work will be done."""
     if client is None:
         return evaluation.pilot()
-    execution.require_version(client, version("rmtspec"))
     found: tuple[Layout, float] = client.submit(evaluation.pilot, pure=False).result()
     return found
 
@@ -221,6 +220,7 @@ def _workers(client: Any, workers: int | None) -> int:
 
     if not isinstance(client, Client):
         raise TypeError(f"client must be a dask.distributed.Client, got {client!r:.80}")
+    execution.require_version(client, version("rmtspec"))
     return max(1, len(client.nthreads()))
 
 
