@@ -50,9 +50,12 @@ def test_blocks_hold_every_point_of_the_grid_once(shape, size):
 
 
 @given(st.lists(st.integers(1, 7), min_size=1, max_size=4), st.integers(1, 200))
-def test_blocks_are_not_needlessly_small(shape, size):
+def test_blocks_are_even_and_not_needlessly_small(shape, size):
     grid = grid_of(shape)
     blocks = grid.blocks(grid.chunk(size))
+    for axis in range(len(shape)):
+        pieces = {block[axis].start: block[axis].stop - block[axis].start for block in blocks}
+        assert max(pieces.values()) - min(pieces.values()) < len(pieces)
     # Contiguous blocks of C order: an axis is cut only if the ones after it are whole, and what is
     # lost by cutting it evenly is less than half of a block.
     assert len(blocks) <= 4 * np.ceil(grid.size / size)
