@@ -1,4 +1,4 @@
-"""The shell: `rmtspec spectrum`, `timescales`, `curves` and `linear`, as table, JSON or picture."""
+"""The shell: `rmtspec spectrum`, `timescales`, `curves`, `linear` and `sweep`."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _arguments, _checks, _curve_command
+from . import _arguments, _checks, _curve_command, _sweep_command
 from ._curve_report import curve_table
 from ._linear_report import linear_report, linear_table, unbiased_participation_ratio
 from ._report import as_json, report, spectrum_table, timescales_table
+from ._sweep_report import sweep_table
 from .linear_denoiser import LinearDenoiser
 from .noise import signal, signal_of_time
 from .population import PopulationSpectrum
 from .random_feature_model import RandomFeatureModel
+from .sweeps.diagrams import DIAGRAMS
 
 _PSI_P, _PSI_N, _T, _ACTIVATION = 64.0, 8.0, 0.01, "tanh"
 _LOADS = "0.1:100:13"
@@ -43,8 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, or 1 if the output cannot be written. Bad input ends the process with status 2 and one
-        line on standard error.
+        0, or 1 if the output cannot be written or a sweep failed. Bad input ends the process with
+        status 2 and one line on standard error.
 
     Examples
     --------
@@ -73,6 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         print(f"{parser.prog}: error: cannot write: {error}", file=sys.stderr)
+        return _FAILED
+    except _sweep_command.SweepError as error:
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return _FAILED
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -121,6 +126,20 @@ def _parser() -> argparse.ArgumentParser:
     _add_linear_options(command)
     _add_data_options(command)
     _add_output_options(command)
+    text = "phase diagrams: gap, training times, best stopping, memorisation, divergences"
+    command = commands.add_parser(
+        "sweep", help=text, description=_sweep_command.DESCRIPTION, allow_abbrev=False
+    )
+    names = command.add_subparsers(metavar="NAME", required=True, parser_class=_Parser)
+    for diagram in DIAGRAMS.values():
+        text = diagram.question
+        command = names.add_parser(diagram.name, help=text, description=text, allow_abbrev=False)
+        command.set_defaults(
+            run=_sweep_command.run, table=sweep_table, error=command.error, diagram=diagram
+        )
+        _sweep_command.add_options(command, diagram)
+        _add_data_options(command)
+        _add_output_options(command)
     return parser
 
 
@@ -256,7 +275,7 @@ def _run(arguments: argparse.Namespace) -> _Outcome:
     run: Callable[..., _Outcome] = arguments.run
     try:
         result = run(arguments)
-    except (TypeError, ValueError, ModuleNotFoundError) as error:
+    except (TypeError, ValueError, ImportError) as error:
         arguments.error(str(error))
     return result
 

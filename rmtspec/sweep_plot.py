@@ -209,7 +209,7 @@ def plot_diagram(data: xarray.Dataset, figure: Figure | None = None) -> Figure:
     if figure is None:
         import matplotlib.pyplot as plt
 
-        figure = plt.figure(figsize=(0.8 + 4.6 * len(maps), 4.8), layout="constrained")
+        figure = plt.figure(figsize=figure_size(data), layout="constrained")
     figure.suptitle(_title(data, diagram.panels), fontsize="small")
     axes = figure.subplots(1, len(maps), sharey=True, squeeze=False)[0]
     shared = bool(diagram.panels)
@@ -229,6 +229,13 @@ def plot_diagram(data: xarray.Dataset, figure: Figure | None = None) -> Figure:
         _LINES[name](axes, data, maps)
     _add_legend(figure, axes)
     return figure
+
+
+def figure_size(data: xarray.Dataset) -> tuple[float, float]:
+    """Width and height in inches of a figure with room for the maps of a diagram."""
+    diagram = DIAGRAMS[data.attrs["diagram"]]
+    count = data.sizes[diagram.panels] if diagram.panels else len(diagram.drawn)
+    return 0.8 + 4.6 * count, 4.8
 
 
 def _maps(data: xarray.Dataset, name: str) -> list[xarray.DataArray]:

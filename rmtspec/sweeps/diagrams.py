@@ -162,7 +162,7 @@ def _ascending(name: str, value: Any, least: int) -> Any:
     values = np.atleast_1d(_checks.real_array(name, value, 0.0, infinite=least == 1))
     if values.ndim != 1 or len(values) < least or not np.all(np.diff(values, prepend=0.0) > 0.0):
         number = "two or more ascending numbers" if least == 2 else "ascending numbers"
-        raise ValueError(f"{name} must be {number} > 0, got {value!r:.80}")
+        raise ValueError(f"{name} must be {number} > 0, got {values.tolist()!r:.80}")
     return values
 
 
