@@ -124,34 +124,25 @@ for load in (4, 8, 16, 32, 64):
 # brings it to some $2p$ samples (dashed).
 
 # %%
-samples, sizes = np.geomspace(1, 128, 33), np.geomspace(1, 128, 33)
-
-
-def gap(psi_p, psi_n):
-    return rs.RandomFeatureModel(psi_p, psi_n, 0.1).learning_curves([1e3, 1e4]).generalization
-
-
-phase = np.array([[gap(psi_p, psi_n) for psi_n in samples] for psi_p in sizes])
-networks = [rs.RandomFeatureModel(size, 1, 0.1).training() for size in sizes[::2]]
-border = {
-    when: [network.memorisation_boundary(when) for network in networks]
-    for when in (1e3, 1e4, np.inf)
-}
+grid = {"psi_p": np.geomspace(1, 128, 33), "psi_n": np.geomspace(1, 128, 33), "t": 0.1}
+phase = rs.sweep("learning_curves", {**grid, "tau": [1e3, 1e4]}, progress=False)
+ends = {"psi_p": grid["psi_p"][::2], "t": 0.1, "tau": [1e3, 1e4, np.inf]}
+border = rs.sweep("memorisation", ends, progress=False).boundary
 
 fig, both = plt.subplots(1, 2, figsize=(10, 4), layout="constrained", sharey=True)
 for i, (ax, when) in enumerate(zip(both, (1e3, 1e4), strict=True)):
     colours = ax.contourf(
-        samples,
-        sizes,
-        phase[..., i],
+        phase.psi_n,
+        phase.psi_p,
+        phase.generalization.sel(tau=when),
         np.geomspace(4e-3, 4, 25),
         norm=LogNorm(),
         cmap="magma",
         extend="both",
     )
-    ax.plot(border[when], sizes[::2], color="white", lw=2)
-    ax.plot(border[np.inf], sizes[::2], "--", color="white", lw=1)
-    ax.plot(sizes, sizes, ":", color="white", lw=1)
+    ax.plot(border.sel(tau=when), border.psi_p, color="white", lw=2)
+    ax.plot(border.sel(tau=np.inf), border.psi_p, "--", color="white", lw=1)
+    ax.plot([1, 128], [1, 128], ":", color="white", lw=1)
     ax.text(2, 60, "memorises", color="black", weight="bold")
     ax.text(22, 3, "generalises", color="white", weight="bold")
     ax.set(xscale="log", yscale="log", xlim=(1, 128), ylim=(1, 128))
