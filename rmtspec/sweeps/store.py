@@ -135,14 +135,14 @@ class Results:
         self._finished[index] = 1 + np.count_nonzero(block.failure != "")
 
     def failures(self, grid: Grid) -> tuple[int, tuple[int, ...], str]:
-        """Number of points that failed, and index and reason of the first in C order by blocks."""
+        """Once all blocks are finished: points that failed; index and reason in the first block."""
         marks = self._finished[...].ravel()
         for where, mark in zip(grid.blocks(self.chunk), marks, strict=True):
             if mark > 1:
                 failure = self._root[FAILURE][where]
                 local = np.argwhere(failure != "")[0]
                 index = tuple(part.start + int(i) for part, i in zip(where, local, strict=True))
-                return int(np.sum(marks[marks > 0] - 1)), index, str(failure[tuple(local)])
+                return int(marks.sum()) - marks.size, index, str(failure[tuple(local)])
         return 0, (), ""
 
     def dataset(self) -> Any:

@@ -256,7 +256,7 @@ def test_other_warnings_are_passed_on_once():
         return {"y": x}
 
     with pytest.warns(FewDimensionsWarning, match=r"at 3 of 3 points, as in: few at 1") as caught:
-        data = quiet(warns, {"x": [1, 2, 3]})
+        data = quiet(warns, {"x": [1, 2, 3]}, chunk=2)
     assert len(caught) == 1
     assert (data.failure == "").all()
 
@@ -269,6 +269,14 @@ def test_result_of_another_shape_is_a_failed_point():
         data = quiet(ragged, {"x": [1, 2, 3, 4, 5]})
     assert data.attrs["failed"] == 1
     assert np.isnan(data.y.sel(x=3)).all()
+
+
+def test_labels_must_be_the_same_at_every_point():
+    def moving(x):
+        return {"k": ("k", [0.0, x]), "y": ("k", [1.0, 2.0])}
+
+    with pytest.warns(rs.ConvergenceWarning, match="2 of 3 points failed.*returned other k than"):
+        quiet(moving, {"x": [1, 2, 3]})
 
 
 def test_nothing_is_returned_if_no_point_could_be_computed():
