@@ -34,12 +34,13 @@ class Results:
 
     def __init__(self, root: Any) -> None:
         self._root = root
+        self._arrays = dict(root.arrays())  # looked up once: the group reads them from disk
         self._finished = root[_FINISHED]
 
     @property
     def chunk(self) -> tuple[int, ...]:
         """Shape of the blocks."""
-        return tuple(self._root[FAILURE].chunks)
+        return tuple(self._arrays[FAILURE].chunks)
 
     @classmethod
     def create(
@@ -110,7 +111,7 @@ class Results:
         variables, labels = json.loads(str(self._root.attrs[_LAYOUT]))
         return Layout(
             {name: Variable(tuple(d), tuple(s), kind) for name, (d, s, kind) in variables.items()},
-            {name: self._root[name][...] for name in labels},
+            {name: self._arrays[name][...] for name in labels},
         )
 
     @property
@@ -127,8 +128,8 @@ class Results:
     def write(self, block: Block) -> None:
         """Keep one block."""
         for name, values in block.values.items():
-            self._root[name][block.where] = values
-        self._root[FAILURE][block.where] = block.failure
+            self._arrays[name][block.where] = values
+        self._arrays[FAILURE][block.where] = block.failure
         index = tuple(
             part.start // step for part, step in zip(block.where, self.chunk, strict=True)
         )
@@ -139,7 +140,7 @@ class Results:
         marks = self._finished[...].ravel()
         for where, mark in zip(grid.blocks(self.chunk), marks, strict=True):
             if mark > 1:
-                failure = self._root[FAILURE][where]
+                failure = self._arrays[FAILURE][where]
                 local = np.argwhere(failure != "")[0]
                 index = tuple(part.start + int(i) for part, i in zip(where, local, strict=True))
                 return int(marks.sum()) - marks.size, index, str(failure[tuple(local)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import signal
 import subprocess
 import sys
@@ -110,6 +111,15 @@ def test_values_do_not_depend_on_the_number_of_processes():
     assert data.identical(quiet("edges", RATIOS, workers=1))
 
 
+def test_processes_are_those_asked_for():
+    def process(x):
+        return {"pid": os.getpid()}
+
+    alone = quiet(process, {"x": range(8)}, workers=1, chunk=1)
+    assert set(alone.pid.values) == {os.getpid()}
+    assert os.getpid() not in quiet(process, {"x": range(8)}, workers=2, chunk=1).pid.values
+
+
 def test_script_needs_no_guard_around_processes(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
@@ -141,6 +151,7 @@ def test_words_flags_and_complex_numbers_are_kept():
         return {"z": 1j * n, "odd": n % 2 == 1, "kind": ("kind", ["a", "b"]), "w": ("kind", [n, 0])}
 
     data = quiet(mixed, {"n": [1, 2], "word": "fixed"})
+    assert list(data) == ["z", "odd", "w", "failure"]
     np.testing.assert_array_equal(data.z, [1j, 2j])
     np.testing.assert_array_equal(data.odd, [1.0, 0.0])
     assert data.w.sel(kind="a").values.tolist() == [1.0, 2.0]
