@@ -36,9 +36,9 @@ def processes(task: Task, blocks: list[Where], workers: int) -> Iterator[Block]:
 def cluster(task: Task, blocks: list[Where], client: Any) -> Iterator[Block]:
     """Blocks as they are finished by the workers of a `dask.distributed.Client`.
 
-    The scheduler gives the blocks of a worker that died to others.  Function and grid go to a worker
-    once; after that a block costs four messages of some hundred bytes beside its values: to a worker,
-    back when it is finished, and the request for the values with its answer.
+    The scheduler gives the blocks of a worker that died to others.  Function and grid go to a
+    worker once; after that a block costs four messages of some hundred bytes beside its values: to
+    a worker, back when it is finished, and the request for the values with its answer.
 
     Raises
     ------

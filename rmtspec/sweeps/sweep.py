@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import xarray
 
 _BLOCK_SECONDS = 1.0
-_CALLER_SECONDS = 0.05  # a block costs the caller some 15 ms to receive and write, whatever the workers
+_CALLER_SECONDS = 0.05  # the caller receives and writes a block in some 15 ms
 _MOST_BLOCKS = 20_000
 _BLOCKS_PER_WORKER = 8  # so that none waits long for the last one
 _WORTH_PROCESSES = 4.0  # seconds; processes take one or two to start and to load the kernels
