@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import inspect
 import os
 import signal
@@ -395,6 +397,34 @@ def test_store_of_another_function_is_refused(tmp_path):
     with pytest.raises(ValueError, match="function was"):
         quiet(lambda x: {"y": 2 * x}, {"x": [1, 2]}, store=tmp_path / "f")
     quiet(partial(lambda x, k: {"y": k * x}, k=np.ones(1)), {"x": [1, 2]}, store=tmp_path / "p")
+
+
+def test_store_of_an_edited_function_is_refused(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    module = tmp_path / "edited_between_sweeps.py"
+    module.write_text("def f(x):\n    return {'y': x}\n")
+    import edited_between_sweeps
+
+    quiet(edited_between_sweeps.f, {"x": [1, 2]}, store=tmp_path / "s")
+    module.write_text("def f(x):\n    return {'y': x + 1}\n")
+    importlib.reload(edited_between_sweeps)
+    with pytest.raises(ValueError, match="function was"):
+        quiet(edited_between_sweeps.f, {"x": [1, 2]}, store=tmp_path / "s")
+
+
+def test_progress_counts_what_an_earlier_call_left(tmp_path, capsys):
+    def interrupted(x):
+        if x == 7 and (tmp_path / "store").exists() and not (tmp_path / "flag").exists():
+            (tmp_path / "flag").touch()
+            raise KeyboardInterrupt
+        return {"y": x}
+
+    for shown in ("0/9", "6/9"):
+        with contextlib.suppress(KeyboardInterrupt):
+            rs.sweep(interrupted, {"x": np.arange(9.0)}, store=tmp_path / "store", chunk=3)
+        assert shown in capsys.readouterr().err.partition("point/s")[0]
+    quiet(interrupted, {"x": np.arange(9.0)})
+    assert capsys.readouterr() == ("", "")
 
 
 def test_store_of_another_version_is_refused(tmp_path, monkeypatch):
