@@ -420,7 +420,7 @@ def _line_of_memorisation(axes: Any, data: xarray.Dataset, _: Any) -> None:
     """The boundary by root search, and what it comes to after infinite training."""
     for place, ax in enumerate(axes):
         line = data.boundary.isel(tau=place)
-        level = f"generalisation loss {data.gap.item():g} (root search)"
+        level = f"generalisation loss $={data.gap.item():g}$"
         _draw_line(ax, line, data.psi_p, label=level)
         both = np.array([ax.get_xlim(), ax.get_ylim()])
         ends = both[:, 0].max(), both[:, 1].min()
