@@ -361,7 +361,7 @@ def _draw_contours(ax: Axes, values: xarray.DataArray) -> None:
     lines = ax.contour(
         values[horizontal],
         values[vertical],
-        np.log(np.ma.masked_where(~_in_sight(numbers, "log"), numbers)),
+        np.ma.log(np.ma.masked_where(~_in_sight(numbers, "log"), numbers)),
         np.log(levels),
         colors=_LINE,
         linewidths=0.8,
@@ -429,7 +429,7 @@ def _line_of_memorisation(axes: Any, data: xarray.Dataset, _: Any) -> None:
 
 def _line_of_best_ridge(axes: Any, data: xarray.Dataset, maps: list[xarray.DataArray]) -> None:
     for ax, values in zip(axes, maps, strict=True):
-        best = _minimum(np.log(np.asarray(data.c)), np.log(values.transpose("load", "c").values))
+        best = _minimum(np.log(np.asarray(data.c)), values.transpose("load", "c").values)
         _draw_line(ax, data["load"], np.exp(best), ls="--", label="best ridge")
 
 
