@@ -20,7 +20,6 @@ import inspect
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -120,7 +119,9 @@ class Diagram:
             BUILT_IN[problem].check_values(_taken(problem, coords))
 
         def computed(problem: str) -> xarray.Dataset:
-            own = Path(store) / problem if self.boundary and store is not None else store
+            # What is no path goes to the sweep as it is, which says so.
+            named = isinstance(store, (str, os.PathLike)) and os.fspath(store)
+            own = os.path.join(named, problem) if self.boundary and named else store
             return sweep(
                 problem,
                 _taken(problem, coords),

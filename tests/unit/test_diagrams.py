@@ -219,6 +219,17 @@ def test_bad_arguments_are_named_before_any_work(tmp_path, name, overrides, erro
     assert not (tmp_path / "store").exists()
 
 
+@pytest.mark.parametrize("name", ["gap", "memorisation"])
+@pytest.mark.parametrize(
+    ("store", "error"), [("", ValueError), ("s3://bucket/gap", ValueError), (3, TypeError)]
+)
+def test_a_store_must_be_a_path_on_this_machine(tmp_path, monkeypatch, name, store, error):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(error, match="store must be a path"):
+        compute(name, **SMALL[name], store=store)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_store_is_read_and_not_computed_again(tmp_path, monkeypatch):
     options = {**SMALL["memorisation"], "store": tmp_path / "store"}
     first = compute("memorisation", **options).load()
