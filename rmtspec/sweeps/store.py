@@ -108,7 +108,7 @@ class Results:
     @property
     def layout(self) -> Layout:
         """What the function returns at every point."""
-        variables, labels = json.loads(str(self._root.attrs[_LAYOUT]))
+        variables, labels, _ = json.loads(str(self._root.attrs[_LAYOUT]))
         return Layout(
             {name: Variable(tuple(d), tuple(s), kind) for name, (d, s, kind) in variables.items()},
             {name: self._arrays[name][...] for name in labels},
@@ -151,8 +151,14 @@ class Results:
         import xarray as xr
 
         data = xr.open_zarr(self._root.store, consolidated=False, chunks=None)
-        data = data[[*self.layout.variables, FAILURE]]
-        del data.attrs[_IDENTITY], data.attrs[_LAYOUT]
+        variables, _, coordinates = json.loads(data.attrs.pop(_LAYOUT))
+        del data.attrs[_IDENTITY]
+        # Zarr lists arrays in any order.
+        data = xr.Dataset(
+            {name: data[name].variable for name in [*variables, FAILURE]},
+            {name: data[name].variable for name in coordinates},
+            data.attrs,
+        )
         in_memory = type(self._root.store).__name__ == "MemoryStore"
         return data.load() if in_memory else data
 
@@ -184,15 +190,16 @@ def _lay_out(
             attributes=dict(attributes.get(name, {})),
         )
 
-    for name, values in {**grid.axes, **grid.whole}.items():
+    labels = {**grid.axes, **grid.whole, **layout.coordinates}
+    plain = {
+        name: value
+        for name, value in grid.fixed.items()
+        if isinstance(value, (bool, int, float, str))
+    }
+    for name, values in labels.items():
         add(name, (name,), values)
-    for name, values in layout.coordinates.items():
-        add(name, (name,), values)
-    labels = []
-    for name, value in grid.fixed.items():
-        if isinstance(value, (bool, int, float, str)):
-            add(name, (), np.asarray(value))
-            labels.append(name)
+    for name, value in plain.items():
+        add(name, (), np.asarray(value))
     for name, variable in layout.variables.items():
         reserve(name, variable, np.nan)
     reserve(FAILURE, Variable((), (), "str"), "")
@@ -202,8 +209,8 @@ def _lay_out(
     )
     finished.attrs["seconds"] = seconds
     root.attrs.update(attributes.get("", {}))
-    root.attrs["coordinates"] = " ".join(labels)
-    root.attrs[_LAYOUT] = json.dumps([layout.variables, [*layout.coordinates]])
+    root.attrs["coordinates"] = " ".join(plain)
+    root.attrs[_LAYOUT] = json.dumps([layout.variables, [*layout.coordinates], [*labels, *plain]])
     root.attrs[_IDENTITY] = json.dumps(identity)
 
 

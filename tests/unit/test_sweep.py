@@ -75,6 +75,7 @@ def test_data_set_is_labelled_as_the_grid_was_given():
     assert data.tau_gen.dims == ("psi_p", "psi_n", "activation")
     np.testing.assert_array_equal(data.psi_n, RATIOS["psi_n"])
     assert data.activation.values.tolist() == ["tanh", "relu"]
+    assert list(data.coords) == ["psi_p", "psi_n", "activation", "t"]
     assert data.coords["t"] == 0.01
     assert data.attrs["rmtspec_version"] == rs.__version__
     assert data.attrs["function"] == "timescales"
