@@ -32,6 +32,10 @@ _one_at_a_time = threading.Lock()
 Read = dict[str, tuple[tuple[str, ...], NDArray[Any]]]
 
 
+class _FailedError(Exception):
+    """The function raised at a point; the sentence says what."""
+
+
 class Variable(NamedTuple):
     """What a function returns under one name: dimensions beside those of the grid, and kind."""
 
@@ -69,6 +73,8 @@ class Layout:
                     f"returned {name} of shape {values.shape} where another point returned "
                     f"{self.variables[name].shape}"
                 )
+            elif not np.can_cast(values.dtype, self.variables[name].dtype):
+                raise ValueError(f"returned complex {name} where another point returned real ones")
 
 
 class Block(NamedTuple):
@@ -113,9 +119,12 @@ class Evaluation:
                 batch = min(max(1, count), self.grid.size - count)  # the first alone: it loads code
                 start = time.perf_counter()
                 for index in islice(spread, batch):
-                    result, reason = self._point(index)
-                    if layout is None and result is not None:
-                        layout = self._layout(_read(result))
+                    try:
+                        result, _ = self._point(index)
+                    except _FailedError as failed:
+                        reason = str(failed)
+                    else:
+                        layout = layout or self._layout(_read(result))
                 elapsed = time.perf_counter() - start
                 count, seconds = count + batch, elapsed / batch
                 known = elapsed > (_PILOT_SECONDS if count > 1 else _LONGEST_START)
@@ -137,12 +146,13 @@ class Evaluation:
         with _serially():
             for local in np.ndindex(*shape):
                 index = tuple(part.start + i for part, i in zip(where, local, strict=True))
-                result, failure[local] = self._point(index, warned)
-                if result is None:
-                    continue
                 try:
+                    result, failure[local] = self._point(index, warned)
                     read = _read(result)
                     layout.check(read)
+                except _FailedError as failed:
+                    failure[local] = str(failed)
+                    continue
                 except (TypeError, ValueError) as problem:
                     failure[local] = _reason(problem)
                     continue
@@ -153,14 +163,14 @@ class Evaluation:
     def _point(
         self, index: tuple[int, ...], warned: dict[type[Warning], tuple[int, str]] | None = None
     ) -> tuple[Any, str]:
-        """What the function returns at one point (None if it fails), and what went wrong."""
-        reason = ""
+        """What the function returns at one point, and why it did not converge ("" if it did)."""
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
                 result = self.function(**self.grid.arguments(index))
             except Exception as problem:  # whatever a user's function raises is this point's reason
-                return None, _reason(problem)
+                raise _FailedError(_reason(problem)) from problem
+        reason = ""
         others: dict[type[Warning], str] = {}
         for warning in caught:
             if issubclass(warning.category, ConvergenceWarning):

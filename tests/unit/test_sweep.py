@@ -285,6 +285,17 @@ def test_result_of_another_shape_is_a_failed_point():
     assert np.isnan(data.y.sel(x=3)).all()
 
 
+def test_none_and_complex_numbers_out_of_place_are_failed_points():
+    def odd(x):
+        return {3: None, 4: {"y": 1j}}.get(x, {"y": 1.0})
+
+    with pytest.warns(rs.ConvergenceWarning, match="2 of 6 points failed"):
+        data = quiet(odd, {"x": np.arange(6)})
+    assert "must return a dict" in data.failure.values[3]
+    assert "returned complex y" in data.failure.values[4]
+    np.testing.assert_array_equal(data.y, [1.0, 1.0, 1.0, np.nan, np.nan, 1.0])
+
+
 def test_labels_must_be_the_same_at_every_point():
     def moving(x):
         return {"k": ("k", [0.0, x]), "y": ("k", [1.0, 2.0])}
