@@ -270,6 +270,7 @@ def _check_map(values: Any) -> None:
 
 def _draw(ax: Axes, values: xarray.DataArray, scale: str, limits: tuple[float, float]) -> QuadMesh:
     from matplotlib.colors import LogNorm, Normalize
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     vertical, horizontal = values.dims
     (x, xscale), (y, yscale) = (_borders(values[dim]) for dim in (horizontal, vertical))
@@ -281,6 +282,12 @@ def _draw(ax: Axes, values: xarray.DataArray, scale: str, limits: tuple[float, f
     ax.set_facecolor(_GROUND)
     ax.set_xscale(xscale)
     ax.set_yscale(yscale)
+    for axis, borders, kind in ((ax.xaxis, x, xscale), (ax.yaxis, y, yscale)):
+        if kind == "log" and borders[-1] < 100.0 * borders[0]:
+            # In less than two decades numbers at 1, 2 and 5 say more than powers of ten.
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axis.set_minor_formatter(NullFormatter())
     # The borders of the outermost cells lie half a step beyond the points.
     ax.set_xlim(*np.asarray(values[horizontal])[[0, -1]])
     ax.set_ylim(*np.asarray(values[vertical])[[0, -1]])
