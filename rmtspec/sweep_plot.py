@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _checks
+from ._sweep_looks import LOOKS, Look
 from .sweeps.diagrams import DIAGRAMS
 from .sweeps.points import FAILURE
 
@@ -36,82 +36,6 @@ _SYMBOLS = {
     "c": r"ridge $c$ (variance of the data)",
 }
 _SHORT = {"t": "$t$", "tau": r"$\tau$", "psi_p": r"$\psi_p$", "psi_n": r"$\psi_n$"}
-
-
-@dataclass(frozen=True)
-class _Look:
-    """What the maps of one diagram are called, and what is told apart on them.
-
-    Attributes
-    ----------
-    label : of the colours of each map
-    undefined : what it means that there is nothing to show, where the sweep did not fail
-    shown : the data set and the name of a variable to the numbers that are drawn
-    closed : in words and as points, what is hatched
-    contours : whether lines of equal value, at powers of ten, are drawn
-    """
-
-    label: tuple[str, ...]
-    undefined: str = "not defined"
-    shown: Callable[[xarray.Dataset, str], xarray.DataArray] = lambda data, name: data[name]
-    closed: tuple[str, Callable[[xarray.Dataset], xarray.DataArray]] | None = None
-    contours: bool = False
-
-
-def _separation(data: xarray.Dataset, _: str) -> xarray.DataArray:
-    """Ratio of the edges on both sides of the gap: decades, where the gap itself is close to 1."""
-    gap: xarray.DataArray = data["gap"]
-    return (1.0 / (1.0 - gap)).where(gap > 0.0)
-
-
-def _has_merged(data: xarray.Dataset) -> xarray.DataArray:
-    merged: xarray.DataArray = data["merged"]
-    return (merged == 1.0) & data["ratio"].notnull()
-
-
-def _time_or_excess(data: xarray.Dataset, name: str) -> xarray.DataArray:
-    """The time as it is; for the test loss the part that depends on the model.
-
-    test = 1 − Δ_t Tr Σ_t^-1/d + Δ_t·score_error, whose first two terms are the loss of the true
-    score.
-    """
-    values = data[name]
-    return -np.expm1(-2.0 * data.t) * data.score_error if name == "test" else values
-
-
-_LOOKS = {
-    "gap": _Look(
-        ("lower edge of the fast bulk / upper edge below",),
-        "fast bulk alone",
-        _separation,
-        closed=("bulks merged: no gap", lambda data: data["gap"] == 0.0),
-        contours=True,
-    ),
-    "timescales": _Look(
-        (r"$\tau_\mathrm{mem}/\tau_\mathrm{gen}$",),
-        "no sample bulk",
-        closed=("bulks merged: times by mass quantiles", _has_merged),
-        contours=True,
-    ),
-    "stopping": _Look(
-        (
-            r"best time to stop, $\tau$ = steps $\cdot$ rate$/d^2$",
-            "test loss there $-$ that of the true score",
-        ),
-        r"no best time but $\tau=0$ or $\infty$",
-        _time_or_excess,
-        contours=True,
-    ),
-    "memorisation": _Look(("generalisation loss (test $-$ train), per dimension",)),
-    "kl": _Look(
-        (
-            r"$D$(data || model), nats per dimension",
-            r"$D$(model || data), nats per dimension",
-        ),
-        "infinite",
-        contours=True,
-    ),
-}
 
 
 def plot_map(
@@ -204,7 +128,7 @@ def plot_diagram(data: xarray.Dataset, figure: Figure | None = None) -> Figure:
             f"data must be those of a diagram ({', '.join(DIAGRAMS)}), as its compute() makes "
             f"them, got {data!r:.80}"
         )
-    diagram, look = DIAGRAMS[name], _LOOKS[name]
+    diagram, look = DIAGRAMS[name], LOOKS[name]
     maps = _maps(data, name)
     if figure is None:
         import matplotlib.pyplot as plt
@@ -240,7 +164,7 @@ def figure_size(data: xarray.Dataset) -> tuple[float, float]:
 
 def _maps(data: xarray.Dataset, name: str) -> list[xarray.DataArray]:
     """What is drawn, one array with two dimensions a map."""
-    diagram, look = DIAGRAMS[name], _LOOKS[name]
+    diagram, look = DIAGRAMS[name], LOOKS[name]
     horizontal, vertical = diagram.axes
     maps = []
     for variable in diagram.drawn:
@@ -382,7 +306,7 @@ def _draw_contours(ax: Axes, values: xarray.DataArray) -> None:
         text.set_visible(bool(np.all(np.abs(place - 0.5) < _INSIDE)))
 
 
-def _mark_ground(ax: Axes, data: xarray.Dataset, values: xarray.DataArray, look: _Look) -> None:
+def _mark_ground(ax: Axes, data: xarray.Dataset, values: xarray.DataArray, look: Look) -> None:
     """Hatch what has merged, paint what failed, and name the grey ground."""
     vertical, horizontal = values.dims
     failed = np.asarray(data[FAILURE].transpose(vertical, horizontal).values != "")
