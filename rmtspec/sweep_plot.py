@@ -206,8 +206,9 @@ def _draw(ax: Axes, values: xarray.DataArray, scale: str, limits: tuple[float, f
     ax.set_facecolor(_GROUND)
     ax.set_xscale(xscale)
     ax.set_yscale(yscale)
-    for axis, borders, kind in ((ax.xaxis, x, xscale), (ax.yaxis, y, yscale)):
-        if kind == "log" and borders[-1] < 100.0 * borders[0]:
+    for axis, dim, kind in ((ax.xaxis, horizontal, xscale), (ax.yaxis, vertical, yscale)):
+        first, last = np.asarray(values[dim])[[0, -1]]
+        if kind == "log" and last < 100.0 * first:
             # In less than two decades numbers at 1, 2 and 5 say more than powers of ten.
             axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axis.set_major_formatter(StrMethodFormatter("{x:g}"))
@@ -361,7 +362,8 @@ def _line_of_memorisation(axes: Any, data: xarray.Dataset, _: Any) -> None:
 def _line_of_best_ridge(axes: Any, data: xarray.Dataset, maps: list[xarray.DataArray]) -> None:
     for ax, values in zip(axes, maps, strict=True):
         best = _minimum(np.log(np.asarray(data.c)), values.transpose("load", "c").values)
-        _draw_line(ax, data["load"], np.exp(best), ls="--", label="best ridge")
+        if np.any(np.isfinite(best)):
+            _draw_line(ax, data["load"], np.exp(best), ls="--", label="best ridge")
 
 
 def _draw_line(ax: Axes, x: Any, y: Any, **style: Any) -> None:

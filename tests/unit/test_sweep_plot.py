@@ -161,8 +161,33 @@ def test_best_ridge_is_where_the_divergence_is_least(computed):
 
 def test_a_minimum_at_the_end_of_the_axis_is_none():
     data = DIAGRAMS["kl"].compute(load=[1.0, 10.0], c=[1.0, 2.0, 4.0], progress=False)
-    for ax in maps(drawn(data)):
-        assert np.isnan(ax.get_lines()[0].get_ydata()).all()
+    figure = drawn(data)
+    assert not any(ax.get_lines() for ax in maps(figure))
+    assert not figure.legends
+
+
+def test_divergences_that_are_infinite_are_named():
+    flat = rs.PopulationSpectrum([0.0, 1.0])  # a ridge gives the model a variance that data lack
+    data = DIAGRAMS["kl"].compute(
+        load=[1.0, 10.0], c=[0.1, 1.0], population=flat, progress=False, workers=1
+    )
+    figure = drawn(data)
+    for ax in maps(figure):
+        assert covered(ax) == {"infinite": 4}
+    assert words(figure) == ["infinite"]
+
+
+def test_short_logarithmic_axes_have_plain_numbers():
+    data = DIAGRAMS["kl"].compute(load=[1.0, 20.0], c=[0.1, 1000.0], progress=False, workers=1)
+    figure = Figure()
+    ax = plot_map(data.kl_data_model, figure.subplots())
+    figure.canvas.draw()
+    vertical, horizontal = (
+        [tick.get_text() for tick in ticks]
+        for ticks in (ax.get_yticklabels(), ax.get_xticklabels())
+    )
+    assert {"1", "2", "5", "10", "20"} <= set(vertical)
+    assert all("10^" in text for text in horizontal)
 
 
 def test_failed_points_are_named_apart_from_those_without_a_value(monkeypatch):
