@@ -7,6 +7,7 @@
 `sweeps.execution`    blocks to processes or to a Dask cluster (joblib and distributed schedule)
 `sweeps.problems`     the sweeps known by name
 `sweeps.sweep`        `rmtspec.sweep`
+`sweeps.diagrams`     phase diagrams: a sweep with a grid of its own and what is worth drawing
 ====================  =========================================================================
 
 Needs the extra ``rmtspec[sweep]``: xarray, zarr, dask, distributed, joblib.

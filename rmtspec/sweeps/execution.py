@@ -51,7 +51,8 @@ def cluster(task: Task, blocks: list[Where], client: Any) -> Iterator[Block]:
     futures = client.map(_applied, blocks, task=shared, pure=False)
     lost = []
     try:
-        for future, result in as_completed(futures, with_results=True, raise_errors=False):
+        finished = as_completed(futures, loop=client.loop, with_results=True, raise_errors=False)
+        for future, result in finished:
             if future.status == "finished":
                 yield result
             else:

@@ -9,7 +9,8 @@ name                  at every point
 ``learning_curves``   `Training.learning_curves`, at one time or along `tau`
 ``stopping``          `Training.best_stopping` and `Training.window`
 ``memorisation``      `Training.memorisation_boundary`
-``linear``            losses, distances and divergences of `LinearDenoiser`
+``linear``            losses, distances and divergences of `LinearDenoiser`; its coordinate is
+                      ``data["load"]``, as ``data.load`` is a method of the data set
 ====================  ==========================================================================
 
 Each is a plain function of numbers: call it to see what a single point gives.

@@ -56,7 +56,7 @@ def test_law_of_many_samples_counts_the_rank_only():
     loads = np.geomspace(0.1, 1000.0, 41)
     right = plot_against_load(rs.LinearDenoiser(flat, loads), 0.9, Figure()).axes[2]
     law, drawn = lines(right)["$r^2/4dN$"].get_ydata(), lines(right)["data || model"].get_ydata()
-    # The next term is relatively 4/3 of rank/n at most: 0.001.
+    # The next term is relatively 5/3 of rank/n at most: 0.00125.
     assert drawn[-1] == pytest.approx(law[-1], rel=2e-3)
 
 

@@ -415,13 +415,12 @@ def test_store_of_an_edited_function_is_refused(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     module = tmp_path / "edited_between_sweeps.py"
     module.write_text("def f(x):\n    return {'y': x}\n")
-    import edited_between_sweeps
-
-    quiet(edited_between_sweeps.f, {"x": [1, 2]}, store=tmp_path / "s")
+    edited = importlib.import_module("edited_between_sweeps")
+    quiet(edited.f, {"x": [1, 2]}, store=tmp_path / "s")
     module.write_text("def f(x):\n    return {'y': x + 1}\n")
-    importlib.reload(edited_between_sweeps)
+    importlib.reload(edited)
     with pytest.raises(ValueError, match="function was"):
-        quiet(edited_between_sweeps.f, {"x": [1, 2]}, store=tmp_path / "s")
+        quiet(edited.f, {"x": [1, 2]}, store=tmp_path / "s")
 
 
 def test_progress_counts_what_an_earlier_call_left(tmp_path, capsys):
