@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import numpy as np
 from . import _arguments
 from ._sweep_report import sweep_report
 from .population import PopulationSpectrum
+from .random_feature_model import TRUSTED_PARTICIPATION
+from .result import FewDimensionsWarning, caller_level
 from .sweeps.diagrams import Diagram
 from .sweeps.problems import BUILT_IN
 
@@ -92,6 +95,14 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], Mapping[str, Cal
         measured = PopulationSpectrum.from_samples(rows)
         described = _arguments.described(arguments.data, rows, measured)
         given["population"] = measured
+        if measured.participation_ratio < TRUSTED_PARTICIPATION and "psi_p" in diagram.axes:
+            warnings.warn(
+                f"the data have a participation ratio of {measured.participation_ratio:.1f}, below "
+                f"{TRUSTED_PARTICIPATION:g}: the fast bulk and losses up to the best stopping time "
+                "can be trusted to some per cent, tau_mem, tau_slow and late losses cannot",
+                FewDimensionsWarning,
+                stacklevel=caller_level(),
+            )
     with _client(arguments.scheduler) as client:
         try:
             data = diagram.compute(

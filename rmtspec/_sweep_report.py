@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._report import columns, rounded
-from .sweeps.points import FAILURE
+from .sweeps.grid import FAILURE
 
 if TYPE_CHECKING:
     import xarray

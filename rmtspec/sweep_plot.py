@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from . import _checks
 from ._sweep_looks import LOOKS, Look
 from .sweeps.diagrams import DIAGRAMS
-from .sweeps.points import FAILURE
+from .sweeps.grid import FAILURE
 
 if TYPE_CHECKING:
     import xarray

@@ -20,13 +20,13 @@ import inspect
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import _checks
-from .grid import Grid
-from .points import FAILURE
+from .grid import FAILURE, Grid
 from .problems import BUILT_IN
 from .sweep import sweep
 
@@ -118,10 +118,15 @@ class Diagram:
         for problem in problems:
             BUILT_IN[problem].check_values(_taken(problem, coords))
 
+        folder = ""
+        if self.boundary and isinstance(store, (str, os.PathLike)):
+            folder = os.fspath(store)
+        if folder and Path(folder, "zarr.json").exists():
+            raise ValueError(f"store must be a new path or one of {self.name}, got {folder}")
+
         def computed(problem: str) -> xarray.Dataset:
             # What is no path goes to the sweep as it is, which says so.
-            named = isinstance(store, (str, os.PathLike)) and os.fspath(store)
-            own = os.path.join(named, problem) if self.boundary and named else store
+            own = os.path.join(folder, problem) if folder else store
             return sweep(
                 problem,
                 _taken(problem, coords),

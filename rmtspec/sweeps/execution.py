@@ -26,11 +26,30 @@ def processes(task: Task, blocks: list[Where], workers: int) -> Iterator[Block]:
 
     They need no ``if __name__ == "__main__"`` in the calling script and stay alive for a while, so
     that the next sweep finds them started.
+
+    Raises
+    ------
+    RuntimeError, TypeError
+        If a process dies; if the task cannot be sent to one.
     """
+    from pickle import PicklingError
+
     from joblib import Parallel, delayed
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     pool = Parallel(workers, backend="loky", return_as="generator_unordered", batch_size=1)
-    return iter(pool(delayed(task)(block) for block in blocks))
+    try:
+        yield from pool(delayed(task)(block) for block in blocks)
+    except TerminatedWorkerError as problem:
+        raise RuntimeError(
+            "a process of this machine died, in a crash or for want of memory; what was finished "
+            "is in the store, if there is one"
+        ) from problem
+    except PicklingError as problem:
+        raise TypeError(
+            f"func must be picklable to run in other processes (workers=1 runs it in this one): "
+            f"{problem}"
+        ) from problem
 
 
 def cluster(task: Task, blocks: list[Where], client: Any) -> Iterator[Block]:

@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+FAILURE = "failure"
+"""Name of the variable that says why a point failed."""
+
 Where = tuple[slice, ...]  # one slice an axis: a block of the grid
 
 
@@ -43,8 +46,10 @@ class Grid:
             raise TypeError(f"coords must be a mapping of names to values, got {coords!r:.80}")
         axes, entire, fixed = {}, {}, {}
         for name, value in coords.items():
-            if not (isinstance(name, str) and name.isidentifier()):
-                raise ValueError(f"coords must be named by identifiers, got {name!r:.80}")
+            if not (isinstance(name, str) and name.isidentifier() and name != FAILURE):
+                raise ValueError(
+                    f"coords must be named by identifiers other than {FAILURE!r}, got {name!r:.80}"
+                )
             values = _values(name, value)
             if values is None:
                 fixed[name] = value
@@ -101,6 +106,10 @@ def points_in(where: Where) -> int:
 
 def _values(name: str, value: Any) -> NDArray[Any] | None:
     """Numbers or strings of at most one dimension; None for any other single object."""
+    if isinstance(value, (set, frozenset)):
+        raise TypeError(f"coords: {name} must have an order, got {value!r:.80}")
+    if isinstance(value, Mapping):
+        return None
     if not isinstance(value, (str, list, tuple, range)) and not hasattr(value, "__array__"):
         value = [*value] if hasattr(value, "__iter__") else value
     try:
@@ -109,14 +118,15 @@ def _values(name: str, value: Any) -> NDArray[Any] | None:
         raise ValueError(f"coords: {name} must be one value or a list, got {value!r:.80}") from None
     if values.dtype == object and values.ndim == 0:
         return None
-    if values.dtype.kind not in "biufU":
-        raise TypeError(
-            f"coords: {name} must hold real numbers or strings, got dtype {values.dtype}"
-        )
+    words = [isinstance(item, str) for item in np.asarray(value, dtype=object).ravel()]
+    if words and all(words):
+        values = np.array(values.tolist(), dtype=str)
+    if values.dtype.kind not in "biufU" or len(set(words)) == 2:
+        raise TypeError(f"coords: {name} must hold real numbers or strings, got {value!r:.80}")
     if values.ndim > 1 or values.size == 0:
         raise ValueError(
-            f"coords: {name} must be one value or a list of at least one, "
-            f"got an array of shape {values.shape}"
+            f"coords: {name} must be one value or a list, got an array of shape {values.shape} "
+            "(functools.partial gives func other arrays)"
         )
     if values.dtype.kind == "f":
         if np.any(np.isnan(values)):

@@ -16,24 +16,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..result import ConvergenceWarning
-from .grid import Grid, Where
-
-FAILURE = "failure"
-"""Name of the variable that says why a point failed."""
+from .grid import FAILURE, Grid, Where
 
 _PILOT_SECONDS = 0.1
 _LONGEST_START = 20.0  # seconds: compiling all kernels for the first time takes about ten
 _MOST_PILOTS = 1000
+_FEW_PILOTS, _PATIENCE = 4, 10.0  # points, and seconds: enough of a function that only fails
 _LONGEST_REASON = 300  # characters
 
-# Warnings are caught by state of the whole process: one point at a time, whatever the threads.
-_one_at_a_time = threading.Lock()
+# Warnings are caught by state of the whole process: one point at a time, whatever the threads, but
+# for a sweep within the function of another.
+_one_at_a_time = threading.RLock()
 
 Read = dict[str, tuple[tuple[str, ...], NDArray[Any]]]
 
 
-class _FailedError(Exception):
-    """The function raised at a point; the sentence says what."""
+class Outcome(NamedTuple):
+    """What happened at one point.
+
+    `read` is None where it failed, and `malformed` if that is because the function returned what no
+    data set can hold; `warned` holds the first text of each category of other warnings.
+    """
+
+    read: Read | None
+    reason: str
+    warned: dict[type[Warning], str]
+    malformed: bool = False
+
+
+Known = Mapping[tuple[int, ...], Outcome]
 
 
 class Variable(NamedTuple):
@@ -74,7 +85,10 @@ class Layout:
                     f"{self.variables[name].shape}"
                 )
             elif not np.can_cast(values.dtype, self.variables[name].dtype):
-                raise ValueError(f"returned complex {name} where another point returned real ones")
+                raise ValueError(
+                    f"returned complex {name} where another point returned real ones: return "
+                    "complex ones always"
+                )
 
 
 class Block(NamedTuple):
@@ -97,45 +111,47 @@ class Evaluation:
     function: Callable[..., Mapping[str, Any]]
     grid: Grid
 
-    def pilot(self) -> tuple[Layout, float]:
+    def pilot(self) -> tuple[Layout, float, Known]:
         """Compute points spread over the grid until layout and time a point are known.
 
         Returns
         -------
         layout : of the first point that did not fail
         seconds : time a point
+        known : the outcomes, by index
 
         Raises
         ------
         RuntimeError
-            If none of these points (all, or 1000) could be computed.
+            If none of these points (all, 1000, or four that took more than ten seconds) could be
+            computed.
         TypeError, ValueError
             If the function returns what no data set can hold.
         """
-        layout, reason, seconds = None, "", math.inf
-        spread, count = self._spread(), 0
+        layout, seconds = None, math.inf
+        known: dict[tuple[int, ...], Outcome] = {}
+        spread, begin, done = self._spread(), time.perf_counter(), False
         with _serially():
-            while count < min(self.grid.size, _MOST_PILOTS):
-                batch = min(max(1, count), self.grid.size - count)  # the first alone: it loads code
+            while not done and len(known) < min(self.grid.size, _MOST_PILOTS):
+                batch = list(islice(spread, max(1, len(known))))  # the first alone: it loads code
                 start = time.perf_counter()
-                for index in islice(spread, batch):
-                    try:
-                        result, _ = self._point(index)
-                    except _FailedError as failed:
-                        reason = str(failed)
-                    else:
-                        layout = layout or self._layout(_read(result))
-                elapsed = time.perf_counter() - start
-                count, seconds = count + batch, elapsed / batch
-                known = elapsed > (_PILOT_SECONDS if count > 1 else _LONGEST_START)
-                if known and layout is not None:
-                    break
+                known.update((index, self._point(index)) for index in batch)
+                end = time.perf_counter()
+                seconds = (end - start) / len(batch)
+                good = (outcome.read for outcome in known.values() if outcome.read is not None)
+                layout = next(map(self._layout, good), None)
+                if layout is None:
+                    done = len(known) >= _FEW_PILOTS and end - begin > _PATIENCE
+                else:
+                    done = end - start > (_LONGEST_START if len(known) == 1 else _PILOT_SECONDS)
         if layout is None:
-            raise RuntimeError(f"none of {count} points could be computed; the last: {reason}")
-        return layout, seconds
+            last = known[batch[-1]]
+            error = TypeError if last.malformed else RuntimeError
+            raise error(f"none of {len(known)} points could be computed; the last: {last.reason}")
+        return layout, seconds, known
 
-    def block(self, where: Where, layout: Layout) -> Block:
-        """Compute one block."""
+    def block(self, where: Where, layout: Layout, known: Known) -> Block:
+        """Compute one block, but for the points that are known already."""
         shape = tuple(part.stop - part.start for part in where)
         values = {
             name: np.full(shape + variable.shape, np.nan, variable.dtype)
@@ -146,30 +162,29 @@ class Evaluation:
         with _serially():
             for local in np.ndindex(*shape):
                 index = tuple(part.start + i for part, i in zip(where, local, strict=True))
-                try:
-                    result, failure[local] = self._point(index, warned)
-                    read = _read(result)
-                    layout.check(read)
-                except _FailedError as failed:
-                    failure[local] = str(failed)
+                outcome = known[index] if index in known else self._point(index)
+                failure[local] = outcome.reason
+                for category, text in outcome.warned.items():
+                    count, first = warned.get(category, (0, text))
+                    warned[category] = count + 1, first
+                if outcome.read is None:
                     continue
-                except (TypeError, ValueError) as problem:
+                try:
+                    layout.check(outcome.read)
+                except ValueError as problem:
                     failure[local] = _reason(problem)
                     continue
                 for name, array in values.items():
-                    array[local] = read[name][1]
+                    array[local] = outcome.read[name][1]
         return Block(where, values, failure, warned)
 
-    def _point(
-        self, index: tuple[int, ...], warned: dict[type[Warning], tuple[int, str]] | None = None
-    ) -> tuple[Any, str]:
-        """What the function returns at one point, and why it did not converge ("" if it did)."""
+    def _point(self, index: tuple[int, ...]) -> Outcome:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
                 result = self.function(**self.grid.arguments(index))
             except Exception as problem:  # whatever a user's function raises is this point's reason
-                raise _FailedError(_reason(problem)) from problem
+                return Outcome(None, _reason(problem), {})
         reason = ""
         others: dict[type[Warning], str] = {}
         for warning in caught:
@@ -177,11 +192,10 @@ class Evaluation:
                 reason = reason or _reason(warning.message)
             else:
                 others.setdefault(warning.category, str(warning.message))
-        if warned is not None:
-            for category, text in others.items():
-                count, first = warned.get(category, (0, text))
-                warned[category] = count + 1, first
-        return result, reason
+        try:
+            return Outcome(_read(result), reason, others)
+        except TypeError as problem:
+            return Outcome(None, _reason(problem), others, malformed=True)
 
     def _layout(self, result: Read) -> Layout:
         extents: dict[str, int] = {name: len(v) for name, v in self.grid.whole.items()}
@@ -197,7 +211,7 @@ class Evaluation:
         taken = {FAILURE, *self.grid.axes, *self.grid.whole, *self.grid.fixed}
         labels = {name for name, (dims, _) in result.items() if dims == (name,)}
         for name in taken & result.keys():
-            raise ValueError(f"func must not return {name!r}: the grid has that name")
+            raise ValueError(f"func must not return {name!r}: the name is taken")
         return Layout(
             {
                 name: Variable(dims, values.shape, values.dtype.str)
@@ -224,13 +238,16 @@ def _read(result: Any) -> Read:
         raise TypeError(f"func must return a dict of scalars or arrays, got {result!r:.80}")
     read: Read = {}
     for name, value in result.items():
-        if not isinstance(name, str):
-            raise TypeError(f"func must return a dict with strings as keys, got {name!r:.80}")
+        if not (isinstance(name, str) and name.isidentifier()):
+            raise TypeError(f"func must return a dict with identifiers as keys, got {name!r:.80}")
         dims: Any = None
         if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], (str, tuple)):
             dims, value = value
             dims = (dims,) if isinstance(dims, str) else dims
-        array = np.asarray(value)
+        try:
+            array = np.asarray(value)
+        except ValueError:
+            raise TypeError(f"func must return rectangular arrays, got {name!r}") from None
         if dims is None:
             dims = tuple(f"{name}_{axis}" for axis in range(array.ndim))
         if array.dtype.kind in "biufc":
@@ -238,7 +255,7 @@ def _read(result: Any) -> Read:
         elif array.dtype.kind != "U" or dims != (name,):  # labels may be words
             raise TypeError(f"func must return numbers, got {name!r} of dtype {array.dtype}")
         if len(dims) != array.ndim:
-            raise ValueError(f"func must name {array.ndim} dimensions of {name!r}, got {dims!r}")
+            raise TypeError(f"func must name {array.ndim} dimensions of {name!r}, got {dims!r}")
         read[name] = tuple(dims), array
     return read
 

@@ -28,6 +28,7 @@ import numpy as np
 from .. import _checks
 from ..activation import ActivationLike, resolve
 from ..linear_denoiser import LARGEST_LOAD, SMALLEST_LOAD, LinearDenoiser
+from ..noise import signal
 from ..population import PopulationSpectrum
 from ..random_feature_model import RandomFeatureModel
 
@@ -253,8 +254,9 @@ def _within(low: float, high: float, *, infinite: bool = False) -> Callable[[str
     return lambda name, values: _checks.real_array(name, values, low, high, infinite=infinite)
 
 
-def _positive(name: str, values: Any) -> Any:
-    return _checks.real_array(name, values, np.finfo(float).tiny)
+def _positive(name: str, values: Any) -> None:
+    if np.any(_checks.real_array(name, values) <= 0.0):
+        raise ValueError(f"{name} must hold numbers > 0, got {np.min(values).item()!r}")
 
 
 def _activation(_: str, values: Any) -> None:
@@ -263,7 +265,7 @@ def _activation(_: str, values: Any) -> None:
 
 
 def _population(name: str, value: Any) -> None:
-    if not isinstance(value, PopulationSpectrum):
+    if value is not None and not isinstance(value, PopulationSpectrum):
         raise TypeError(f"{name} must be a PopulationSpectrum, got {value!r:.80}")
 
 
@@ -296,13 +298,13 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "population": _population,
     "tau": _within(0.0, np.inf, infinite=True),
     "step": _within(0.0, 1e100),
-    "momentum": _within(0.0, 1.0),
+    "momentum": _within(0.0, np.nextafter(1.0, 0.0)),
     "ridge": _within(0.0, 1e100),
     "initial": _within(0.0, 1e100),
     "gap": _positive,
     "load": _within(SMALLEST_LOAD, LARGEST_LOAD),
     "c": _within(0.0, 1e100),
-    "alpha_bar": _within(0.0, 1.0),
+    "alpha_bar": signal,
 }
 
 

@@ -1,8 +1,8 @@
 """Results of a sweep as a Zarr group, on disk or in memory.
 
-A block counts as finished once its entry in ``progress/finished`` is written, which happens after
-its values: 1 more than the number of its points that failed.  Zarr writes every file under another
-name first and renames it.
+A block counts as finished once its entry in ``sweep-progress/finished`` is written, which happens
+after its values: 1 more than the number of its points that failed.  Zarr writes every file under
+another name first and renames it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .grid import Grid, Where
-from .points import FAILURE, Block, Layout, Variable
+from .grid import FAILURE, Grid, Where
+from .points import Block, Layout, Variable
 
-_IDENTITY, _LAYOUT, _FINISHED = "sweep", "layout", "progress/finished"
+_WRITE_ALL = {"array.write_empty_chunks": True}  # so that a block of NaN differs from a lost one
+_IDENTITY, _LAYOUT, _FINISHED = "sweep", "layout", "sweep-progress/finished"
 
 
 class Results:
@@ -33,8 +34,11 @@ class Results:
     """
 
     def __init__(self, root: Any) -> None:
+        import zarr
+
         self._root = root
-        self._arrays = dict(root.arrays())  # looked up once: the group reads them from disk
+        with zarr.config.set(_WRITE_ALL):
+            self._arrays = dict(root.arrays())  # once: the group looks them up on disk
         self._finished = root[_FINISHED]
 
     @property
@@ -75,9 +79,12 @@ class Results:
             root = zarr.open_group(draft, mode="w")
             _lay_out(root, grid, layout, chunk, seconds, identity, attributes)
             os.rename(draft, path)
-        except BaseException:
+        except BaseException as problem:
             shutil.rmtree(draft, ignore_errors=True)
-            raise
+            first = cls.find(path, identity) if isinstance(problem, OSError) else None
+            if first is None:
+                raise
+            return first  # of another process that began the same sweep at the same moment
         return cls(zarr.open_group(path, mode="r+"))
 
     @classmethod
@@ -147,20 +154,32 @@ class Results:
         return 0, (), ""
 
     def dataset(self) -> Any:
-        """All of it as an xarray.Dataset: read on demand from disk, loaded from memory."""
-        import xarray as xr
+        """All of it as an xarray.Dataset in memory.
 
-        data = xr.open_zarr(self._root.store, consolidated=False, chunks=None)
+        Raises
+        ------
+        RuntimeError
+            If files of finished blocks are gone.
+        """
+        import xarray as xr
+        from zarr.storage import LocalStore
+
+        for name, array in self._arrays.items():
+            on_disk = isinstance(self._root.store, LocalStore)
+            if on_disk and array.nchunks_initialized < array.nchunks:
+                raise RuntimeError(f"store {self._root.store} has lost blocks of {name}")
+        data = xr.open_zarr(self._root.store, consolidated=False, chunks=None).load()
         variables, _, coordinates = json.loads(data.attrs.pop(_LAYOUT))
         del data.attrs[_IDENTITY]
+        for name, values in data.variables.items():
+            if values.dtype.kind == "T":  # Zarr's strings, which few programs know
+                data[name] = data[name].astype(object)
         # Zarr lists arrays in any order.
-        data = xr.Dataset(
+        return xr.Dataset(
             {name: data[name].variable for name in [*variables, FAILURE]},
             {name: data[name].variable for name in coordinates},
             data.attrs,
         )
-        in_memory = type(self._root.store).__name__ == "MemoryStore"
-        return data.load() if in_memory else data
 
 
 def _lay_out(
@@ -196,10 +215,13 @@ def _lay_out(
         for name, value in grid.fixed.items()
         if isinstance(value, (bool, int, float, str))
     }
-    for name, values in labels.items():
-        add(name, (name,), values)
-    for name, value in plain.items():
-        add(name, (), np.asarray(value))
+    import zarr
+
+    with zarr.config.set(_WRITE_ALL):
+        for name, values in labels.items():
+            add(name, (name,), values)
+        for name, value in plain.items():
+            add(name, (), np.asarray(value))
     for name, variable in layout.variables.items():
         reserve(name, variable, np.nan)
     reserve(FAILURE, Variable((), (), "str"), "")

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from .. import _checks
 from ..result import ConvergenceWarning, caller_level
 from . import execution
-from .grid import Grid, Where, points_in
-from .points import FAILURE, Block, Evaluation, Layout
+from .grid import FAILURE, Grid, Where, points_in
+from .points import Block, Evaluation, Known, Layout
 from .problems import Problem
 from .store import Results
 
@@ -58,11 +58,14 @@ def sweep(
         single value of any kind.  `tau` of ``"learning_curves"`` and `alpha_bar` of ``"linear"``
         are handed over as whole lists.
     client : dask.distributed.Client, optional
-        Computes on its cluster, whose workers need this version of rmtspec.  Otherwise processes
-        of this machine do, or this one if that takes only seconds.
+        Computes on its cluster, whose workers need this version of rmtspec; each computes one
+        point at a time, so give them one thread.  Otherwise processes of this machine do, or this
+        one if that takes only seconds.
     store : path, optional
         Zarr folder in which every finished block is kept at once.  Called again, the sweep computes
-        only what is missing.  Variables of the result are then read from it when they are used.
+        only what is missing; points that failed are finished.  An edited function is recognised by
+        its own source (of a method: by that of its class), not by that of what it calls in other
+        modules.
     progress : bool
         Whether to show a progress bar on standard error.
     workers : int >= 1, optional
@@ -74,7 +77,8 @@ def sweep(
     -------
     xarray.Dataset
         Dimensions and coordinates named as given; results are float64 or complex128.  `failure`
-        says in a sentence why a point failed, and is empty where it did not.  Attributes hold
+        says in a sentence why a point failed, and is empty where it did not: NaN then says that
+        there is no such number (no tau_mem without a sample bulk, say).  Attributes hold
         names and units of the variables, versions, what was swept, and the number of points that
         failed.
 
@@ -88,8 +92,8 @@ def sweep(
         or the store holds anything but a part of this very sweep (same function, coordinates and
         version).
     RuntimeError
-        If none of the first points could be computed, or blocks were lost because every worker
-        that took them died; what was finished is in the store.
+        If none of the first points, which are spread over the grid, could be computed, or processes
+        or workers died; what was finished is in the store.
     ImportError
         Without the extra ``rmtspec[sweep]``.
 
@@ -120,24 +124,30 @@ def sweep(
 
     evaluation = Evaluation(problem.function, grid)
     results = None if path is None else Results.find(path, identity)
+    known: Known = {}
     if results is None:
-        layout, seconds = _pilot(evaluation, client)
+        layout, seconds, known = _pilot(evaluation, client)
         shape = grid.chunk(chunk or _block_size(grid.size, seconds, count))
         attributes = _attributes(problem, grid)
         results = Results.create(path, grid, layout, shape, seconds, identity, attributes)
     missing = results.missing(grid)
     if missing:
-        task = partial(evaluation.block, layout=results.layout)
+        task = partial(evaluation.block, layout=results.layout, known=known)
         blocks = _executed(task, missing, results.seconds, client, workers)
         _fill(results, grid.size, blocks, sum(map(points_in, missing)), progress)
     return _summarised(results, grid, problem.name)
 
 
-def _pilot(evaluation: Evaluation, client: Any) -> tuple[Layout, float]:
+def _pilot(evaluation: Evaluation, client: Any) -> tuple[Layout, float, Known]:
     """What comes back and how long it takes, found where the work will be done."""
     if client is None:
         return evaluation.pilot()
-    found: tuple[Layout, float] = client.submit(evaluation.pilot, pure=False).result()
+    from distributed import KilledWorker
+
+    try:
+        found: tuple[Layout, float, Known] = client.submit(evaluation.pilot, pure=False).result()
+    except KilledWorker as problem:
+        raise RuntimeError(f"workers died on the first points: {problem}") from problem
     return found
 
 
@@ -220,6 +230,8 @@ def _workers(client: Any, workers: int | None) -> int:
 
     if not isinstance(client, Client):
         raise TypeError(f"client must be a dask.distributed.Client, got {client!r:.80}")
+    if client.asynchronous or client.status != "running":
+        raise ValueError(f"client must be synchronous and open, got {client!r:.80}")
     execution.require_version(client, version("rmtspec"))
     return max(1, len(client.nthreads()))
 
@@ -229,7 +241,7 @@ def _path(store: str | os.PathLike[str]) -> Path:
         raise TypeError(f"store must be a path, got {store!r:.80}")
     if "://" in str(store) or not str(store):
         raise ValueError(f"store must be a path on this machine, got {store!r:.80}")
-    return Path(store)
+    return Path(store).expanduser().absolute()
 
 
 def _identity(problem: Problem, grid: Grid) -> dict[str, Any]:
@@ -238,7 +250,7 @@ def _identity(problem: Problem, grid: Grid) -> dict[str, Any]:
         "function": problem.name if problem.checks else _token(problem.function, source=True),
         "rmtspec": version("rmtspec"),
         **{
-            name: f"{len(values)} values from {values[0]} to {values[-1]} ({_token(values)})"
+            name: f"{len(values)} from {values[0]} to {values[-1]} ({_token(values)})"
             for name, values in {**grid.axes, **grid.whole}.items()
         },
         **{
@@ -260,8 +272,13 @@ def _token(value: Any, *, source: bool = False) -> str:
 
     text = ""
     if source:
-        with contextlib.suppress(OSError, TypeError):  # partial objects, functions at a prompt
-            text = inspect.getsource(value)
+        inner = value
+        while hasattr(inner, "func"):  # partial objects
+            inner = inner.func
+        if not inspect.isfunction(inner):
+            inner = type(getattr(inner, "__self__", inner))  # methods, objects that are called
+        with contextlib.suppress(OSError, TypeError):  # functions at a prompt
+            text = inspect.getsource(inner)
     try:
         return str(tokenize(value, text, ensure_deterministic=True))[:12]
     except RuntimeError as problem:

@@ -37,7 +37,7 @@ def test_killed_worker_leaves_no_trace_in_the_result(client, tmp_path):
     killed, store = tmp_path / "killed", tmp_path / "store"
 
     def slow(psi_p, psi_n):
-        if os.getpid() == victim and (store / "progress" / "finished" / "c").exists():
+        if os.getpid() == victim and (store / "sweep-progress" / "finished" / "c").exists():
             killed.touch()
             os.kill(victim, signal.SIGKILL)
         time.sleep(0.01)
@@ -56,6 +56,7 @@ def test_killed_worker_leaves_no_trace_in_the_result(client, tmp_path):
 
 def test_block_that_kills_every_worker_is_lost_and_said_to_be(client, tmp_path):
     def deadly(x):
+        time.sleep(0.06)  # then only four points, and not this one, are computed beforehand
         if x == 5 and (tmp_path / "store").exists():
             os.kill(os.getpid(), signal.SIGKILL)
         return {"y": x}
@@ -63,7 +64,7 @@ def test_block_that_kills_every_worker_is_lost_and_said_to_be(client, tmp_path):
     coords = {"x": np.arange(12)}
     with pytest.raises(RuntimeError, match="1 of 6 blocks were lost"):
         rs.sweep(deadly, coords, client=client, store=tmp_path / "store", progress=False, chunk=2)
-    finished = [path.name for path in (tmp_path / "store/progress/finished/c").iterdir()]
+    finished = [path.name for path in (tmp_path / "store/sweep-progress/finished/c").iterdir()]
     assert sorted(finished) == ["0", "1", "3", "4", "5"]
 
 

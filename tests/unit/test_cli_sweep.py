@@ -150,19 +150,19 @@ def test_a_store_is_resumed_and_tells_the_same(report, refused, tmp_path, monkey
     arguments = ["kl", *GRIDS["kl"], "--store", store, "--chunk", "2"]
     computed, block, pilot = [], Evaluation.block, Evaluation.pilot
 
-    def interrupted(self, where, layout):
+    def interrupted(self, where, **options):
         if len(computed) == 2:
             raise KeyboardInterrupt
         computed.append(where)
-        return block(self, where, layout)
+        return block(self, where, **options)
 
     monkeypatch.setattr(Evaluation, "block", interrupted)
     assert main(["sweep", *arguments, "--workers", "1"]) == 130
     assert len(computed) == 2
 
-    def resumed(self, where, layout):
+    def resumed(self, where, **options):
         computed.append(where)
-        return block(self, where, layout)
+        return block(self, where, **options)
 
     monkeypatch.setattr(Evaluation, "block", resumed)
     shown = report(*arguments)
@@ -315,3 +315,9 @@ def test_a_cluster_gives_what_this_process_gives(report, capsys):
         assert main([*arguments, "--json"]) == 0
         there = json.loads(capsys.readouterr().out, parse_constant=refuse_constant)
     assert there == report("kl", *GRIDS["kl"])
+
+
+def test_few_dimensions_of_the_data_are_warned_of(capsys):
+    arguments = ["timescales", "--data", "digits", "--psi-p", "4,8", "--psi-n", "2,4"]
+    assert main(["sweep", *arguments]) == 0
+    assert "participation ratio of 13.2" in capsys.readouterr().err

@@ -259,3 +259,9 @@ def test_failures_of_map_and_boundary_are_counted_and_told(failing):
     assert data.boundary_failure.values.ravel().tolist() == ["", "ValueError: psi_p is too large"]
     assert np.isnan(data.generalization.sel(psi_n=16.0)).all()
     assert np.isnan(data.boundary.sel(psi_p=8.0)).all()
+
+
+def test_two_sweeps_are_not_put_into_the_store_of_another(tmp_path):
+    compute("gap", **SMALL["gap"], store=tmp_path / "store")
+    with pytest.raises(ValueError, match="store must be a new path or one of memorisation"):
+        compute("memorisation", **SMALL["memorisation"], store=tmp_path / "store")

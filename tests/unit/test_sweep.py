@@ -9,6 +9,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 import warnings
 from functools import partial
 
@@ -26,6 +28,8 @@ from rmtspec.sweeps.problems import BUILT_IN
 
 RATIOS = {"psi_p": [0.5, 4.0, 64.0], "psi_n": [0.5, 8.0, 32.0, 128.0], "t": 0.01}
 
+SLOW = 0.06  # seconds a point: then only four points are computed to measure the time
+
 shapes = st.lists(st.integers(1, 7), min_size=0, max_size=4)
 
 
@@ -40,6 +44,16 @@ def bits(data):
 
 def grid_of(shape):
     return Grid.of({f"x{axis}": np.arange(extent) for axis, extent in enumerate(shape)})
+
+
+def test_coordinates_may_be_what_other_data_sets_hold():
+    data = quiet(
+        lambda word, progress: {"y": len(word) * progress},
+        {"word": np.array(["a", "bc"], dtype=np.dtypes.StringDType()), "progress": (1, 2)},
+    )
+    again = quiet(lambda word, k: {"y": len(word) + k["n"]}, {"word": data.word, "k": {"n": 1}})
+    np.testing.assert_array_equal(again.y, [2, 3])
+    assert data.where(data.failure == "").y.sum() == 9
 
 
 @given(shapes, st.integers(1, 200))
@@ -116,11 +130,13 @@ def test_values_do_not_depend_on_the_number_of_processes():
 
 def test_processes_are_those_asked_for():
     def process(x):
+        time.sleep(SLOW)
         return {"pid": os.getpid()}
 
     alone = quiet(process, {"x": range(8)}, workers=1, chunk=1)
     assert set(alone.pid.values) == {os.getpid()}
-    assert os.getpid() not in quiet(process, {"x": range(8)}, workers=2, chunk=1).pid.values
+    many = set(quiet(process, {"x": range(8)}, workers=2, chunk=1).pid.values)
+    assert many - {os.getpid()}
 
 
 def test_script_needs_no_guard_around_processes(tmp_path):
@@ -264,6 +280,61 @@ def test_point_that_converged_in_parts_keeps_them():
     assert data.failure.values.tolist() == ["", "ConvergenceWarning: half of it"]
 
 
+def test_none_everywhere_is_refused_and_none_somewhere_a_failed_point():
+    def positive(x):
+        return {"y": x} if x > 0 else None
+
+    with pytest.warns(rs.ConvergenceWarning, match="2 of 3 points failed"):
+        data = quiet(positive, {"x": [-1, 0, 1]})
+    np.testing.assert_array_equal(data.y, [np.nan, np.nan, 1.0])
+    with pytest.raises(TypeError, match=r"none of 2 points could be computed.*must return a dict"):
+        quiet(positive, {"x": [-1, 0]})
+
+
+def test_sweep_within_a_sweep():
+    def mean(psi_p):
+        inner = quiet("timescales", {"psi_p": psi_p, "psi_n": [4, 8], "t": 0.01})
+        return {"mean": inner.tau_mem.mean().item()}
+
+    data = quiet(mean, {"psi_p": [4, 64]}, workers=1)
+    assert float(data["mean"].sel(psi_p=4)) == mean(4)["mean"]
+
+
+def test_slow_function_that_only_fails_is_given_up_soon(monkeypatch):
+    monkeypatch.setattr("rmtspec.sweeps.points._PATIENCE", 0.2)
+
+    def broken(x):
+        time.sleep(SLOW)
+        raise NameError("undefined")
+
+    with pytest.raises(RuntimeError, match=r"none of 4 points could be computed.*NameError"):
+        quiet(broken, {"x": np.arange(100)})
+
+
+def test_function_that_cannot_be_sent_is_named():
+    lock = threading.Lock()
+
+    def locked(x):
+        with lock:
+            time.sleep(SLOW)
+            return {"y": x}
+
+    with pytest.raises(TypeError, match=r"func must be picklable .*workers=1"):
+        quiet(locked, {"x": np.arange(8)}, workers=2, chunk=1)
+    assert quiet(locked, {"x": np.arange(8)}, workers=1).y.sum() == 28
+
+
+def test_process_that_dies_is_told():
+    def deadly(x):
+        time.sleep(SLOW)
+        if x == 6:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return {"y": x}
+
+    with pytest.raises(RuntimeError, match="a process of this machine died"):
+        quiet(deadly, {"x": np.arange(9)}, workers=2, chunk=1)
+
+
 def test_other_warnings_are_passed_on_once():
     def warns(x):
         warnings.warn(f"few at {x}", FewDimensionsWarning, stacklevel=1)
@@ -319,24 +390,24 @@ def test_store_is_continued_and_not_computed_twice(tmp_path):
     log, flag, store = tmp_path / "log", tmp_path / "flag", tmp_path / "folder" / "store.zarr"
 
     def interrupted(x):
-        if x == 7 and flag.exists() and store.exists():
+        time.sleep(SLOW)
+        if x == 6 and flag.exists():
             flag.unlink()
             raise KeyboardInterrupt
-        if store.exists():
-            with log.open("a") as file:
-                file.write(f"{x:g} ")
+        with log.open("a") as file:
+            file.write(f"{x:g} ")
         return {"y": 2.0 * x}
 
     def computed():
         numbers = log.read_text().split() if log.exists() else []
         log.unlink(missing_ok=True)
-        return numbers
+        return sorted(numbers)
 
     flag.touch()
     coords = {"x": np.arange(9.0)}
     with pytest.raises(KeyboardInterrupt):
         quiet(interrupted, coords, store=store, chunk=3)
-    assert computed() == list("0123456")
+    assert computed() == list("0123457")  # 7 among the first, to measure the time
     data = quiet(interrupted, coords, store=store)
     np.testing.assert_array_equal(data.y, 2.0 * np.arange(9.0))
     assert computed() == list("678")
@@ -349,8 +420,8 @@ def test_killed_sweep_is_continued_to_the_same_data(tmp_path):
     script.write_text(
         "import os, signal, sys, time, rmtspec as rs\n"
         "def f(psi_n):\n"
-        "    started = os.path.exists('store/progress/finished/c')\n"
-        "    if psi_n == 5 and started and os.path.exists('kill'):\n"
+        "    time.sleep(0.06)\n"
+        "    if psi_n == 4 and os.path.exists('kill'):\n"
         "        os.remove('kill'); os.kill(os.getpid(), signal.SIGKILL)\n"
         "    return {'tau': rs.RandomFeatureModel(8, psi_n, 0.1).timescales().tau_mem}\n"
         "data = rs.sweep(f, {'psi_n': range(2, 8)}, store='store', chunk=1,"
@@ -362,8 +433,10 @@ def test_killed_sweep_is_continued_to_the_same_data(tmp_path):
         subprocess.run, [sys.executable, script], cwd=tmp_path, capture_output=True, text=True
     )
     assert run(timeout=120).returncode == -signal.SIGKILL
-    finished = sorted(path.name for path in (tmp_path / "store/progress/finished/c").iterdir())
-    assert finished == ["0", "1", "2"]
+    finished = sorted(
+        path.name for path in (tmp_path / "store/sweep-progress/finished/c").iterdir()
+    )
+    assert finished == ["0", "1"]
     second = run(timeout=120, check=True)
     taus = [rs.RandomFeatureModel(8, n, 0.1).timescales().tau_mem for n in range(2, 8)]
     assert second.stdout.strip() == np.array(taus).tobytes().hex()
@@ -386,7 +459,7 @@ def test_store_holds_what_memory_does(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"psi_p": [4.0, 16.0]}, "psi_p was 2 values from 4.0 to 8.0 .* is 2 values from 4.0"),
+        ({"psi_p": [4.0, 16.0]}, "psi_p was 2 from 4.0 to 8.0 .* is 2 from 4.0"),
         ({"t": 0.2}, "t was 0.1, is 0.2"),
         ({"activation": "relu"}, "activation was None, is relu"),
         ({"population": rs.PopulationSpectrum([1.0, 2.0])}, "population was None"),
@@ -398,6 +471,41 @@ def test_store_of_other_parameters_is_refused_and_kept(tmp_path, change, said):
     with pytest.raises(ValueError, match=said):
         quiet("timescales", {**coords, **change}, store=tmp_path / "s")
     assert quiet("timescales", coords, store=tmp_path / "s").identical(before)
+
+
+def test_result_does_not_depend_on_its_store_any_more(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = quiet(lambda x: {"y": x}, {"x": [1, 2, 3]}, store="s", chunk=1)
+    (tmp_path / "s").rename(tmp_path / "moved")
+    monkeypatch.chdir("/")
+    np.testing.assert_array_equal(data.y, [1, 2, 3])
+
+
+def test_store_that_lost_a_finished_block_is_refused(tmp_path):
+    def f(x):
+        return {"y": x if x < 3 else np.nan}
+
+    quiet(f, {"x": [1, 2, 3]}, store=tmp_path / "s", chunk=1)
+    assert np.isnan(quiet(f, {"x": [1, 2, 3]}, store=tmp_path / "s").y[2])
+    (tmp_path / "s" / "y" / "c" / "1").unlink()
+    with pytest.raises(RuntimeError, match="lost blocks of y"):
+        quiet(f, {"x": [1, 2, 3]}, store=tmp_path / "s")
+
+
+def test_two_processes_that_begin_at_once_share_a_store(tmp_path, monkeypatch):
+    coords, store = {"x": [1, 2, 3]}, tmp_path / "s"
+
+    def f(x):
+        return {"y": 2 * x}
+
+    def first(draft, path, rename=os.rename):
+        monkeypatch.setattr(os, "rename", rename)
+        quiet(f, coords, store=store)
+        rename(draft, path)
+
+    monkeypatch.setattr(os, "rename", first)
+    np.testing.assert_array_equal(quiet(f, coords, store=store).y, [2, 4, 6])
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
 
 
 def test_store_of_another_function_is_refused(tmp_path):
@@ -414,18 +522,33 @@ def test_store_of_another_function_is_refused(tmp_path):
 def test_store_of_an_edited_function_is_refused(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     module = tmp_path / "edited_between_sweeps.py"
-    module.write_text("def f(x):\n    return {'y': x}\n")
+    more = (
+        "\nclass Scaled:\n    def __init__(self, k): self.k = k\n"
+        "    def times(self, x): return {'y': self.k * x}\n"
+    )
+    module.write_text(f"def f(x, k=0):\n    return {{'y': x}}\n{more}")
     edited = importlib.import_module("edited_between_sweeps")
     quiet(edited.f, {"x": [1, 2]}, store=tmp_path / "s")
-    module.write_text("def f(x):\n    return {'y': x + 1}\n")
+    module.write_text(f"def f(x, k=0):\n    return {{'y': x + 1}}\n{more}")
     importlib.reload(edited)
     with pytest.raises(ValueError, match="function was"):
         quiet(edited.f, {"x": [1, 2]}, store=tmp_path / "s")
+    quiet(partial(edited.f, k=1), {"x": [1, 2]}, store=tmp_path / "p")
+    quiet(edited.Scaled(2).times, {"x": [1, 2]}, store=tmp_path / "m")
+    module.write_text(
+        module.read_text().replace("x + 1", "x + 2").replace("self.k *", "3 * self.k *")
+    )
+    importlib.reload(edited)
+    with pytest.raises(ValueError, match="function was"):
+        quiet(partial(edited.f, k=1), {"x": [1, 2]}, store=tmp_path / "p")
+    with pytest.raises(ValueError, match="function was"):
+        quiet(edited.Scaled(2).times, {"x": [1, 2]}, store=tmp_path / "m")
 
 
 def test_progress_counts_what_an_earlier_call_left(tmp_path, capsys):
     def interrupted(x):
-        if x == 7 and (tmp_path / "store").exists() and not (tmp_path / "flag").exists():
+        time.sleep(SLOW)
+        if x == 6 and not (tmp_path / "flag").exists():
             (tmp_path / "flag").touch()
             raise KeyboardInterrupt
         return {"y": x}
@@ -476,11 +599,14 @@ GOOD = {"psi_p": [4.0], "psi_n": [2.0], "t": 0.1}
         ({"psi_p": [[1.0], [1.0, 2.0]]}, ValueError, "psi_p must be one value or a list"),
         ({"psi_p": [1j]}, TypeError, "psi_p must hold real numbers or strings"),
         ({"psi_p": ["many"]}, TypeError, "psi_p must hold real numbers"),
-        ({"t": 0.0}, ValueError, "t must hold finite numbers"),
+        ({"psi_p": [1, "a"]}, TypeError, "psi_p must hold real numbers or strings, got"),
+        ({"psi_p": {1.0, 2.0}}, TypeError, "psi_p must have an order"),
+        ({"failure": 1.0}, ValueError, "other than 'failure', got 'failure'"),
+        ({"t": 0.0}, ValueError, "t must hold numbers > 0, got 0.0"),
         ({"activation": ["tanh", "step"]}, ValueError, "activation must be .*'step'"),
         ({"population": 3.0}, TypeError, "population must be a PopulationSpectrum, got 3.0"),
         ({"colour": "red"}, TypeError, r"arguments of timescales\(psi_p, .*'colour'"),
-        ({"psi p": 1.0}, ValueError, "named by identifiers, got 'psi p'"),
+        ({"psi p": 1.0}, ValueError, "named by identifiers .*'psi p'"),
     ],
 )
 def test_bad_coordinates_are_refused_by_name(change, error, said):
@@ -514,12 +640,12 @@ def test_bad_options_are_refused_by_name(options, error, said):
         (3, TypeError, "func must be callable or one of timescales"),
         (lambda x: 3.0, TypeError, "func must return a dict .*got 3.0"),
         (lambda x: {}, TypeError, "func must return a dict"),
-        (lambda x: {1: 2.0}, TypeError, "strings as keys, got 1"),
+        (lambda x: {1: 2.0}, TypeError, "identifiers as keys, got 1"),
         (lambda x: {"y": "word"}, TypeError, "func must return numbers, got 'y'"),
         (lambda x: {"x": 2.0}, ValueError, "must not return 'x'"),
         (lambda x: {"failure": 2.0}, ValueError, "must not return 'failure'"),
         (lambda x: {"y": ("x", [1.0])}, ValueError, "must not return the dimension 'x'"),
-        (lambda x: {"y": (("a", "b"), [1.0])}, ValueError, "must name 1 dimensions of 'y'"),
+        (lambda x: {"y": (("a", "b"), [1.0])}, TypeError, "must name 1 dimensions of 'y'"),
         (
             lambda x: {"y": ("k", [1.0]), "z": ("k", [1.0, 2.0])},
             ValueError,
