@@ -246,17 +246,18 @@ def _path(store: str | os.PathLike[str]) -> Path:
 
 def _identity(problem: Problem, grid: Grid) -> dict[str, Any]:
     """What makes a sweep the same as another, in words and hashes."""
+    listed = {
+        name: f"{len(values)} from {values[0]} to {values[-1]} ({_token(values)})"
+        for name, values in {**grid.axes, **grid.whole}.items()
+    }
+    single = {
+        name: value if _is_plain(value) else f"{value!r:.80} ({_token(value)})"
+        for name, value in grid.fixed.items()
+    }
     return {
         "function": problem.name if problem.checks else _token(problem.function, source=True),
         "rmtspec": version("rmtspec"),
-        **{
-            name: f"{len(values)} from {values[0]} to {values[-1]} ({_token(values)})"
-            for name, values in {**grid.axes, **grid.whole}.items()
-        },
-        **{
-            name: value if _is_plain(value) else f"{value!r:.80} ({_token(value)})"
-            for name, value in grid.fixed.items()
-        },
+        "coords": {**listed, **single},
     }
 
 

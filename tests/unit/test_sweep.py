@@ -516,7 +516,9 @@ def test_store_of_another_function_is_refused(tmp_path):
     quiet(lambda x: {"y": x}, {"x": [1, 2]}, store=tmp_path / "f")
     with pytest.raises(ValueError, match="function was"):
         quiet(lambda x: {"y": 2 * x}, {"x": [1, 2]}, store=tmp_path / "f")
-    quiet(partial(lambda x, k: {"y": k * x}, k=np.ones(1)), {"x": [1, 2]}, store=tmp_path / "p")
+    quiet(lambda function: {"y": 1.0}, {"function": "a"}, store=tmp_path / "named")
+    with pytest.raises(ValueError, match="function was"):
+        quiet(lambda function: {"y": 2.0}, {"function": "a"}, store=tmp_path / "named")
 
 
 def test_store_of_an_edited_function_is_refused(tmp_path, monkeypatch):
