@@ -72,3 +72,10 @@ def test_workers_of_another_version_are_refused(client, monkeypatch):
     monkeypatch.setattr("rmtspec.sweeps.sweep.version", lambda name: "99.0")
     with pytest.raises(ValueError, match=rf"rmtspec 99.0, got {rs.__version__} on tcp"):
         rs.sweep("edges", COORDS, client=client, progress=False)
+
+
+def test_closed_client_is_refused(client):
+    other = Client(client.scheduler.address, set_as_default=False)
+    other.close()
+    with pytest.raises(ValueError, match="client must be synchronous and open"):
+        rs.sweep("edges", COORDS, client=other, progress=False)
