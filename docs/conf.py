@@ -14,7 +14,7 @@ import rmtspec
 
 # Signatures of pictures name Matplotlib's classes, which the package does not import by itself.
 typing.TYPE_CHECKING = True
-from rmtspec import curve_plot, linear_plot, plot  # noqa: E402, F401
+from rmtspec.plots import curves, linear, spectra  # noqa: E402, F401
 
 typing.TYPE_CHECKING = False
 

@@ -28,8 +28,8 @@ import numpy as np
 from ipywidgets import FloatLogSlider, IntSlider, interact
 
 import rmtspec as rs
-from rmtspec.data import digits
-from rmtspec.linear_data import FittedDenoiser
+from rmtspec.inputs.samples import digits
+from rmtspec.linear.fitted import FittedDenoiser
 from rmtspec.reference import learning_curves as slow_curves
 from rmtspec.reference import random_feature as slow_resolvent
 

@@ -29,7 +29,7 @@ from ipywidgets import FloatLogSlider, interact
 from matplotlib.colors import LogNorm
 
 import rmtspec as rs
-from rmtspec.curve_plot import plot_learning_curves
+from rmtspec.plots.curves import plot_learning_curves
 
 plt.rcParams.update({"figure.dpi": 90, "legend.frameon": False, "legend.fontsize": "small"})
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})

@@ -30,10 +30,10 @@ from ipywidgets import FloatLogSlider, FloatSlider, interact
 from matplotlib.ticker import LogLocator, NullFormatter
 
 import rmtspec as rs
-from rmtspec.data import photographs
-from rmtspec.linear_data import FittedDenoiser
-from rmtspec.linear_divergence import finite_sample
-from rmtspec.linear_plot import plot_against_load
+from rmtspec.inputs.samples import photographs
+from rmtspec.linear.divergence import finite_sample
+from rmtspec.linear.fitted import FittedDenoiser
+from rmtspec.plots.linear import plot_against_load
 
 plt.rcParams.update({"figure.dpi": 90, "legend.frameon": False, "legend.fontsize": "small"})
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})

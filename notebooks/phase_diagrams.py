@@ -33,7 +33,7 @@ import numpy as np
 from distributed import Client
 
 import rmtspec as rs
-from rmtspec.sweep_plot import plot_diagram, plot_map
+from rmtspec.plots.sweeps import plot_diagram, plot_map
 from rmtspec.sweeps.diagrams import DIAGRAMS
 
 plt.rcParams["figure.dpi"] = 72

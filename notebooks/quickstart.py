@@ -29,9 +29,9 @@ from ipywidgets import FloatLogSlider, interact
 from sklearn.datasets import load_digits
 
 import rmtspec as rs
-from rmtspec.curve_plot import plot_learning_curves
-from rmtspec.data import standardise
-from rmtspec.plot import mark_timescales, plot_spectrum
+from rmtspec.inputs.samples import standardise
+from rmtspec.plots.curves import plot_learning_curves
+from rmtspec.plots.spectra import mark_timescales, plot_spectrum
 
 plt.rcParams.update({"figure.dpi": 90, "legend.frameon": False, "legend.fontsize": "small"})
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})

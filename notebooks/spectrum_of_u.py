@@ -29,7 +29,7 @@ import numpy as np
 from IPython.display import display
 
 import rmtspec as rs
-from rmtspec.plot import plot_spectrum
+from rmtspec.plots.spectra import plot_spectrum
 
 plt.rcParams.update({"figure.dpi": 90, "axes.spines.top": False, "axes.spines.right": False})
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#E69F00", "#009E73", "#666666"  # slow, sample, fast bulk

@@ -3,11 +3,11 @@
 from importlib.metadata import version
 
 from .ensembles.sample_covariance import SampleCovariance
+from .inputs.noise import NoiseSchedule
+from .inputs.population import PopulationSpectrum
 from .law import SpectralLaw
-from .linear_denoiser import LinearDenoiser
-from .noise import NoiseSchedule
-from .population import PopulationSpectrum
-from .random_feature_model import RandomFeatureModel
+from .linear.denoiser import LinearDenoiser
+from .random_features.model import RandomFeatureModel
 from .result import ConvergenceWarning, FewDimensionsWarning, Status
 from .sweeps.sweep import sweep
 

@@ -36,8 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if complaint := command.complaint(arguments):
         parser.error(complaint)
     # Imported here: a wrong argument is reported without waiting for the compiled kernels.
-    from validation.machine import RequestError
-    from validation.records import ForeignRecordsError
+    from validation.harness.machine import RequestError
+    from validation.harness.records import ForeignRecordsError
 
     try:
         return command.run(arguments)

@@ -100,7 +100,7 @@ def _declare_run(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from validation.runner import run
+    from validation.harness.runner import run
 
     return run(
         arguments.names,
@@ -118,7 +118,7 @@ def _declare_list(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from validation.runner import print_list
+    from validation.harness.runner import print_list
 
     return print_list(arguments.scale)
 
@@ -129,7 +129,7 @@ def _declare_report(parser: argparse.ArgumentParser) -> None:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from validation.report import report
+    from validation.harness.report import report
 
     return report(arguments.results, arguments.output)
 
@@ -155,7 +155,7 @@ def _wrong_certify(arguments: argparse.Namespace) -> str:
 
 
 def _certify(arguments: argparse.Namespace) -> int:
-    from validation.certify import certify
+    from validation.certificates.certify import certify
 
     return certify(
         arguments.draws,
@@ -172,7 +172,7 @@ def _declare_law(parser: argparse.ArgumentParser) -> None:
 
 
 def _law(arguments: argparse.Namespace) -> int:
-    from validation.law import check_laws
+    from validation.certificates.law import check_laws
 
     return check_laws(arguments.draws, arguments.seed, arguments.output)
 
@@ -191,8 +191,8 @@ def _declare_simulate(parser: argparse.ArgumentParser) -> None:
 
 
 def _simulate(arguments: argparse.Namespace) -> int:
-    from validation.machine import require_device
-    from validation.simulate import simulate
+    from validation.harness.machine import require_device
+    from validation.spectra.run import simulate
 
     require_device(arguments.device)
     return simulate(arguments.scale, arguments.seed, arguments.output, arguments.device)
@@ -206,7 +206,7 @@ def _declare_linear(parser: argparse.ArgumentParser) -> None:
 
 
 def _linear(arguments: argparse.Namespace) -> int:
-    from validation.linear import run_linear
+    from validation.linear.run import run_linear
 
     return run_linear(arguments.scale, arguments.seed, arguments.output)
 
@@ -219,13 +219,13 @@ def _declare_curves(parser: argparse.ArgumentParser) -> None:
 
 
 def _curves(arguments: argparse.Namespace) -> int:
-    from validation.curves import run_curves
+    from validation.curves.run import run_curves
 
     return run_curves(arguments.scale, arguments.seed, arguments.output)
 
 
 def _digits(arguments: argparse.Namespace) -> int:
-    from validation.digits import run_digits
+    from validation.data.digits import run_digits
 
     return run_digits(arguments.seed, arguments.output)
 
@@ -236,7 +236,7 @@ def _declare_scaling(parser: argparse.ArgumentParser) -> None:
 
 
 def _scaling(arguments: argparse.Namespace) -> int:
-    from validation.scaling import run_scaling
+    from validation.curves.scaling import run_scaling
 
     return run_scaling(arguments.output, arguments.plot)
 

@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _arguments
-from ._curve_report import (
+from ..inputs.population import PopulationSpectrum
+from ..linear.summary import unbiased_participation_ratio
+from ..random_features.curve_summary import (
     automatic_times,
     collapse_report,
     curve_report,
     differing,
     in_whole_steps,
 )
-from ._linear_report import unbiased_participation_ratio
-from .population import PopulationSpectrum
-from .random_feature_model import TRUSTED_PARTICIPATION, RandomFeatureModel
-from .result import FewDimensionsWarning, caller_level
+from ..random_features.model import TRUSTED_PARTICIPATION, RandomFeatureModel
+from ..result import FewDimensionsWarning, caller_level
+from . import options
 
 if TYPE_CHECKING:
-    from .learning_curves import LearningCurves
-    from .training import Training
+    from ..random_features.curves import LearningCurves
+    from ..random_features.training import Training
 
 FloatArray = NDArray[np.float64]
 
@@ -59,7 +59,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     ):
         add(
             option,
-            type=_arguments.number,
+            type=options.number,
             default=0.0,
             metavar="X",
             help=f"{text} (default: 0)",
@@ -67,7 +67,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument_group("curves").add_argument
     add(
         "--tau",
-        type=_arguments.times,
+        type=options.times,
         metavar="LIST",
         help="times, as in 0,1,10, or START:STOP:COUNT evenly spaced in the logarithm (default: "
         "where the losses change), shown in ascending order; the end of training, inf, is always "
@@ -75,7 +75,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     )
     add(
         "--direction",
-        type=_arguments.number,
+        type=options.number,
         action="append",
         default=[],
         metavar="L",
@@ -89,13 +89,13 @@ def add_options(command: argparse.ArgumentParser) -> None:
     )
     add(
         "--collapse",
-        type=_arguments.target,
+        type=options.target,
         metavar="FILE",
         help="draw generalisation losses of several psi_n against tau and tau/psi_n",
     )
     add(
         "--collapse-psi-n",
-        type=_arguments.loads,
+        type=options.loads,
         metavar="LIST",
         help="those psi_n (default: half, one, two and four times that of the model)",
     )
@@ -122,8 +122,8 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], Mapping[str, Cal
     def draw_collapse(path: Path) -> None:
         from matplotlib.figure import Figure
 
-        from .curve_plot import plot_collapse
-        from .plot import save
+        from ..plots.curves import plot_collapse
+        from ..plots.spectra import save
 
         figure = Figure(figsize=(9.0, 3.8), layout="constrained")
         figure.suptitle(_title(model, training, psi_n=False), fontsize="small")
@@ -136,7 +136,7 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], Mapping[str, Cal
 def _model(arguments: argparse.Namespace) -> tuple[RandomFeatureModel, dict[str, Any] | None]:
     """The model asked for and, if it stands on a data set, a description of that."""
     _refuse_what_does_not_go_together(arguments)
-    rows = _arguments.samples(arguments)
+    rows = options.samples(arguments)
     if rows is None:
         population = arguments.population or PopulationSpectrum.isotropic()
         if arguments.spike:
@@ -144,12 +144,12 @@ def _model(arguments: argparse.Namespace) -> tuple[RandomFeatureModel, dict[str,
         psi_n = 8.0 if arguments.psi_n is None else arguments.psi_n
         return _built(arguments, psi_n, population), None
     measured = PopulationSpectrum.from_samples(rows)
-    data = _arguments.described(arguments.data, rows, measured)
+    data = options.described(arguments.data, rows, measured)
     data["participation_ratio_unbiased"] = unbiased_participation_ratio(
         data["participation_ratio"], data["samples"]
     )
     if arguments.held_out is not None:
-        held_out = _arguments.held_out(arguments)
+        held_out = options.held_out(arguments)
         if held_out.shape[1] != rows.shape[1]:
             raise ValueError(
                 f"argument --held-out: file {arguments.held_out!r} must have the dimension "
@@ -289,8 +289,8 @@ def _draw(
 ) -> None:
     from matplotlib.figure import Figure
 
-    from .curve_plot import plot_directions, plot_learning_curves
-    from .plot import save
+    from ..plots.curves import plot_directions, plot_learning_curves
+    from ..plots.spectra import save
 
     heights = (3, 2, 3) if directions else (3, 2)
     figure = Figure(figsize=(7.0, 1.1 * sum(heights) + 0.2), layout="constrained")

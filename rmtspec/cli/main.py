@@ -15,16 +15,17 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _arguments, _checks, _curve_command, _sweep_command
-from ._curve_report import curve_table
-from ._linear_report import linear_report, linear_table, unbiased_participation_ratio
-from ._report import as_json, report, spectrum_table, timescales_table
-from ._sweep_report import sweep_table
-from .linear_denoiser import LinearDenoiser
-from .noise import signal, signal_of_time
-from .population import PopulationSpectrum
-from .random_feature_model import RandomFeatureModel
-from .sweeps.diagrams import DIAGRAMS
+from .. import _checks
+from ..inputs.noise import signal, signal_of_time
+from ..inputs.population import PopulationSpectrum
+from ..linear.denoiser import LinearDenoiser
+from ..linear.summary import linear_report, linear_table, unbiased_participation_ratio
+from ..random_features.curve_summary import curve_table
+from ..random_features.model import RandomFeatureModel
+from ..random_features.summary import as_json, report, spectrum_table, timescales_table
+from ..sweeps.diagrams import DIAGRAMS
+from ..sweeps.summary import sweep_table
+from . import curves, options, sweep
 
 _PSI_P, _PSI_N, _T, _ACTIVATION = 64.0, 8.0, 0.01, "tanh"
 _LOADS = "0.1:100:13"
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Examples
     --------
-    >>> from rmtspec.cli import main
+    >>> from rmtspec.cli.main import main
     >>> main(["timescales", "--psi-p", "8", "--psi-n", "4"])  # doctest: +ELLIPSIS
     random-feature score model...
     0
@@ -76,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"{parser.prog}: error: cannot write: {error}", file=sys.stderr)
         return _FAILED
-    except _sweep_command.SweepError as error:
+    except sweep.SweepError as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return _FAILED
     except KeyboardInterrupt:
@@ -110,13 +111,13 @@ def _parser() -> argparse.ArgumentParser:
         _add_output_options(command)
     text = "losses and score error over training time, the best stopping time, what bulks do"
     command = commands.add_parser(
-        "curves", help=text, description=_curve_command.DESCRIPTION, allow_abbrev=False
+        "curves", help=text, description=curves.DESCRIPTION, allow_abbrev=False
     )
-    command.set_defaults(run=_curve_command.run, table=curve_table, error=command.error)
+    command.set_defaults(run=curves.run, table=curve_table, error=command.error)
     _add_model_options(command)
     _add_data_options(command)
     _add_spike_option(command)
-    _curve_command.add_options(command)
+    curves.add_options(command)
     _add_output_options(command)
     text = "losses, divergences and distances of linear denoisers against n/d"
     command = commands.add_parser(
@@ -128,16 +129,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_output_options(command)
     text = "phase diagrams: gap, training times, best stopping, memorisation, divergences"
     command = commands.add_parser(
-        "sweep", help=text, description=_sweep_command.DESCRIPTION, allow_abbrev=False
+        "sweep", help=text, description=sweep.DESCRIPTION, allow_abbrev=False
     )
     names = command.add_subparsers(metavar="NAME", required=True, parser_class=_Parser)
     for diagram in DIAGRAMS.values():
         text = diagram.question
         command = names.add_parser(diagram.name, help=text, description=text, allow_abbrev=False)
-        command.set_defaults(
-            run=_sweep_command.run, table=sweep_table, error=command.error, diagram=diagram
-        )
-        _sweep_command.add_options(command, diagram)
+        command.set_defaults(run=sweep.run, table=sweep_table, error=command.error, diagram=diagram)
+        sweep.add_options(command, diagram)
         _add_data_options(command)
         _add_output_options(command)
     return parser
@@ -158,11 +157,11 @@ _LINEAR_DESCRIPTION = (
 
 def _add_model_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument_group("model").add_argument
-    add("--psi-p", type=_arguments.number, default=_PSI_P, metavar="X", help="p/d (default: 64)")
-    add("--psi-n", type=_arguments.number, metavar="X", help="n/d (default: 8, or that of --data)")
+    add("--psi-p", type=options.number, default=_PSI_P, metavar="X", help="p/d (default: 64)")
+    add("--psi-n", type=options.number, metavar="X", help="n/d (default: 8, or that of --data)")
     add(
         "--t",
-        type=_arguments.number,
+        type=options.number,
         default=_T,
         metavar="X",
         help="diffusion time (default: 0.01)",
@@ -180,15 +179,15 @@ def _add_linear_options(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("model")
     level = group.add_mutually_exclusive_group()
     level.add_argument(
-        "--t", type=_arguments.number, metavar="X", help="diffusion time (default: 0.01)"
+        "--t", type=options.number, metavar="X", help="diffusion time (default: 0.01)"
     )
     level.add_argument(
-        "--alpha-bar", type=_arguments.number, metavar="X", help="signal e^(-2t), in place of --t"
+        "--alpha-bar", type=options.number, metavar="X", help="signal e^(-2t), in place of --t"
     )
     add = group.add_argument
     add(
         "--load",
-        type=_arguments.loads,
+        type=options.loads,
         default=_LOADS,
         metavar="LIST",
         help="values of n/d, as in 0.5,1,2, or FIRST:LAST:COUNT evenly spaced in the logarithm "
@@ -196,7 +195,7 @@ def _add_linear_options(command: argparse.ArgumentParser) -> None:
     )
     add(
         "--c",
-        type=_arguments.number,
+        type=options.number,
         default=0.0,
         metavar="X",
         help="ridge in variance units (default: 0)",
@@ -209,7 +208,7 @@ def _add_linear_options(command: argparse.ArgumentParser) -> None:
     )
     add(
         "--dimension",
-        type=_arguments.integer,
+        type=options.integer,
         metavar="D",
         help="d, where the population does not tell it",
     )
@@ -232,13 +231,13 @@ def _add_data_options(command: argparse.ArgumentParser) -> None:
     )
     data.add_argument(
         "--population",
-        type=_arguments.population,
+        type=options.population,
         metavar="LIST",
         help="population eigenvalues and weights, as in 0.5:0.5,1.5:0.5",
     )
     data.add_argument(
         "--power-law",
-        type=_arguments.power_law,
+        type=options.power_law,
         dest="population",
         metavar="EXPONENT:DIMENSION",
         help="population eigenvalues k^-EXPONENT, scaled to mean 1",
@@ -251,7 +250,7 @@ def _add_data_options(command: argparse.ArgumentParser) -> None:
 def _add_spike_option(command: argparse.ArgumentParser) -> None:
     command.add_argument_group("changes to the data").add_argument(
         "--spike",
-        type=_arguments.number,
+        type=options.number,
         action="append",
         default=[],
         metavar="X",
@@ -264,7 +263,7 @@ def _add_output_options(command: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="print JSON in place of the table")
     add(
         "--plot",
-        type=_arguments.target,
+        type=options.target,
         metavar="FILE",
         help="draw a picture: .png, .pdf, .svg, ...",
     )
@@ -288,7 +287,7 @@ def _run_features(
     def draw(path: Path) -> None:
         from matplotlib.figure import Figure
 
-        from .plot import mark_timescales, plot_spectrum, save
+        from ..plots.spectra import mark_timescales, plot_spectrum, save
 
         figure = Figure(figsize=(7.0, 4.2), layout="constrained")
         axes = plot_spectrum(model.spectrum(), figure.subplots(), names=model.bulk_names())
@@ -302,7 +301,7 @@ def _feature_model(
     arguments: argparse.Namespace,
 ) -> tuple[RandomFeatureModel, dict[str, Any] | None]:
     """The model asked for and, if it stands on a data set, a description of that."""
-    samples = _arguments.samples(arguments)
+    samples = options.samples(arguments)
     if samples is None:
         population = arguments.population or PopulationSpectrum.isotropic()
         if arguments.spike:
@@ -320,7 +319,7 @@ def _feature_model(
     model = RandomFeatureModel.from_data(
         samples, arguments.psi_p, arguments.t, arguments.activation
     )
-    return model, _arguments.described(arguments.data, samples, model.population)
+    return model, options.described(arguments.data, samples, model.population)
 
 
 def _run_linear(arguments: argparse.Namespace) -> _Outcome:
@@ -331,12 +330,12 @@ def _run_linear(arguments: argparse.Namespace) -> _Outcome:
         level = float(signal_of_time(time))
         if level == 1.0:
             raise ValueError(f"t must be large enough for e^(-2t) to differ from 1, got {time!r}")
-    samples, loads = _arguments.samples(arguments), arguments.load
+    samples, loads = options.samples(arguments), arguments.load
     data, own = None, None
     population = arguments.population or PopulationSpectrum.isotropic()
     if samples is not None:
         population = PopulationSpectrum.from_samples(samples)
-        data = _arguments.described(arguments.data, samples, population)
+        data = options.described(arguments.data, samples, population)
         data["participation_ratio_unbiased"] = unbiased_participation_ratio(
             data["participation_ratio"], data["samples"]
         )
@@ -373,8 +372,8 @@ def _run_linear(arguments: argparse.Namespace) -> _Outcome:
     def draw(path: Path) -> None:
         from matplotlib.figure import Figure
 
-        from .linear_plot import plot_against_load
-        from .plot import save
+        from ..plots.linear import plot_against_load
+        from ..plots.spectra import save
 
         figure = Figure(figsize=(11.0, 3.8), layout="constrained")
         ends = (loads[0], loads[-1]) if loads.size > 1 else (loads[0] / 10.0, loads[0] * 10.0)

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .data import digits, photographs, read_samples, standardise
-from .population import PopulationSpectrum
+from ..inputs.population import PopulationSpectrum
+from ..inputs.samples import digits, photographs, read_samples, standardise
 
 _MOST_LOADS = 10_000
 _TIMES = 1e-100, 1e100  # positive times beyond these overflow on a logarithmic axis
@@ -102,7 +102,7 @@ def power_law(text: str) -> PopulationSpectrum:
 
 
 def target(text: str) -> Path:
-    from .plot import check_target
+    from ..plots.spectra import check_target
 
     return _checked(check_target, text)
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from . import _arguments
-from ._sweep_report import sweep_report
-from .population import PopulationSpectrum
-from .random_feature_model import TRUSTED_PARTICIPATION
-from .result import FewDimensionsWarning, caller_level
-from .sweeps.diagrams import Diagram
-from .sweeps.problems import BUILT_IN
+from ..inputs.population import PopulationSpectrum
+from ..random_features.model import TRUSTED_PARTICIPATION
+from ..result import FewDimensionsWarning, caller_level
+from ..sweeps.diagrams import Diagram
+from ..sweeps.problems import BUILT_IN
+from ..sweeps.summary import sweep_report
+from . import options
 
 DESCRIPTION = (
     "A phase diagram over two parameters: computed on all cores or on a Dask cluster, drawn with "
@@ -38,11 +38,11 @@ def add_options(command: argparse.ArgumentParser, diagram: Diagram) -> None:
     add = command.add_argument_group("parameters").add_argument
     for name, default in diagram.coords.items():
         listed = name in (*diagram.axes, diagram.panels)
-        kind: Callable[[str], Any] = _arguments.number
+        kind: Callable[[str], Any] = options.number
         if name == "activation":
             kind = str
         elif listed:
-            kind = _arguments.times if name == diagram.panels else _arguments.loads
+            kind = options.times if name == diagram.panels else options.loads
         form = ", as in 1,2,4 or FIRST:LAST:COUNT evenly spaced in the logarithm" * listed
         add(
             _option(name),
@@ -53,15 +53,15 @@ def add_options(command: argparse.ArgumentParser, diagram: Diagram) -> None:
     for name in diagram.optional:
         if name != "population":
             text = f"{_meaning(diagram, name)} (default: 0)"
-            add(_option(name), type=_arguments.number, metavar="X", help=text)
+            add(_option(name), type=options.number, metavar="X", help=text)
     add = command.add_argument_group("computation").add_argument
     add(
         "--store",
         metavar="PATH",
         help="Zarr folder in which every finished block is kept; an unfinished one is continued",
     )
-    add("--workers", type=_arguments.integer, metavar="N", help="processes (default: all cores)")
-    add("--chunk", type=_arguments.integer, metavar="N", help="points a block (default: a second)")
+    add("--workers", type=options.integer, metavar="N", help="processes (default: all cores)")
+    add("--chunk", type=options.integer, metavar="N", help="points a block (default: a second)")
     add("--scheduler", metavar="ADDRESS", help="of a running Dask cluster, as in tcp://host:8786")
 
 
@@ -90,10 +90,10 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], Mapping[str, Cal
     diagram: Diagram = arguments.diagram
     given = {name: getattr(arguments, name) for name in (*diagram.coords, *diagram.optional)}
     given = {name: value for name, value in given.items() if value is not None}
-    rows, described = _arguments.samples(arguments), None
+    rows, described = options.samples(arguments), None
     if rows is not None:
         measured = PopulationSpectrum.from_samples(rows)
-        described = _arguments.described(arguments.data, rows, measured)
+        described = options.described(arguments.data, rows, measured)
         given["population"] = measured
         if measured.participation_ratio < TRUSTED_PARTICIPATION and "psi_p" in diagram.axes:
             warnings.warn(
@@ -119,8 +119,8 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], Mapping[str, Cal
     def draw(path: Path) -> None:
         from matplotlib.figure import Figure
 
-        from .plot import save
-        from .sweep_plot import figure_size, plot_diagram
+        from ..plots.spectra import save
+        from ..plots.sweeps import figure_size, plot_diagram
 
         figure = Figure(figsize=figure_size(data), layout="constrained")
         save(plot_diagram(data, figure), path)

@@ -20,8 +20,8 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
+from ..inputs.population import PopulationSpectrum
 from ..law import BoundaryValue, SpectralLaw, Transform
-from ..population import PopulationSpectrum
 from ..result import Status, warn_unconverged
 from ..solve import REORDERED
 from ..solve.edges import Gaps

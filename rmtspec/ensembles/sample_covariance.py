@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _checks
+from ..inputs.population import PopulationSpectrum
 from ..law import BoundaryValue, SpectralLaw, Transform
-from ..population import PopulationSpectrum
 from ..result import Status
 from ..solve.edges import Gaps
 from .weighted_gram import WeightedGram

@@ -20,12 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rmtspec import _checks, _gaussian
-from rmtspec._elementwise import Elementwise
-from rmtspec._gaussian import Array, Moments, Noising
-from rmtspec._gaussian_quadrature import moments as quadrature
-from rmtspec._panels import NotIntegrableError
-from rmtspec.result import ConvergenceWarning, caller_level
+from .. import _checks
+from ..result import ConvergenceWarning, caller_level
+from .gaussian import moments as gaussian
+from .gaussian.elementwise import Elementwise
+from .gaussian.moments import Array, Moments, Noising
+from .gaussian.panels import NotIntegrableError
+from .gaussian.quadrature import moments as quadrature
 
 _HIGHEST_DEGREE = 100
 _EPS = float(np.finfo(np.float64).eps)
@@ -157,10 +158,11 @@ def gaussian_equivalence(
 
     Notes
     -----
-    v² and s² are sums of positive terms for all named activations, see `rmtspec._gaussian`; a call
-    takes at most half a millisecond. A callable is integrated on panels that adapt to Γ, to its
-    kinks and to its jumps, see `rmtspec._gaussian_quadrature`; that takes milliseconds, or tenths
-    of a second where σ varies on scales far below Γ and t is small.
+    v² and s² are sums of positive terms for all named activations, see
+    `rmtspec.inputs.gaussian.moments`; a call takes at most half a millisecond. A callable is
+    integrated on panels that adapt to Γ, to its kinks and to its jumps, see
+    `rmtspec.inputs.gaussian.quadrature`; that takes milliseconds, or tenths of a second where σ
+    varies on scales far below Γ and t is small.
 
     *Accuracy.*  Named: a, v and s to 10 eps relative, measured against 40 digits for t from 7e-9
     to 20 and variances 0 and 1e-4 to 1e3, and closed form against quadrature for 1e-6 to 1e6;
@@ -271,24 +273,24 @@ _POINT = np.zeros(1), np.ones(1)
 
 
 def _tanh(pair: Noising) -> Moments:
-    return _gaussian.blurred_sign(*_gaussian.kolmogorov_mixture(), pair)
+    return gaussian.blurred_sign(*gaussian.kolmogorov_mixture(), pair)
 
 
 def _softplus(pair: Noising) -> Moments:
-    square, weight = _gaussian.kolmogorov_mixture()
-    return _gaussian.blurred_ramp(4.0 * square, weight, pair)
+    square, weight = gaussian.kolmogorov_mixture()
+    return gaussian.blurred_ramp(4.0 * square, weight, pair)
 
 
 def _erf(pair: Noising) -> Moments:
-    return _gaussian.blurred_sign(np.array([0.5]), np.ones(1), pair)
+    return gaussian.blurred_sign(np.array([0.5]), np.ones(1), pair)
 
 
 def _sign(pair: Noising) -> Moments:
-    return _gaussian.blurred_sign(*_POINT, pair)
+    return gaussian.blurred_sign(*_POINT, pair)
 
 
 def _relu(pair: Noising) -> Moments:
-    return _gaussian.blurred_ramp(*_POINT, pair)
+    return gaussian.blurred_ramp(*_POINT, pair)
 
 
 def _centred_relu(pair: Noising) -> Moments:
@@ -328,9 +330,9 @@ _NAMED: dict[str, tuple[Callable[[Array], Array], Callable[[Noising], Moments]]]
     "relu": (_relu_function, _relu),
     "centred_relu": (_centred_relu_function, _centred_relu),
     "sign": (np.sign, _sign),
-    "sine": (np.sin, _gaussian.sine),
+    "sine": (np.sin, gaussian.sine),
     "softplus": (_softplus_function, _softplus),
-    "gelu": (_gelu_function, _gaussian.gelu),
+    "gelu": (_gelu_function, gaussian.gelu),
 }
 _ALIASES = {"sin": "sine", "linear": "hermite1"}
 
@@ -365,7 +367,7 @@ def _hermite_sum(name: str, coefficients: tuple[float, ...]) -> Activation:
     return Activation(
         name,
         partial(_hermite_function, coefficients),
-        closed_form=partial(_gaussian.polynomial, coefficients),
+        closed_form=partial(gaussian.polynomial, coefficients),
     )
 
 

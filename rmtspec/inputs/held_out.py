@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _checks
+from .. import _checks
 from .population import PopulationSpectrum
 
 FloatArray = NDArray[np.float64]

@@ -20,7 +20,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _checks
+from .. import _checks
 
 FloatArray = NDArray[np.float64]
 
@@ -195,7 +195,7 @@ def time_of_signal(alpha_bar: ArrayLike) -> FloatArray:
     Examples
     --------
     >>> import numpy as np
-    >>> from rmtspec.noise import signal_of_time, time_of_signal
+    >>> from rmtspec.inputs.noise import signal_of_time, time_of_signal
     >>> bool(np.allclose(time_of_signal(signal_of_time([0.01, 1.0])), [0.01, 1.0]))
     True
     """

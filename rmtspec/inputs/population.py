@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _checks
+from .. import _checks
 
 SMALLEST, LARGEST = 1e-100, 1e100
 """Range of the positive eigenvalues: their squares, and ratios of these, stay normal floats."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _checks
+from .. import _checks
 
 _PHOTOGRAPHS = (
     "astronaut",
@@ -61,7 +61,7 @@ def read_samples(path: str | os.PathLike[str]) -> NDArray[np.float64]:
     Examples
     --------
     >>> import tempfile, pathlib, numpy as np
-    >>> from rmtspec.data import read_samples
+    >>> from rmtspec.inputs.samples import read_samples
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder) / "table.csv"
     ...     _ = path.write_text("height,width\\n1,2\\n3,4\\n5,7\\n")
@@ -109,7 +109,7 @@ def digits() -> NDArray[np.float64]:
 
     Examples
     --------
-    >>> from rmtspec.data import digits
+    >>> from rmtspec.inputs.samples import digits
     >>> digits().shape
     (1797, 64)
     """
@@ -157,7 +157,7 @@ def photographs(side: int = 8, *, patch_mean: bool = True) -> NDArray[np.float64
 
     Examples
     --------
-    >>> from rmtspec.data import photographs
+    >>> from rmtspec.inputs.samples import photographs
     >>> photographs(16).shape
     (8005, 256)
     """
@@ -209,7 +209,7 @@ def standardise(x: ArrayLike) -> NDArray[np.float64]:
 
     Examples
     --------
-    >>> from rmtspec.data import standardise
+    >>> from rmtspec.inputs.samples import standardise
     >>> standardise([[0, 7], [2, 7]])
     array([[-1.41421356,  0.        ],
            [ 1.41421356,  0.        ]])

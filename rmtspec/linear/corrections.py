@@ -32,7 +32,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .ensembles.renormalised_ridge import RidgeSums
+from .renormalised_ridge import RidgeSums
 
 FloatArray = NDArray[np.float64]
 

@@ -9,10 +9,10 @@ sample covariance :math:`\hat\Sigma` (factor 1/N),
            s = \frac{1-\bar\alpha}{\bar\alpha},\quad c=\frac\gamma{\bar\alpha},\quad \zeta=s+c,
 
 so that losses, distances and the sampled law :math:`\mathcal N(\hat\mu,\hat\Sigma+c)` are traces of
-one or two resolvents; :mod:`rmtspec.ensembles.renormalised_ridge` averages these.  Everything is
+one or two resolvents; :mod:`rmtspec.linear.renormalised_ridge` averages these.  Everything is
 counted **per dimension**: losses sum over components and divide by d.
 
-The formulas stand in the methods; :mod:`rmtspec.linear_losses` computes them.
+The formulas stand in the methods; :mod:`rmtspec.linear.losses` computes them.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _checks, linear_divergence, linear_dynamics, linear_losses, linear_sampling
-from .ensembles.renormalised_ridge import RenormalisedRidge
-from .linear_corrections import EmpiricalMean
-from .linear_dynamics import LearningCurves, OptimalStopping
-from .linear_losses import Level, noise_to_signal
-from .linear_sampling import SamplerNoise
-from .noise import NoiseSchedule, signal
-from .population import PopulationSpectrum
+from .. import _checks
+from ..inputs.noise import NoiseSchedule, signal
+from ..inputs.population import PopulationSpectrum
+from . import divergence, dynamics, losses, sampling
+from .corrections import EmpiricalMean
+from .dynamics import LearningCurves, OptimalStopping
+from .losses import Level, noise_to_signal
+from .renormalised_ridge import RenormalisedRidge
+from .sampling import SamplerNoise
 
 FloatArray = NDArray[np.float64]
 
@@ -109,7 +110,7 @@ class LinearDenoiser:
             ) from None
         size = self.population.dimension if self.dimension is None else self.dimension
         if size is not None:
-            size = _checks.integer("dimension", size, 1, linear_divergence.LARGEST_DIMENSION)
+            size = _checks.integer("dimension", size, 1, divergence.LARGEST_DIMENSION)
         for name, array in (("load", load), ("c", ridge)):
             array.setflags(write=False)
             object.__setattr__(self, name, array[()])
@@ -164,7 +165,7 @@ class LinearDenoiser:
         0.45384
         """
         level = self._level(alpha_bar, gamma, corrected=corrected)
-        return level.shaped(linear_losses.train(level))
+        return level.shaped(losses.train(level))
 
     def penalised_loss(
         self, alpha_bar: ArrayLike, *, gamma: ArrayLike | None = None, corrected: bool = False
@@ -174,7 +175,7 @@ class LinearDenoiser:
         .. math::  R_{\rm obj} = \frac{c+s\langle u\rangle}\zeta.
         """
         level = self._level(alpha_bar, gamma, corrected=corrected)
-        return level.shaped(linear_losses.objective(level))
+        return level.shaped(losses.objective(level))
 
     def test_loss(
         self, alpha_bar: ArrayLike, *, gamma: ArrayLike | None = None, corrected: bool = False
@@ -191,7 +192,7 @@ class LinearDenoiser:
         [4.98015, 4.98104]
         """
         level = self._level(alpha_bar, gamma, corrected=corrected)
-        return level.shaped(linear_losses.test(level))
+        return level.shaped(losses.test(level))
 
     def optimal_loss(self, alpha_bar: ArrayLike) -> Any:
         r"""Loss of infinite data without a ridge, :math:`L_\infty=\langle l/(l+s)\rangle`.
@@ -239,8 +240,8 @@ class LinearDenoiser:
             raise ValueError(f"corrected must be False for reference={reference!r}, got True")
         level = self._level(alpha_bar, gamma, corrected=corrected)
         distance = {
-            "optimal": linear_losses.distance_to_optimal,
-            "regularised": linear_losses.distance_to_regularised,
+            "optimal": losses.distance_to_optimal,
+            "regularised": losses.distance_to_regularised,
         }[reference]
         return level.shaped(distance(level))
 
@@ -267,10 +268,10 @@ class LinearDenoiser:
         """
         if other_load is None:
             level = self._level(alpha_bar, gamma)
-            return level.shaped(2.0 * linear_losses.variance(level))
+            return level.shaped(2.0 * losses.variance(level))
         loads = _checks.real_array("other_load", other_load, SMALLEST_LOAD, LARGEST_LOAD)
         mine, other = self._levels(alpha_bar, gamma, (self.load, loads))
-        return mine.shaped(linear_losses.distance_of_pair(mine, other))
+        return mine.shaped(losses.distance_of_pair(mine, other))
 
     def alignment_along(
         self, eigenvalue: ArrayLike, alpha_bar: ArrayLike, *, gamma: ArrayLike | None = None
@@ -290,7 +291,7 @@ class LinearDenoiser:
         along = _checks.real_array("eigenvalue", eigenvalue, 0.0, 1e100)
         level = self._level(alpha_bar, gamma, extra=along.shape)
         lam = np.broadcast_to(along, level.shape).ravel()
-        return level.shaped(linear_losses.distance_along(level, lam))
+        return level.shaped(losses.distance_along(level, lam))
 
     # -- the sampled law ---------------------------------------------------------------------
 
@@ -352,7 +353,7 @@ class LinearDenoiser:
         load, c = np.broadcast_arrays(self.load, self.c)
         forward = direction == "data||model"
         mean = self._mean_handling() if _checks.flag("corrected", corrected) else None
-        value = linear_divergence.average(self._ridge, load.ravel(), c.ravel(), forward, mean)
+        value = divergence.average(self._ridge, load.ravel(), c.ravel(), forward, mean)
         return value.reshape(load.shape)[()]
 
     def sampled_variance(
@@ -366,7 +367,7 @@ class LinearDenoiser:
         r"""Variance of the sampled law along an eigenvector of the sample covariance.
 
         Continuous time and a fully noised start give :math:`\lambda+c`; T steps give
-        :func:`rmtspec.linear_sampling.sampled_variance`.
+        :func:`rmtspec.linear.sampling.sampled_variance`.
 
         Parameters
         ----------
@@ -375,7 +376,7 @@ class LinearDenoiser:
         steps : int, optional
             Number of steps of the default linear schedule; None is continuous time.
         noise, schedule :
-            As in :func:`rmtspec.linear_sampling.sampled_variance`; a given `schedule` takes the
+            As in :func:`rmtspec.linear.sampling.sampled_variance`; a given `schedule` takes the
             place of `steps`.
 
         Examples
@@ -386,14 +387,14 @@ class LinearDenoiser:
         [0.0001, 1.0]
         """
         along = _checks.real_array("eigenvalue", eigenvalue, 0.0, 1e100)
-        linear_sampling.check_noise(noise)
+        sampling.check_noise(noise)
         if schedule is None and steps is None:
             return np.asarray(along + self.c)[()]
         if schedule is None:
             schedule = NoiseSchedule.linear(_checks.integer("steps", steps, 1, 1_000_000))
         elif steps is not None:
             raise ValueError(f"steps must be None where a schedule is given, got {steps!r}")
-        return linear_sampling.sampled_variance(along + self.c, schedule, noise=noise)
+        return sampling.sampled_variance(along + self.c, schedule, noise=noise)
 
     # -- learning ----------------------------------------------------------------------------
 
@@ -411,7 +412,7 @@ class LinearDenoiser:
 
         :math:`\tau=2\eta\bar\alpha\cdot` steps, in units of inverse variance, for
         :math:`\dot W=-\eta\,\partial_WL` from W(0) = 0; losses carry no penalty. See
-        :func:`rmtspec.linear_dynamics.average_curves` for the contour integral.
+        :func:`rmtspec.linear.dynamics.average_curves` for the contour integral.
 
         Parameters
         ----------
@@ -449,13 +450,13 @@ class LinearDenoiser:
         if _checks.flag("corrected", corrected) and self.empirical_mean:
             raise ValueError("corrected must be False for curves with an empirical mean")
         level = self._level(alpha_bar, gamma, extra=times.shape, corrected=corrected)
-        points = linear_dynamics.Points(
+        points = dynamics.Points(
             np.broadcast_to(times, level.shape).ravel(), level.s, level.c, level.sums.load
         )
-        return linear_dynamics.average_curves(
+        return dynamics.average_curves(
             self._ridge,
             points,
-            (linear_losses.train(level), linear_losses.test(level)),
+            (losses.train(level), losses.test(level)),
             start,
             None if level.mean is None else level.mean.dimension,
             tolerance,
@@ -483,12 +484,12 @@ class LinearDenoiser:
         (2.4, 0.98168, 21.49)
         """
         level = self._level(alpha_bar, gamma)
-        return linear_dynamics.optimal_stopping(
+        return dynamics.optimal_stopping(
             self._ridge,
             level.s,
             level.c,
             level.sums.load,
-            linear_losses.test(level),
+            losses.test(level),
             level.shape,
         )
 
@@ -552,4 +553,4 @@ class LinearDenoiser:
             np.ascontiguousarray(np.broadcast_to(array, shape).ravel())
             for array in (noise_to_signal(signal_level), *arrays[1:])
         )
-        return [linear_losses.solve(self._ridge, s, c, load, shape, mean) for load in flat]
+        return [losses.solve(self._ridge, s, c, load, shape, mean) for load in flat]

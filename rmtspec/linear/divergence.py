@@ -36,9 +36,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _checks
-from .ensembles.renormalised_ridge import RenormalisedRidge, RidgeSums
-from .linear_corrections import EmpiricalMean, weighted_shift
+from .. import _checks
+from .corrections import EmpiricalMean, weighted_shift
+from .renormalised_ridge import RenormalisedRidge, RidgeSums
 
 FloatArray = NDArray[np.float64]
 
@@ -101,7 +101,7 @@ def finite_sample(
 
     Examples
     --------
-    >>> from rmtspec.linear_divergence import finite_sample
+    >>> from rmtspec.linear.divergence import finite_sample
     >>> round(finite_sample(400, 200), 6), round(finite_sample(400, 200, "model||data"), 6)
     (0.350733, 0.154292)
     """

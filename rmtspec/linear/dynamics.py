@@ -39,9 +39,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .ensembles.renormalised_ridge import RenormalisedRidge
-from .ensembles.weighted_gram import WeightedGram
-from .result import Status, warn_unconverged
+from ..ensembles.weighted_gram import WeightedGram
+from ..result import Status, warn_unconverged
+from .renormalised_ridge import RenormalisedRidge
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]

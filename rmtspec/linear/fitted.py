@@ -21,10 +21,11 @@ from typing import Literal, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _checks, linear_sampling
-from .linear_sampling import SamplerNoise
-from .noise import NoiseSchedule, signal
-from .population import RANK_TOLERANCE
+from .. import _checks
+from ..inputs.noise import NoiseSchedule, signal
+from ..inputs.population import RANK_TOLERANCE
+from . import sampling
+from .sampling import SamplerNoise
 
 FloatArray = NDArray[np.float64]
 
@@ -82,7 +83,7 @@ class FittedDenoiser:
     Examples
     --------
     >>> import numpy as np
-    >>> from rmtspec.linear_data import FittedDenoiser
+    >>> from rmtspec.linear.fitted import FittedDenoiser
     >>> x = np.random.default_rng(0).normal(size=(50, 100))
     >>> fit = FittedDenoiser.from_data(x, np.eye(100), center=False)
     >>> round(fit.train_loss(0.9), 3), round(fit.test_loss(0.9), 3)
@@ -337,13 +338,13 @@ class FittedDenoiser:
         schedule : NoiseSchedule, optional
             Steps of the sampler; None is continuous time from a fully noised start, which draws
             the sample mean and covariance (plus the ridge) themselves.
-        noise : as in :func:`rmtspec.linear_sampling.sampled_variance`.
+        noise : as in :func:`rmtspec.linear.sampling.sampled_variance`.
         """
-        linear_sampling.check_noise(noise)
+        sampling.check_noise(noise)
         lam = self.eigenvalues + self.c
         if schedule is None:
             return self.mean.copy(), (self.vectors * lam) @ self.vectors.T
-        path = linear_sampling.discrete_path(lam, schedule, mean=1.0, noise=noise)
+        path = sampling.discrete_path(lam, schedule, mean=1.0, noise=noise)
         mean = self.vectors @ (path.mean[:, 0] * (self.vectors.T @ self.mean))
         return mean, (self.vectors * path.variance[:, 0]) @ self.vectors.T
 
@@ -412,7 +413,7 @@ class FittedDenoiser:
 
         :math:`\frac1d\sum_\nu[m_\tau^2+s\,q_\tau^2\lambda_\nu]`, and with
         :math:`\Sigma_{\nu\nu}+(v_\nu\cdot\Delta)^2` in the place of :math:`\lambda_\nu` for the
-        test loss; q and m are those of :mod:`rmtspec.linear_dynamics`.
+        test loss; q and m are those of :mod:`rmtspec.linear.dynamics`.
         """
         times = _checks.real_array("tau", tau, 0.0, infinite=True)
         _, s, c = self._level(alpha_bar, gamma)

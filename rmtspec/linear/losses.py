@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import linear_corrections
-from .ensembles.renormalised_ridge import RenormalisedRidge, RidgeSums
-from .linear_corrections import EmpiricalMean
+from . import corrections
+from .corrections import EmpiricalMean
+from .renormalised_ridge import RenormalisedRidge, RidgeSums
 
 FloatArray = NDArray[np.float64]
 
@@ -79,7 +79,7 @@ def train(level: Level) -> FloatArray:
     s, c = level.s / sums.zeta, level.c / sums.zeta
     value = c * c + c * s * (sums.u + sums.slope / sums.ratio * sums.ux) + s * sums.u
     if level.mean is not None:
-        value = value + linear_corrections.shift_of_training_loss(
+        value = value + corrections.shift_of_training_loss(
             level.s, level.c, sums, level.mean.dimension
         )
     return np.asarray(value)
@@ -90,7 +90,7 @@ def objective(level: Level) -> FloatArray:
     sums = level.sums
     value = level.c / sums.zeta + level.s / sums.zeta * sums.u
     if level.mean is not None:
-        value = value + linear_corrections.shift_of_objective(level.s, sums, level.mean.dimension)
+        value = value + corrections.shift_of_objective(level.s, sums, level.mean.dimension)
     return np.asarray(value)
 
 
@@ -157,5 +157,5 @@ def noise_to_signal(alpha_bar: FloatArray) -> FloatArray:
 def _shift_of_test_loss(level: Level) -> FloatArray | float:
     if level.mean is None:
         return 0.0
-    shift = linear_corrections.shift_of_test_loss(level.s, level.sums, level.mean.dimension)
+    shift = corrections.shift_of_test_loss(level.s, level.sums, level.mean.dimension)
     return shift + level.mean.test_excess(level.s, level.sums)

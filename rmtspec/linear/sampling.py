@@ -38,8 +38,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _checks
-from .noise import NoiseSchedule
+from .. import _checks
+from ..inputs.noise import NoiseSchedule
 
 FloatArray = NDArray[np.float64]
 SamplerNoise = Literal["beta", "posterior", "deterministic"]
@@ -96,7 +96,7 @@ def sampled_variance(
     Examples
     --------
     >>> import numpy as np, rmtspec as rs
-    >>> from rmtspec.linear_sampling import sampled_variance
+    >>> from rmtspec.linear.sampling import sampled_variance
     >>> schedule = rs.NoiseSchedule.linear(1000)
     >>> l = np.array([0.0, 0.001, 0.1, 4.0])
     >>> (sampled_variance(l, schedule) - l).round(5)
@@ -168,7 +168,7 @@ def continuous_path(
 
     Examples
     --------
-    >>> from rmtspec.linear_sampling import continuous_path
+    >>> from rmtspec.linear.sampling import continuous_path
     >>> continuous_path(0.5, [1.0, 0.5, 0.01], final=0.01).variance.round(4)
     array([0.5   , 0.7501, 1.    ])
     """

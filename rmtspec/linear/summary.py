@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._report import columns, rounded
-from .linear_denoiser import LinearDenoiser
-from .noise import time_of_signal
+from ..inputs.noise import time_of_signal
+from ..random_features.summary import columns, rounded
+from .denoiser import LinearDenoiser
 
 FloatArray = NDArray[np.float64]
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _checks
-from .learning_curves import LearningCurves
-from .training import Training
-from .training_results import Window
+from .. import _checks
+from ..random_features.curves import LearningCurves
+from ..random_features.results import Window
+from ..random_features.training import Training
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,7 +71,7 @@ def plot_learning_curves(
     --------
     >>> import numpy as np, rmtspec as rs
     >>> from matplotlib.figure import Figure
-    >>> from rmtspec.curve_plot import plot_learning_curves
+    >>> from rmtspec.plots.curves import plot_learning_curves
     >>> training = rs.RandomFeatureModel(64, 8, 0.1).training()
     >>> curves = training.learning_curves(np.geomspace(1, 1e6, 100))
     >>> axes = plot_learning_curves(curves, training, Figure().subplots(2, 1, sharex=True))
@@ -139,7 +139,7 @@ def plot_directions(
     --------
     >>> import numpy as np, rmtspec as rs
     >>> from matplotlib.figure import Figure
-    >>> from rmtspec.curve_plot import plot_directions
+    >>> from rmtspec.plots.curves import plot_directions
     >>> model = rs.RandomFeatureModel(64, 8, 0.1, population=rs.PopulationSpectrum([1], spikes=[9]))
     >>> curves = model.learning_curves(np.geomspace(1, 1e6, 100), directions=[9.0])
     >>> plot_directions(curves, [9.0], Figure().subplots()).get_ylabel()
@@ -207,7 +207,7 @@ def plot_collapse(
     --------
     >>> import numpy as np, rmtspec as rs
     >>> from matplotlib.figure import Figure
-    >>> from rmtspec.curve_plot import plot_collapse
+    >>> from rmtspec.plots.curves import plot_collapse
     >>> tau = np.geomspace(1, 1e6, 100)
     >>> curves = {n: rs.RandomFeatureModel(64, n, 0.1).learning_curves(tau) for n in (4, 8, 16)}
     >>> left, right = plot_collapse(curves, Figure().subplots(1, 2, sharey=True))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _checks
-from .linear_denoiser import LinearDenoiser
+from .. import _checks
+from ..linear.denoiser import LinearDenoiser
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,7 +58,7 @@ def plot_against_load(
     --------
     >>> import numpy as np, rmtspec as rs
     >>> from matplotlib.figure import Figure
-    >>> from rmtspec.linear_plot import plot_against_load
+    >>> from rmtspec.plots.linear import plot_against_load
     >>> model = rs.LinearDenoiser(rs.PopulationSpectrum.power_law(1, 100), np.geomspace(0.1, 10))
     >>> len(plot_against_load(model, 0.9, Figure(figsize=(11, 3.6))).axes)
     3

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _checks
+from .. import _checks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from .families import Timescales
-    from .law import SpectralLaw
+    from ..law import SpectralLaw
+    from ..random_features.families import Timescales
 
 # Okabe and Ito (2008): distinguishable for colour-blind readers and in grey.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#F0E442")
@@ -72,7 +72,7 @@ def plot_spectrum(
     --------
     >>> import rmtspec as rs
     >>> from matplotlib.figure import Figure
-    >>> from rmtspec.plot import plot_spectrum
+    >>> from rmtspec.plots.spectra import plot_spectrum
     >>> law = rs.RandomFeatureModel(8, 4, 0.01, "erf").spectrum()
     >>> plot_spectrum(law, Figure().subplots(), names=["slow", "sample", "fast"]).get_xscale()
     'log'
@@ -115,7 +115,7 @@ def mark_timescales(ax: Axes, times: Timescales, origin: float) -> None:
     --------
     >>> import rmtspec as rs
     >>> from matplotlib.figure import Figure
-    >>> from rmtspec.plot import mark_timescales, plot_spectrum
+    >>> from rmtspec.plots.spectra import mark_timescales, plot_spectrum
     >>> model = rs.RandomFeatureModel(8, 4, 0.01, "erf")
     >>> ax = plot_spectrum(model.spectrum(), Figure().subplots(), names=model.bulk_names())
     >>> mark_timescales(ax, model.timescales(), model.floor)
@@ -164,7 +164,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     --------
     >>> import pathlib, tempfile
     >>> from matplotlib.figure import Figure
-    >>> from rmtspec.plot import save
+    >>> from rmtspec.plots.spectra import save
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save(Figure(), pathlib.Path(folder) / "empty.svg")
     """

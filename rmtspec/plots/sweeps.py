@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _checks
-from ._sweep_looks import LOOKS, Look
-from .sweeps.diagrams import DIAGRAMS
-from .sweeps.grid import FAILURE
+from .. import _checks
+from ..sweeps.diagrams import DIAGRAMS
+from ..sweeps.grid import FAILURE
+from .looks import LOOKS, Look
 
 if TYPE_CHECKING:
     import xarray
@@ -75,7 +75,7 @@ def plot_map(
     --------
     >>> import rmtspec as rs
     >>> from matplotlib.figure import Figure
-    >>> from rmtspec.sweep_plot import plot_map
+    >>> from rmtspec.plots.sweeps import plot_map
     >>> data = rs.sweep("linear", {"load": [1, 4, 16], "c": [0.01, 0.1, 1]}, progress=False)
     >>> plot_map(data.kl_data_model, Figure().subplots()).get_ylabel()
     'samples per dimension, $N/d$'
@@ -115,7 +115,7 @@ def plot_diagram(data: xarray.Dataset, figure: Figure | None = None) -> Figure:
     Examples
     --------
     >>> from matplotlib.figure import Figure
-    >>> from rmtspec.sweep_plot import plot_diagram
+    >>> from rmtspec.plots.sweeps import plot_diagram
     >>> from rmtspec.sweeps.diagrams import DIAGRAMS
     >>> data = DIAGRAMS["kl"].compute(load=[1, 4, 16], c=[0.01, 0.1, 1], progress=False)
     >>> axes = plot_diagram(data, Figure(figsize=(9.5, 4.5), layout="constrained")).axes

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._report import _head, columns, report, rounded
+from .summary import _head, columns, report, rounded
 
 if TYPE_CHECKING:
-    from .learning_curves import LearningCurves
-    from .random_feature_model import RandomFeatureModel
+    from .curves import LearningCurves
+    from .model import RandomFeatureModel
     from .training import Training
 
 FloatArray = NDArray[np.float64]

@@ -37,16 +37,16 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .activation import Coefficients
-from .ensembles.random_feature import RandomFeatureGram
-from .ensembles.two_point import Points, Response, Source
+from ..ensembles.random_feature import RandomFeatureGram
+from ..ensembles.two_point import Points, Response, Source
+from ..inputs.activation import Coefficients
+from ..inputs.held_out import HeldOut
+from ..inputs.population import PopulationSpectrum
+from ..law import SpectralLaw
+from ..result import Status
+from ..solve.contour import Contour, half_plane_contour, nodes_needed, slit_ratio
 from .families import Timescales
-from .held_out import HeldOut
-from .law import SpectralLaw
-from .population import PopulationSpectrum
 from .relaxation import Relaxation
-from .result import Status
-from .solve.contour import Contour, half_plane_contour, nodes_needed, slit_ratio
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]

@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .activation import Coefficients
-from .law import SpectralLaw
+from ..inputs.activation import Coefficients
+from ..law import SpectralLaw
 
 
 class Family(NamedTuple):

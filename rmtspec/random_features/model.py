@@ -16,17 +16,17 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _checks
-from .activation import ActivationLike, Coefficients, gaussian_equivalence
-from .ensembles.conditional_feature import ConditionalFeatureGram
-from .ensembles.random_feature import RandomFeatureGram, Resolvent
-from .ensembles.weighted_gram import WeightedGram
+from .. import _checks
+from ..ensembles.conditional_feature import ConditionalFeatureGram
+from ..ensembles.random_feature import RandomFeatureGram, Resolvent
+from ..ensembles.weighted_gram import WeightedGram
+from ..inputs.activation import ActivationLike, Coefficients, gaussian_equivalence
+from ..inputs.held_out import HeldOut
+from ..inputs.population import PopulationSpectrum
+from ..law import SpectralLaw
+from ..result import FewDimensionsWarning, caller_level
+from .curves import LearningCurves
 from .families import Family, Timescales, find_families, names_of_bulks
-from .held_out import HeldOut
-from .law import SpectralLaw
-from .learning_curves import LearningCurves
-from .population import PopulationSpectrum
-from .result import FewDimensionsWarning, caller_level
 from .training import Training
 
 FloatArray = NDArray[np.float64]
@@ -103,8 +103,8 @@ class RandomFeatureModel:
         Diffusion time: data are seen as :math:`e^{-t}x+\sqrt{\Delta_t}\xi`,
         :math:`\Delta_t=1-e^{-2t}`.
     activation : str, callable or sequence
-        See `rmtspec.activation.resolve`.  A non-zero Gaussian mean α_0 adds α_0²·11ᵀ to U: one
-        eigenvalue of order p (see `mean_feature_eigenvalue`); bulks and atom do not change.
+        See `rmtspec.inputs.activation.resolve`.  A non-zero Gaussian mean α_0 adds α_0²·11ᵀ to U:
+        one eigenvalue of order p (see `mean_feature_eigenvalue`); bulks and atom do not change.
     population : PopulationSpectrum, optional
         Spectrum of the data covariance, isotropic with variance 1 if omitted.  For a two-cluster
         mixture with means ±m of length O(1) and cluster variance σ², give a spike at σ² + m·m.
@@ -386,8 +386,7 @@ class RandomFeatureModel:
     ) -> LearningCurves:
         """Train and test loss, generalisation loss and score error of gradient flow from A = 0.
 
-        See `rmtspec.training.Training.learning_curves`; `training` gives other rules, stopping
-        times and windows.
+        See `Training.learning_curves`; `training` gives other rules, stopping times and windows.
         """
         return self._flow.learning_curves(tau, directions)
 
@@ -399,7 +398,7 @@ class RandomFeatureModel:
         ridge: float = 0.0,
         initial: float = 0.0,
     ) -> Training:
-        """Training by gradient flow (step = 0) or descent; see `rmtspec.training.Training`."""
+        """Training by gradient flow (step = 0) or descent; see `Training`."""
         return Training(self, step, momentum, ridge, initial)
 
     @cached_property

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .random_feature_model import RandomFeatureModel
+    from .model import RandomFeatureModel
 
 _MOST_ROWS = 12  # more bulks than these are shown as runs of one name; JSON has them all
 

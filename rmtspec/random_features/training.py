@@ -12,14 +12,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import _checks
-from ._search import first_true, log_grid, smallest
-from .ensembles.two_point import Points
+from .. import _checks
+from ..ensembles.two_point import Points
+from ..result import ConvergenceWarning, Status, caller_level
+from ..solve.search import first_true, log_grid, smallest
+from .curves import MOST_NODES, Curves, Direction, LearningCurves, Losses, Model
 from .families import Timescales
-from .learning_curves import MOST_NODES, Curves, Direction, LearningCurves, Losses, Model
 from .relaxation import GradientDescent, GradientFlow, HeavyBall, Relaxation
-from .result import ConvergenceWarning, Status, caller_level
-from .training_results import BestStopping, KLBound, Window
+from .results import BestStopping, KLBound, Window
 
 FloatArray = NDArray[np.float64]
 
@@ -120,7 +120,7 @@ class Training:
                    x_t=e^{-t}x+\sqrt{\Delta_t}\,\xi,
 
         averaged over the n samples x for the train loss and over fresh ones for the test loss
-        (arXiv 2505.17638, Sect. 3).  The formulas are derived in `rmtspec.learning_curves`.
+        (arXiv 2505.17638, Sect. 3).  The formulas are derived in `rmtspec.random_features.curves`.
 
         Parameters
         ----------

@@ -27,10 +27,10 @@ import mpmath
 import sympy as sp
 from mpmath import mp
 
-from rmtspec.reference import _arguments
-from rmtspec.reference._arguments import CertificateError
-from rmtspec.reference._continuation import derivative
-from rmtspec.reference.random_feature import TheoremSystem
+from . import _arguments
+from ._arguments import CertificateError
+from ._continuation import derivative
+from .random_feature import TheoremSystem
 
 q, w, y = sp.symbols("q w y")
 psi_p, psi_n, variance, c2, b2, v2 = sp.symbols("psi_p psi_n variance c2 b2 v2", positive=True)

@@ -26,9 +26,9 @@ from typing import Any
 import mpmath
 from mpmath import mp
 
-from rmtspec.reference import _arguments
-from rmtspec.reference._arguments import GUARD_DIGITS, Gram
-from rmtspec.reference._continuation import Linearised, find_root
+from . import _arguments
+from ._arguments import GUARD_DIGITS, Gram
+from ._continuation import Linearised, find_root
 
 
 @dataclass(frozen=True)

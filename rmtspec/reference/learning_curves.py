@@ -33,9 +33,9 @@ from typing import Any
 import mpmath
 from mpmath import mp
 
-from rmtspec.reference import _arguments
-from rmtspec.reference._arguments import CertificateError
-from rmtspec.reference.two_resolvents import GivenData, Node, RandomData
+from . import _arguments
+from ._arguments import CertificateError
+from .two_resolvents import GivenData, Node, RandomData
 
 _GUARD_DIGITS = 15
 _WIDEST = 0.785

@@ -8,7 +8,7 @@ Per dimension, with the load n = N/d, the ridge ζ = s + c and s = (1 − ᾱ)/�
     tr ΣG = n (κ/ζ − 1),              tr ΣG² = −n d(κ/ζ)/dζ,
 
 with w = ⟨1⟩ the total weight. These textbook forms cancel digits; they are evaluated with as many
-more as it takes, and share no formula with the sums of positive terms in `rmtspec.linear_denoiser`.
+more as it takes, and share no formula with the sums of positive terms in `rmtspec.linear.denoiser`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 import mpmath
 from mpmath import mp
 
-from rmtspec.reference import _arguments
+from . import _arguments
 
 EXTRA_DIGITS = 120
 """Digits carried beyond those asked for: test minus optimal loss cancels up to about 10^-40."""

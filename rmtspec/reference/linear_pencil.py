@@ -41,8 +41,8 @@ import mpmath
 import sympy as sp
 from mpmath import mp
 
-from rmtspec.reference import _arguments
-from rmtspec.reference._arguments import GUARD_DIGITS, CertificateError, Gram
+from . import _arguments
+from ._arguments import GUARD_DIGITS, CertificateError, Gram
 
 BLOCKS = ("phi", "a", "omega", "h")
 

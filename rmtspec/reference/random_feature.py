@@ -25,10 +25,10 @@ from typing import Any
 import mpmath
 from mpmath import mp
 
-from rmtspec.reference import _arguments
-from rmtspec.reference._arguments import GUARD_DIGITS, CertificateError, Gram
-from rmtspec.reference._continuation import Linearised, find_root, solve_linear
-from rmtspec.reference._series import Series
+from . import _arguments
+from ._arguments import GUARD_DIGITS, CertificateError, Gram
+from ._continuation import Linearised, find_root, solve_linear
+from ._series import Series
 
 
 @dataclass(frozen=True)

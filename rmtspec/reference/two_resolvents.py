@@ -25,8 +25,8 @@ from typing import Any
 
 from mpmath import mp
 
-from rmtspec.reference import conditional, random_feature
-from rmtspec.reference._arguments import Gram
+from . import conditional, random_feature
+from ._arguments import Gram
 
 
 def response(

@@ -11,7 +11,7 @@ name              question
 ================  ==============================================================================
 
 A diagram is a sweep with a grid of its own and with what is worth drawing of it;
-`rmtspec.sweep_plot.plot_diagram` draws it.
+`rmtspec.plots.sweeps.plot_diagram` draws it.
 """
 
 from __future__ import annotations

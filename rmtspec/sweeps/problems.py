@@ -26,11 +26,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import _checks
-from ..activation import ActivationLike, resolve
-from ..linear_denoiser import LARGEST_LOAD, SMALLEST_LOAD, LinearDenoiser
-from ..noise import signal
-from ..population import PopulationSpectrum
-from ..random_feature_model import RandomFeatureModel
+from ..inputs.activation import ActivationLike, resolve
+from ..inputs.noise import signal
+from ..inputs.population import PopulationSpectrum
+from ..linear.denoiser import LARGEST_LOAD, SMALLEST_LOAD, LinearDenoiser
+from ..random_features.model import RandomFeatureModel
 
 Result = dict[str, Any]
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._report import columns, rounded
-from .sweeps.grid import FAILURE
+from ..random_features.summary import columns, rounded
+from .grid import FAILURE
 
 if TYPE_CHECKING:
     import xarray
 
-    from .sweeps.diagrams import Diagram
+    from .diagrams import Diagram
 
 
 def sweep_report(

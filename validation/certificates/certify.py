@@ -32,11 +32,10 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 import rmtspec as rs
 from rmtspec.reference import random_feature as twin
-from validation.draws import POINTS_PER_SET, ParameterSet, Point, parameter_set, points
-from validation.ensemble import Solved, System, ensemble
-from validation.equations import judge
-from validation.records import read_json, write_json
-from validation.summary import (
+from validation.certificates.draws import POINTS_PER_SET, ParameterSet, Point, parameter_set, points
+from validation.certificates.ensemble import Solved, System, ensemble
+from validation.certificates.equations import judge
+from validation.certificates.summary import (
     Summary,
     count,
     count_reference,
@@ -47,6 +46,7 @@ from validation.summary import (
     print_summary,
     worst,
 )
+from validation.harness.records import read_json, write_json
 
 RESIDUAL = 1e-12
 ERROR = 1e-10

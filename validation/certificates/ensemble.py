@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rmtspec as rs
-from rmtspec.activation import gaussian_equivalence
 from rmtspec.ensembles.random_feature import RandomFeatureGram
+from rmtspec.inputs.activation import gaussian_equivalence
 from rmtspec.result import Status
-from validation.draws import ParameterSet, Point
-from validation.equations import Parameters
+from validation.certificates.draws import ParameterSet, Point
+from validation.certificates.equations import Parameters
 
 # A rounded point this close to an edge, relative to it, is not told from the edge itself.
 _EDGE_MARGIN = 1e-9

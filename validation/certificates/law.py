@@ -29,8 +29,8 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 import rmtspec as rs
 from rmtspec.reference import algebraic_curve
-from validation.draws import ParameterSet, parameter_set
-from validation.records import read_lines, write_lines
+from validation.certificates.draws import ParameterSet, parameter_set
+from validation.harness.records import read_lines, write_lines
 
 Array = NDArray[np.float64]
 Figures = dict[str, float]

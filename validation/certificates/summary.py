@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from validation.draws import ParameterSet, Point
+from validation.certificates.draws import ParameterSet, Point
 
 FAILURES_KEPT = 20
 _CLASSES = ("place", "ratio", "activation")

@@ -1,7 +1,7 @@
 """One comparison of learning curves: what theory says, and the same from one network.
 
 A network is drawn with its data; its losses under gradient flow follow exactly from the
-eigenvectors of its feature matrix (`validation.flow`), training rules in steps are iterated.
+eigenvectors of its feature matrix (`validation.curves.flow`), training rules in steps are iterated.
 """
 
 from __future__ import annotations
@@ -15,10 +15,7 @@ from numpy.typing import NDArray
 
 import rmtspec as rs
 from rmtspec.result import FewDimensionsWarning
-from validation.comparisons import gaussian_data, generator
-from validation.curve_settings import CurveSetting
-from validation.features import gaussian_equivalent
-from validation.flow import (
+from validation.curves.flow import (
     FeatureMoments,
     Flow,
     decompose,
@@ -26,7 +23,10 @@ from validation.flow import (
     equivalent_flow,
     flow_filters,
 )
-from validation.fresh_features import data_moments, feature_moments, fresh_moments
+from validation.curves.fresh_features import data_moments, feature_moments, fresh_moments
+from validation.curves.settings import CurveSetting
+from validation.spectra.draws import gaussian_data, generator
+from validation.spectra.features import gaussian_equivalent
 
 Array = NDArray[np.float64]
 

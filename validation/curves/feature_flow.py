@@ -6,9 +6,10 @@ eq. 7, is quadratic in A and the flow from A = 0 is
 .. math::  \frac{A(\tau)}{\sqrt p} = -\Delta^{-1/2}\,V^T f_\tau(U),\qquad
            f_\tau(\lambda) = \frac{1-e^{-2\Delta\lambda\tau/\psi_p}}{\lambda}.
 
-U comes from Mehler's sum (`validation.features`). Neuron i has the pre-activation u_i + omega_i g,
-g = W_i.xi/|W_i| standard normal, so E sigma(u_i + omega_i g) xi = m_1(u_i, omega_i) W_i/|W_i|: V is
-the mean of the first Hermite moment, times the directions of W.
+U comes from Mehler's sum (`validation.spectra.features`). Neuron i has the pre-activation
+u_i + omega_i g, g = W_i.xi/|W_i| standard normal, so
+E sigma(u_i + omega_i g) xi = m_1(u_i, omega_i) W_i/|W_i|: V is the mean of the
+first Hermite moment, times the directions of W.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from rmtspec import _checks
-from validation.features import MOMENTS, true_features
+from validation.spectra.features import MOMENTS, true_features
 
 Array = NDArray[np.float64]
 

@@ -16,8 +16,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from validation.features import MOMENTS, FeatureGram, true_features
-from validation.flow import FeatureMoments
+from validation.curves.flow import FeatureMoments
+from validation.spectra.features import MOMENTS, FeatureGram, true_features
 
 Array = NDArray[np.float64]
 

@@ -35,12 +35,12 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from validation.comparisons import generator
-from validation.curve_draws import Case, Prediction, case, draw
-from validation.curve_settings import CURVE_SCALES, CurveSetting
-from validation.linear import FAMILY, LIMIT, permitted_settings
-from validation.records import read_lines, write_lines
-from validation.simulate import HIGHER_ORDER, MEHLER_ORDER, TREND_MARGIN, exponent
+from validation.curves.draws import Case, Prediction, case, draw
+from validation.curves.settings import CURVE_SCALES, CurveSetting
+from validation.harness.records import read_lines, write_lines
+from validation.linear.run import FAMILY, LIMIT, permitted_settings
+from validation.spectra.draws import generator
+from validation.spectra.run import HIGHER_ORDER, MEHLER_ORDER, TREND_MARGIN, exponent
 
 Array = NDArray[np.float64]
 Records = dict[tuple[str, int], dict[str, Any]]

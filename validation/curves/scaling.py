@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rmtspec as rs
-from validation.records import write_json
+from validation.harness.records import write_json
 
 Array = NDArray[np.float64]
 

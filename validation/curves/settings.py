@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rmtspec as rs
-from validation.settings import POPULATIONS
+from validation.spectra.settings import POPULATIONS
 
 Array = NDArray[np.float64]
 
@@ -34,7 +34,7 @@ class CurveSetting:
     of unit variance whose means make `spike` of the variance along them) or "descent" (iterated,
     by `rule`). `variance` is σ_x² = Tr Σ/d. `draws` maps each size d to the number of networks;
     `trend` asks for the power of d in the deviation. `corrections` are the c of true features, for
-    the training and the test loss (`validation.curves`).
+    the training and the test loss (`validation.curves.run`).
     """
 
     name: str

@@ -23,13 +23,13 @@ from numpy.typing import NDArray
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 import rmtspec as rs
-from rmtspec.data import digits
+from rmtspec.inputs.samples import digits
 from rmtspec.result import FewDimensionsWarning
-from validation.comparisons import gaussian_data, generator
-from validation.flow import decompose, flow_filters
-from validation.fresh_features import data_moments, feature_moments, fresh_moments
-from validation.records import read_lines, write_lines
-from validation.simulate import MEHLER_ORDER
+from validation.curves.flow import decompose, flow_filters
+from validation.curves.fresh_features import data_moments, feature_moments, fresh_moments
+from validation.harness.records import read_lines, write_lines
+from validation.spectra.draws import gaussian_data, generator
+from validation.spectra.run import MEHLER_ORDER
 
 Array = NDArray[np.float64]
 

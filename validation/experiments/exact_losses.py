@@ -1,8 +1,8 @@
 """Random-feature networks in training, their losses known exactly and not estimated from samples.
 
 The losses of the network of eq. 7 (arXiv 2505.17638) are quadratic forms of A in the moments of its
-own data and of fresh data (`validation.fresh_features`), exact up to the stated truncation of
-Mehler's sum.
+own data and of fresh data (`validation.curves.fresh_features`), exact up to the stated truncation
+of Mehler's sum.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rmtspec as rs
+from validation.curves.flow import FeatureMoments
+from validation.curves.fresh_features import feature_moments, fresh_moments
 from validation.experiments.experiment import Setup
-from validation.flow import FeatureMoments
-from validation.fresh_features import feature_moments, fresh_moments
 
 Array = NDArray[np.float64]
 
@@ -25,7 +25,7 @@ _ORDER = 7
 
 
 def network_of(psi_p: float, d: int, t: float, seed: int) -> Any:
-    from validation.networks import RandomFeatureNet
+    from validation.networks.layers import RandomFeatureNet
 
     return RandomFeatureNet(d, round(psi_p * d), t, seed=seed)
 
@@ -69,8 +69,8 @@ def train_on(
 ) -> list[dict[str, float]]:
     import torch
 
-    from validation.diffusion import Levels
-    from validation.training import train
+    from validation.networks.diffusion import Levels
+    from validation.networks.training import train
 
     levels = Levels.of(rs.NoiseSchedule.at_times([t]), device=setup.device)
     data = torch.tensor(x, device=setup.device)

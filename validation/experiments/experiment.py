@@ -11,8 +11,8 @@ from zlib import crc32
 
 import numpy as np
 
-from validation.checks import Check
-from validation.comparisons import generator
+from validation.harness.checks import Check
+from validation.spectra.draws import generator
 
 SCALES = ("smoke", "cpu", "gpu")
 """A minute on two cores; under an hour on two cores; the papers' sizes, on a GPU."""

@@ -1,7 +1,7 @@
 r"""Random-feature networks trained by gradient descent against the theory's learning curves.
 
-The network of eq. 7 (`validation.networks.RandomFeatureNet`) is trained from A = 0 with fresh noise
-at every step; its losses are exact (`exact_losses`).
+The network of eq. 7 (`validation.networks.layers.RandomFeatureNet`) is trained from A = 0 with
+fresh noise at every step; its losses are exact (`exact_losses`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rmtspec as rs
-from validation.checks import Check, averaged
+from validation.curves.flow import decompose
 from validation.experiments.exact_losses import ExactLosses, moments_of, network_of, train_on
 from validation.experiments.experiment import (
     Experiment,
@@ -26,7 +26,7 @@ from validation.experiments.experiment import (
     packed,
     unpacked,
 )
-from validation.flow import decompose
+from validation.harness.checks import Check, averaged
 
 Array = NDArray[np.float64]
 
@@ -61,7 +61,7 @@ def _curve_model(settings: Values) -> tuple[rs.RandomFeatureModel, float]:
 
 
 def _measure_curves(task: Task, setup: Setup) -> Values:
-    from validation.training import Plan, milestones
+    from validation.networks.training import Plan, milestones
 
     s = task.settings
     _, step = _curve_model(s)

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 import rmtspec as rs
-from validation.checks import Check, measured, power, within
 from validation.experiments.experiment import (
     Experiment,
     Figure,
@@ -25,7 +24,8 @@ from validation.experiments.experiment import (
     packed,
     unpacked,
 )
-from validation.machine import RequestError
+from validation.harness.checks import Check, measured, power, within
+from validation.harness.machine import RequestError
 
 _SIZES: dict[str, dict[str, Any]] = {
     "smoke": {"n": (16, 32), "channels": 8, "steps": 12, "side": 8, "generated": 32,
@@ -61,7 +61,7 @@ def _plan_of(source: str) -> Any:
 
 def _pictures(task: Task, setup: Setup) -> tuple[Any, Any]:
     """Training and test pictures."""
-    from validation import images
+    from validation.data import images
 
     s, rng = task.settings, setup.rng("images", task.settings["source"])
     if s["source"] == "digits":
@@ -80,7 +80,7 @@ def _pictures(task: Task, setup: Setup) -> tuple[Any, Any]:
 
 
 def _folder(setup: Setup, side: int) -> Any:
-    from validation import images
+    from validation.data import images
 
     assert setup.images is not None
     try:
@@ -92,11 +92,15 @@ def _folder(setup: Setup, side: int) -> Any:
 def _measure(task: Task, setup: Setup) -> Values:
     import torch
 
-    from validation.diffusion import Levels, ddim
-    from validation.measures import convolution_features, frechet_distance, memorised_fraction
-    from validation.score_measures import denoising_loss
-    from validation.training import Plan, milestones, train
-    from validation.unet import UNet
+    from validation.measures.samples import (
+        convolution_features,
+        frechet_distance,
+        memorised_fraction,
+    )
+    from validation.measures.scores import denoising_loss
+    from validation.networks.diffusion import Levels, ddim
+    from validation.networks.training import Plan, milestones, train
+    from validation.networks.unet import UNet
 
     s, device = task.settings, setup.device
     own, held_out = _pictures(task, setup)

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 import rmtspec as rs
-from validation.checks import Check, averaged, compared, measured, power, within
 from validation.experiments.experiment import (
     Experiment,
     Figure,
@@ -25,6 +24,7 @@ from validation.experiments.experiment import (
     packed,
     unpacked,
 )
+from validation.harness.checks import Check, averaged, compared, measured, power, within
 
 # --- divergence ----------------------------------------------------------------------------------
 
@@ -156,12 +156,12 @@ def _plan_network(scale: str) -> list[Task]:
 def _measure_network(task: Task, setup: Setup) -> Values:
     import torch
 
-    from validation.diffusion import Levels, ddim
-    from validation.images import digits
-    from validation.measures import detail_similarity
-    from validation.networks import ResidualMLP
-    from validation.score_measures import linear_distance
-    from validation.training import Plan, train
+    from validation.data.images import digits
+    from validation.measures.samples import detail_similarity
+    from validation.measures.scores import linear_distance
+    from validation.networks.diffusion import Levels, ddim
+    from validation.networks.layers import ResidualMLP
+    from validation.networks.training import Plan, train
 
     s = task.settings
     n = s["n"]

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 import rmtspec as rs
-from validation.checks import Check, averaged, compared, measured, power, within
 from validation.experiments.experiment import (
     Experiment,
     Figure,
@@ -24,6 +23,7 @@ from validation.experiments.experiment import (
     packed,
     unpacked,
 )
+from validation.harness.checks import Check, averaged, compared, measured, power, within
 
 # --- residual MLP --------------------------------------------------------------------------------
 
@@ -56,11 +56,11 @@ def _times() -> Any:
 def _measure_mlp(task: Task, setup: Setup) -> Values:
     import torch
 
-    from validation.diffusion import Levels, euler_maruyama
-    from validation.exact_scores import GaussianMixture
-    from validation.networks import ResidualMLP
-    from validation.score_measures import denoising_loss, score_error, time_integrated_kl
-    from validation.training import Plan, milestones, train
+    from validation.measures.exact_scores import GaussianMixture
+    from validation.measures.scores import denoising_loss, score_error, time_integrated_kl
+    from validation.networks.diffusion import Levels, euler_maruyama
+    from validation.networks.layers import ResidualMLP
+    from validation.networks.training import Plan, milestones, train
 
     s, device = task.settings, setup.device
     seed = setup.torch_seed("mlp", task.key)
@@ -245,7 +245,7 @@ def _plan_scores(scale: str) -> list[Task]:
 
 
 def _measure_scores(task: Task, setup: Setup) -> Values:
-    from validation.time_integrated import (
+    from validation.networks.time_integrated import (
         direction_learned,
         generate,
         modes,

@@ -11,9 +11,9 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from validation.checks import FAILED, PASSED, Check, measured, within
 from validation.experiments.experiment import Experiment, Outcome, Setup, Task, Values
-from validation.records import read_json, read_lines
+from validation.harness.checks import FAILED, PASSED, Check, measured, within
+from validation.harness.records import read_json, read_lines
 
 # Program -> scale -> its arguments. Their own commands run them at full size.
 _CERTIFY = {
@@ -31,7 +31,7 @@ def _plan_certify(scale: str) -> list[Task]:
 
 
 def _certify(task: Task, setup: Setup) -> Values:
-    from validation.certify import certify
+    from validation.certificates.certify import certify
 
     draws, reference = task.settings["draws"], task.settings["reference"]
     output = setup.folder / f"certify.{draws}.{setup.seed}.json"
@@ -73,7 +73,7 @@ def _plan_law(scale: str) -> list[Task]:
 
 
 def _law(task: Task, setup: Setup) -> Values:
-    from validation.law import check_laws
+    from validation.certificates.law import check_laws
 
     draws = task.settings["draws"]
     output = setup.folder / f"law.{draws}.{setup.seed}.jsonl"
@@ -91,7 +91,7 @@ def _law(task: Task, setup: Setup) -> Values:
 
 
 def _judge_law(outcomes: Sequence[Outcome]) -> list[Check]:
-    from validation.law import PROMISED
+    from validation.certificates.law import PROMISED
 
     values = outcomes[0].values
     checks = []
@@ -112,7 +112,7 @@ def _plan_simulate(scale: str) -> list[Task]:
 
 
 def _simulate(task: Task, setup: Setup) -> Values:
-    from validation.simulate import simulate
+    from validation.spectra.run import simulate
 
     scale = task.settings["scale"]
     output = setup.folder / f"simulate.{scale}.{setup.device}.{setup.seed}.jsonl"
@@ -146,7 +146,7 @@ def _plan_linear(scale: str) -> list[Task]:
 
 
 def _linear(task: Task, setup: Setup) -> Values:
-    from validation.linear import run_linear
+    from validation.linear.run import run_linear
 
     scale = task.settings["scale"]
     output = setup.folder / f"linear.{scale}.{setup.seed}.jsonl"
@@ -177,7 +177,7 @@ def _plan_curves(scale: str) -> list[Task]:
 
 
 def _curves(task: Task, setup: Setup) -> Values:
-    from validation.curves import run_curves
+    from validation.curves.run import run_curves
 
     scale = task.settings["scale"]
     output = setup.folder / f"curves.{scale}.{setup.seed}.jsonl"
@@ -215,7 +215,7 @@ def _plan_digits(scale: str) -> list[Task]:
 
 
 def _digits(task: Task, setup: Setup) -> Values:
-    from validation.digits import run_digits
+    from validation.data.digits import run_digits
 
     output = setup.folder / f"digits.{setup.seed}.jsonl"
     with contextlib.redirect_stdout(io.StringIO()):
@@ -239,7 +239,7 @@ def _plan_scaling(scale: str) -> list[Task]:
 
 
 def _scaling(task: Task, setup: Setup) -> Values:
-    from validation.scaling import run_scaling
+    from validation.curves.scaling import run_scaling
 
     output = setup.folder / "scaling.json"
     with contextlib.redirect_stdout(io.StringIO()):

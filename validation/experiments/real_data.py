@@ -15,7 +15,6 @@ import numpy as np
 
 import rmtspec as rs
 from rmtspec.result import FewDimensionsWarning
-from validation.checks import Check, mean_and_error, measured
 from validation.experiments.experiment import (
     Experiment,
     Figure,
@@ -25,7 +24,8 @@ from validation.experiments.experiment import (
     Values,
     packed,
 )
-from validation.features import true_features
+from validation.harness.checks import Check, mean_and_error, measured
+from validation.spectra.features import true_features
 
 _SETS = ("digits", "patches", "gaussian")
 _SIZES = {"smoke": (128, 2, 2), "cpu": (512, 4, 6), "gpu": (1500, 8, 12)}
@@ -46,7 +46,7 @@ def _data(name: str, n: int, setup: Setup) -> Any:
 
         x = load_digits().data
     elif name == "patches":
-        from rmtspec.data import photographs
+        from rmtspec.inputs.samples import photographs
 
         x = photographs(8, patch_mean=False)
     else:

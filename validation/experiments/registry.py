@@ -17,7 +17,7 @@ from validation.experiments import (
     training_times,
 )
 from validation.experiments.experiment import Experiment
-from validation.machine import RequestError
+from validation.harness.machine import RequestError
 
 FOLDED = 40
 """Tables longer than this are folded; their failures are always shown."""

@@ -10,16 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rmtspec as rs
-from validation.checks import (
-    Check,
-    averaged,
-    compared,
-    mean_and_error,
-    measured,
-    power,
-    within,
-)
-from validation.comparisons import gaussian_data
 from validation.experiments.experiment import (
     Experiment,
     Figure,
@@ -30,7 +20,17 @@ from validation.experiments.experiment import (
     packed,
     unpacked,
 )
-from validation.features import gaussian_equivalent, true_features
+from validation.harness.checks import (
+    Check,
+    averaged,
+    compared,
+    mean_and_error,
+    measured,
+    power,
+    within,
+)
+from validation.spectra.draws import gaussian_data
+from validation.spectra.features import gaussian_equivalent, true_features
 
 Array = NDArray[np.float64]
 
@@ -91,7 +91,7 @@ def _measure_bulks(task: Task, setup: Setup) -> Values:
 def _spectrum(w: Array, x: Array, setup: Setup) -> Array:
     if setup.device == "cpu":
         return np.linalg.eigvalsh(true_features(w, x, _BULK_TIME, "tanh").matrix)
-    from validation import accelerated
+    from validation.spectra import accelerated
 
     return accelerated.eigenvalues(
         accelerated.true_features(w, x, _BULK_TIME, "tanh", setup.device)[0]

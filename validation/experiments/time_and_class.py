@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rmtspec as rs
-from validation.checks import Check, compared, measured, power, within
 from validation.experiments.experiment import (
     Experiment,
     Figure,
@@ -32,6 +31,7 @@ from validation.experiments.experiment import (
     packed,
     unpacked,
 )
+from validation.harness.checks import Check, compared, measured, power, within
 
 Array = NDArray[np.float64]
 
@@ -82,9 +82,9 @@ def _plan_net(scale: str) -> list[Task]:
 def _measure_net(task: Task, setup: Setup) -> Values:
     import torch
 
-    from validation.diffusion import Levels
-    from validation.time_integrated import TimeIntegratedNet
-    from validation.training import Plan, milestones, train
+    from validation.networks.diffusion import Levels
+    from validation.networks.time_integrated import TimeIntegratedNet
+    from validation.networks.training import Plan, milestones, train
 
     s, d = task.settings, task.settings["d"]
     n, seed = s["psi_n"] * d, setup.torch_seed("time-integrated", task.key)
@@ -284,7 +284,7 @@ def _levels(setup: Setup, double: bool) -> Any:
     """Levels, closer together near 0, where the score is large."""
     import torch
 
-    from validation.diffusion import Levels
+    from validation.networks.diffusion import Levels
 
     schedule = rs.NoiseSchedule.at_times(3.0 * (np.arange(1, _LEVELS + 1) / _LEVELS) ** 2)
     kind = torch.float64 if double else torch.float32
@@ -294,10 +294,10 @@ def _levels(setup: Setup, double: bool) -> Any:
 def _measure_classes(task: Task, setup: Setup) -> Values:
     import torch
 
-    from validation.exact_scores import GaussianMixture
-    from validation.measures import memorised_fraction
-    from validation.networks import ResidualMLP
-    from validation.training import Plan, train
+    from validation.measures.exact_scores import GaussianMixture
+    from validation.measures.samples import memorised_fraction
+    from validation.networks.layers import ResidualMLP
+    from validation.networks.training import Plan, train
 
     s, seed = task.settings, setup.torch_seed("guidance", task.key)
     if task.key == _EXACT:
@@ -339,7 +339,7 @@ def _measure_classes(task: Task, setup: Setup) -> Values:
 
 def _exact_network(setup: Setup) -> Any:
     """The exact noise of each class and, without a label, of the mixture."""
-    from validation.exact_scores import GaussianMixture
+    from validation.measures.exact_scores import GaussianMixture
 
     mean = np.ones(_DIMENSION)
     levels = _levels(setup, True)
@@ -358,7 +358,7 @@ def _sides(network: Any, levels: Any, count: int, seed: int) -> tuple[Values, Ar
     """Statistics of u = y x.m/|m|, y the sign of the label, and the samples without guidance."""
     import torch
 
-    from validation.diffusion import euler_maruyama, guided
+    from validation.networks.diffusion import euler_maruyama, guided
 
     generator = torch.Generator(device=levels.t.device)
     found: Values = {}

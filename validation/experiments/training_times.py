@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rmtspec as rs
-from validation.checks import Check, compared, measured, within
+from validation.curves.flow import decompose, flow_filters
 from validation.experiments.exact_losses import ExactLosses, moments_of, network_of, train_on
 from validation.experiments.experiment import (
     Experiment,
@@ -29,7 +29,7 @@ from validation.experiments.experiment import (
     packed,
     unpacked,
 )
-from validation.flow import decompose, flow_filters
+from validation.harness.checks import Check, compared, measured, within
 
 Array = NDArray[np.float64]
 
@@ -101,7 +101,7 @@ def _times_of(
     setup: Setup,
 ) -> Values:
     """Times of one optimiser: of descent in units of tau, of Adam in steps."""
-    from validation.training import Plan, milestones
+    from validation.networks.training import Plan, milestones
 
     rule = _OPTIMISERS[name]
     d, psi_p, t = settings["d"], settings["psi_p"], settings["t"]

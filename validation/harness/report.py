@@ -13,12 +13,12 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from validation.checks import EXCLUDED, FAILED, MEASURED, PASSED, Check
 from validation.experiments import registry
 from validation.experiments.experiment import SCALES, Figure
-from validation.machine import RequestError
-from validation.records import write_text
-from validation.result_file import ResultFile, load
+from validation.harness.checks import EXCLUDED, FAILED, MEASURED, PASSED, Check
+from validation.harness.machine import RequestError
+from validation.harness.records import write_text
+from validation.harness.result_file import ResultFile, load
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 1280px; padding: 0 1em;

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from validation.checks import Check
 from validation.experiments.experiment import Experiment, Outcome, Task
-from validation.machine import RequestError
-from validation.records import write_text
+from validation.harness.checks import Check
+from validation.harness.machine import RequestError
+from validation.harness.records import write_text
 
 _NOT_OURS = "move it away or give another --results"
 

@@ -17,10 +17,10 @@ from typing import Any
 
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from validation.checks import FAILED, Check
 from validation.experiments import registry
 from validation.experiments.experiment import Experiment, Setup, Task
-from validation.machine import (
+from validation.harness.checks import FAILED, Check
+from validation.harness.machine import (
     RequestError,
     machine,
     one_thread,
@@ -28,8 +28,8 @@ from validation.machine import (
     require_device,
     versions,
 )
-from validation.records import ForeignRecordsError
-from validation.result_file import ResultFile, resume
+from validation.harness.records import ForeignRecordsError
+from validation.harness.result_file import ResultFile, resume
 
 _SAVE_SECONDS = 2.0
 _BAR = "{desc:44.44} {percentage:3.0f} %|{bar:24}| {elapsed}, {remaining} left"

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rmtspec as rs
-from validation.linear_settings import LinearSetting
+from validation.linear.settings import LinearSetting
 
 Array = NDArray[np.float64]
 

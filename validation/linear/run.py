@@ -27,11 +27,11 @@ from numpy.typing import NDArray
 from scipy.stats import norm, t
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from validation.comparisons import generator
-from validation.linear_draws import Prediction, draw, predictions
-from validation.linear_sampler import recursion_error, sampler_rows
-from validation.linear_settings import LINEAR_SCALES, LinearSetting
-from validation.records import read_lines, write_lines
+from validation.harness.records import read_lines, write_lines
+from validation.linear.draws import Prediction, draw, predictions
+from validation.linear.sampler import recursion_error, sampler_rows
+from validation.linear.settings import LINEAR_SCALES, LinearSetting
+from validation.spectra.draws import generator
 
 Array = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rmtspec as rs
-from rmtspec.linear_sampling import SamplerNoise, discrete_path, sampled_variance
+from rmtspec.linear.sampling import SamplerNoise, discrete_path, sampled_variance
 
 Array = NDArray[np.float64]
 

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from rmtspec import _checks
-from validation.diffusion import Denoiser, Levels
+from validation.networks.diffusion import Denoiser, Levels
 
 Tensor = torch.Tensor
 

@@ -1,7 +1,7 @@
 r"""Measures of a denoiser: losses, error to an exact score, divergences, distance to a linear map.
 
 Everything is Monte Carlo over noised samples and comes with a standard error. Denoisers and levels
-are those of `validation.diffusion`.
+are those of `validation.networks.diffusion`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from rmtspec import _checks
-from validation.diffusion import Denoiser, Levels, normal
-from validation.exact_scores import GaussianMixture
+from validation.measures.exact_scores import GaussianMixture
+from validation.networks.diffusion import Denoiser, Levels, normal
 
 Tensor = torch.Tensor
 

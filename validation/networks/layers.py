@@ -1,7 +1,8 @@
 r"""Networks that learn a score: random features, affine maps, a residual MLP, a small U-Net.
 
 Every network is called as ``net(x, k)`` (or ``net(x, k, labels)``) and predicts the **noise** at
-the levels `k`, in the convention of `validation.diffusion`; `k` is an int64 tensor of shape (N,).
+the levels `k`, in the convention of `validation.networks.diffusion`; `k` is an int64 tensor of
+shape (N,).
 Weights are drawn from a generator of the network's own, so that a seed fixes a network whatever
 was drawn before it.
 """

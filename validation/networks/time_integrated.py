@@ -21,9 +21,9 @@ from torch.nn import functional
 
 import rmtspec as rs
 from rmtspec import _checks
-from validation.diffusion import Denoiser, Levels, ddim, euler_maruyama
-from validation.feature_flow import FeatureFlow
-from validation.networks import ACTIVATIONS
+from validation.curves.feature_flow import FeatureFlow
+from validation.networks.diffusion import Denoiser, Levels, ddim, euler_maruyama
+from validation.networks.layers import ACTIVATIONS
 
 Array = NDArray[np.float64]
 Tensor = torch.Tensor

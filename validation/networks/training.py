@@ -23,8 +23,8 @@ import torch
 from torch import nn
 
 from rmtspec import _checks
-from validation.diffusion import Levels
-from validation.records import ForeignRecordsError
+from validation.harness.records import ForeignRecordsError
+from validation.networks.diffusion import Levels
 
 Tensor = torch.Tensor
 Record = dict[str, float]

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from rmtspec import _checks
-from validation.networks import seeded, sinusoidal
+from validation.networks.layers import seeded, sinusoidal
 
 Tensor = torch.Tensor
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from validation.features import MOMENTS
+from validation.spectra.features import MOMENTS
 
 Array = NDArray[np.float64]
 Tensor = torch.Tensor

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 import rmtspec as rs
 from rmtspec.result import FewDimensionsWarning
-from validation.features import gaussian_equivalent, stieltjes, true_features
-from validation.settings import Setting
+from validation.spectra.features import gaussian_equivalent, stieltjes, true_features
+from validation.spectra.settings import Setting
 
 Array = NDArray[np.float64]
 
@@ -187,7 +187,7 @@ def _covariance(setting: Setting, dimension: int, device: str) -> Comparison:
 
 def _eigenvalues(matrix: Any) -> Array:
     if not isinstance(matrix, np.ndarray):
-        from validation import accelerated
+        from validation.spectra import accelerated
 
         return accelerated.eigenvalues(matrix)
     return np.asarray(np.linalg.eigvalsh(matrix), dtype=np.float64)
@@ -195,7 +195,7 @@ def _eigenvalues(matrix: Any) -> Array:
 
 def _eigensystem(matrix: Any) -> tuple[Array, Array]:
     if not isinstance(matrix, np.ndarray):
-        from validation import accelerated
+        from validation.spectra import accelerated
 
         return accelerated.eigensystem(matrix)
     values, vectors = np.linalg.eigh(matrix)
@@ -236,7 +236,7 @@ def _feature_matrix(
     """Return the matrix, as a tensor if a GPU shall treat it, and the bound on the truncation."""
     k = model.coefficients
     if device != "cpu":
-        from validation import accelerated
+        from validation.spectra import accelerated
 
         if matrix == "gaussian":
             omega = rng.standard_normal((len(w), len(x)))

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from validation.comparisons import (
+from validation.harness.records import read_lines, write_lines
+from validation.spectra.draws import (
     LARGEST_MISS,
     Comparison,
     Observable,
@@ -25,8 +26,7 @@ from validation.comparisons import (
     generator,
     relative_change,
 )
-from validation.records import read_lines, write_lines
-from validation.settings import SCALES, Setting
+from validation.spectra.settings import SCALES, Setting
 
 MEHLER_ORDER = 7
 HIGHER_ORDER = 15

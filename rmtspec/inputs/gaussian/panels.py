@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rmtspec._gaussian import Array
+from .moments import Array
 
 # σ on a flat float64 array.
 Function = Callable[[Array], Array]

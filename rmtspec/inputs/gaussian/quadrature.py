@@ -1,8 +1,8 @@
 """Gaussian moments of an arbitrary activation, by quadrature, with an error estimate.
 
-The pair (X, X') = Γ(z, z') and the moments are those of `rmtspec._gaussian`; `rmtspec._panels` cuts
-the z axis into panels that resolve g(z) = σ(Γz), edges at its kinks and jumps. Three routes lead
-from there, and the function decides which:
+The pair (X, X') = Γ(z, z') and the moments are those of `moments` beside it; `panels` cuts the
+z axis into panels that resolve g(z) = σ(Γz), edges at its kinks and jumps. Three routes lead from
+there, and the function decides which:
 
 * Its Hermite coefficients α_k, k <= 400, exhaust it: v² = Σ p_k ϱ^k and s² = Σ p_k (1-ϱ^k) with
   p_k = α_k²/k!, positive terms throughout.
@@ -28,8 +28,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rmtspec._gaussian import Array, Moments, Noising, ratio
-from rmtspec._panels import (
+from .moments import Array, Moments, Noising, ratio
+from .panels import (
     ANALYSIS,
     MOST_PANELS,
     NODES,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from rmtspec import _gaussian
-from rmtspec.activation import gaussian_equivalence, resolve
+from rmtspec.inputs.activation import gaussian_equivalence, resolve
+from rmtspec.inputs.gaussian import moments as gaussian
 
 EPS = float(np.finfo(float).eps)
 NAMES = ["tanh", "erf", "relu", "centred_relu", "sign", "sine", "softplus", "gelu"]
@@ -127,9 +127,9 @@ def test_steeper_argument_is_the_same_as_a_narrower_blur(
     steepness: float, t: float, variance: float
 ) -> None:
     """tanh(kx) = E sign(x + κη/k): the mixture with variances κ²/k²."""
-    square, weight = _gaussian.kolmogorov_mixture()
-    pair = _gaussian.Noising.at(t, variance)
-    exact = _gaussian.blurred_sign(square / steepness**2, weight, pair)
+    square, weight = gaussian.kolmogorov_mixture()
+    pair = gaussian.Noising.at(t, variance)
+    exact = gaussian.blurred_sign(square / steepness**2, weight, pair)
     found = gaussian_equivalence(lambda x: np.tanh(steepness * x), t, variance, rtol=1.0)
     bound = 2.0 * found.error + 20 * EPS
     assert found.a == pytest.approx(exact.slope, rel=bound)
@@ -140,13 +140,13 @@ def test_steeper_argument_is_the_same_as_a_narrower_blur(
 @given(times, variances, st.floats(0.01, 100.0))
 def test_rectifier_and_sign_know_no_scale(t: float, variance: float, factor: float) -> None:
     """(kx)₊ = k x₊ and sign kx = sign x, so only ϱ and Γ enter, as a power."""
-    pair = _gaussian.Noising.at(t, variance)
-    scaled = _gaussian.Noising(
+    pair = gaussian.Noising.at(t, variance)
+    scaled = gaussian.Noising(
         pair.signal * factor, pair.delta * factor, pair.signal * factor + pair.delta * factor - 1.0
     )
     point = np.zeros(1), np.ones(1)
-    ramp, wide = (_gaussian.blurred_ramp(*point, p) for p in (pair, scaled))
-    step, same = (_gaussian.blurred_sign(*point, p) for p in (pair, scaled))
+    ramp, wide = (gaussian.blurred_ramp(*point, p) for p in (pair, scaled))
+    step, same = (gaussian.blurred_sign(*point, p) for p in (pair, scaled))
     # The correlation of the scaled pair rounds; v² and s² depend on it with condition O(1).
     assert wide.noise_square == pytest.approx(factor * ramp.noise_square, rel=40 * EPS)
     assert wide.signal_square == pytest.approx(factor * ramp.signal_square, rel=40 * EPS, abs=0.0)

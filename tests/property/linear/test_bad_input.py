@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rmtspec as rs
-from rmtspec import linear_sampling, noise
-from rmtspec.linear_data import Affine, FittedDenoiser
-from rmtspec.linear_divergence import finite_sample
-from rmtspec.linear_plot import plot_against_load
+from rmtspec.inputs import noise
+from rmtspec.linear import sampling
+from rmtspec.linear.divergence import finite_sample
+from rmtspec.linear.fitted import Affine, FittedDenoiser
+from rmtspec.plots.linear import plot_against_load
 
 POPULATION = rs.PopulationSpectrum([0.5, 1.0, 2.0])
 SINGULAR = rs.PopulationSpectrum([0.0, 1.0, 2.0])
@@ -80,7 +81,7 @@ CALLS = {
         lambda v: FIT.flow(1.0, v),
         lambda v: FIT.gradient_descent(3, 0.1, v),
         lambda v: FIT.training_curves(1.0, v),
-        lambda v: linear_sampling.continuous_path(1.0, v),
+        lambda v: sampling.continuous_path(1.0, v),
         noise.time_of_signal,
     ],
     "gamma": [
@@ -127,13 +128,13 @@ CALLS = {
     "noise": [
         lambda v: MODEL.sampled_variance(1.0, noise=v),
         lambda v: FIT.sampled_law(noise=v),
-        lambda v: linear_sampling.sampled_variance(1.0, SCHEDULE, noise=v),
-        lambda v: linear_sampling.discrete_path(1.0, SCHEDULE, noise=v),
+        lambda v: sampling.sampled_variance(1.0, SCHEDULE, noise=v),
+        lambda v: sampling.discrete_path(1.0, SCHEDULE, noise=v),
     ],
     "schedule": [
         lambda v: MODEL.sampled_variance(1.0, schedule=v),
         FIT.sampled_law,
-        lambda v: linear_sampling.discrete_path(1.0, v),
+        lambda v: sampling.discrete_path(1.0, v),
     ],
     "tau": [
         lambda v: MODEL.training_curves(v, 0.5),
@@ -154,8 +155,8 @@ CALLS = {
     "sample_covariance": [lambda v: everything(FittedDenoiser.from_covariance(v, np.eye(3)))],
     "mean": [
         lambda v: everything(FittedDenoiser.from_covariance(np.eye(3), np.eye(3), mean=v)),
-        lambda v: linear_sampling.discrete_path(1.0, SCHEDULE, mean=v),
-        lambda v: linear_sampling.continuous_path(1.0, [0.5], mean=v),
+        lambda v: sampling.discrete_path(1.0, SCHEDULE, mean=v),
+        lambda v: sampling.continuous_path(1.0, [0.5], mean=v),
     ],
     "population_mean": [
         lambda v: everything(FittedDenoiser.from_data(SAMPLES, np.eye(3), population_mean=v))
@@ -173,12 +174,12 @@ CALLS = {
         lambda v: FIT.gradient_descent(3, 0.01, 0.5, initial=v),
     ],
     "variance": [
-        lambda v: linear_sampling.sampled_variance(v, SCHEDULE),
-        lambda v: linear_sampling.discrete_path(v, SCHEDULE),
-        lambda v: linear_sampling.continuous_path(v, [0.5, 1.0]),
+        lambda v: sampling.sampled_variance(v, SCHEDULE),
+        lambda v: sampling.discrete_path(v, SCHEDULE),
+        lambda v: sampling.continuous_path(v, [0.5, 1.0]),
     ],
-    "final": [lambda v: linear_sampling.continuous_path(1.0, [1.0], final=v)],
-    "deterministic": [lambda v: linear_sampling.continuous_path(1.0, [0.5], deterministic=v)],
+    "final": [lambda v: sampling.continuous_path(1.0, [1.0], final=v)],
+    "deterministic": [lambda v: sampling.continuous_path(1.0, [0.5], deterministic=v)],
     "samples": [lambda v: finite_sample(v, 3)],
     "model": [lambda v: plot_against_load(v, 0.5)],
 }

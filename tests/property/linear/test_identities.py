@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rmtspec as rs
-from rmtspec.ensembles.renormalised_ridge import resolvent_pair
+from rmtspec.linear.renormalised_ridge import resolvent_pair
 
 # Sums of positive terms: a few units each, and some tens where several are multiplied.
 TIGHT = 1e-13

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import rmtspec as rs
 from rmtspec.ensembles.two_point import Points, Source
+from rmtspec.inputs.held_out import HeldOut
 from tests.cases import gram_moments, models, populations, powers_of_ten, ratios
 
 EPS = float(np.finfo(float).eps)
@@ -464,7 +465,7 @@ def test_boundary_of_memorisation_is_where_the_gap_is_reached(tau):
 def test_given_data_of_infinite_number_are_drawn_data_of_infinite_number():
     population = rs.PopulationSpectrum([0.5, 1.5])
     tau = np.array([0.0, 1.0, 100.0, np.inf])
-    held_out = rs.held_out.HeldOut(np.array([0.5, 1.5]), np.eye(2))
+    held_out = HeldOut(np.array([0.5, 1.5]), np.eye(2))
     drawn = rs.RandomFeatureModel(4.0, 1e8, 0.1, "tanh", population).learning_curves(tau)
     known = rs.RandomFeatureModel(
         4.0, 1e8, 0.1, "tanh", population, conditional=True, held_out=held_out

@@ -18,7 +18,7 @@ import rmtspec as rs
 from rmtspec.ensembles.conditional_feature import ConditionalFeatureGram
 from rmtspec.ensembles.random_feature import RandomFeatureGram
 
-TABLE = json.loads((Path(__file__).parent / "data" / "random_feature.json").read_text())
+TABLE = json.loads((Path(__file__).parents[1] / "data" / "random_feature.json").read_text())
 ACCURACY = 1e-10
 
 

@@ -11,11 +11,11 @@ import pytest
 import sympy as sp
 from scipy.special import erf, ndtr
 
-from rmtspec._gaussian import kolmogorov_mixture
-from rmtspec.activation import gaussian_equivalence
+from rmtspec.inputs.activation import gaussian_equivalence
+from rmtspec.inputs.gaussian.moments import kolmogorov_mixture
 
 EPS = float(np.finfo(float).eps)
-TABLE = json.loads((Path(__file__).parent / "data" / "activation.json").read_text())
+TABLE = json.loads((Path(__file__).parents[1] / "data" / "activation.json").read_text())
 ROWS = [(name, row) for name, rows in TABLE.items() for row in rows]
 CALLABLES = {
     "tanh": np.tanh,

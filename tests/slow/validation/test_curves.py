@@ -11,12 +11,12 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import rmtspec as rs
-from validation import curves as curves_module
 from validation.__main__ import main
-from validation.comparisons import gaussian_data
-from validation.curve_draws import SCALED_TIMES, Case
-from validation.curve_settings import CURVE_SCALES, CurveSetting, Descent
-from validation.flow import equivalent_flow, flow_filters
+from validation.curves import run as curves_module
+from validation.curves.draws import SCALED_TIMES, Case
+from validation.curves.flow import equivalent_flow, flow_filters
+from validation.curves.settings import CURVE_SCALES, CurveSetting, Descent
+from validation.spectra.draws import gaussian_data
 
 pytestmark = pytest.mark.slow
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from validation import linear as linear_module
 from validation.__main__ import main
-from validation.linear_draws import Prediction, predictions
-from validation.linear_settings import LINEAR_SCALES, LinearSetting
+from validation.linear import run as linear_module
+from validation.linear.draws import Prediction, predictions
+from validation.linear.settings import LINEAR_SCALES, LinearSetting
 
 pytestmark = pytest.mark.slow
 

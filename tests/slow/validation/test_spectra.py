@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import rmtspec as rs
-from validation.comparisons import Comparison, compare, gaussian_data
-from validation.features import gaussian_equivalent
-from validation.law import feature_moments
-from validation.settings import FEATURES, SCALES, Setting
-from validation.simulate import simulate
+from validation.certificates.law import feature_moments
+from validation.spectra.draws import Comparison, compare, gaussian_data
+from validation.spectra.features import gaussian_equivalent
+from validation.spectra.run import simulate
+from validation.spectra.settings import FEATURES, SCALES, Setting
 
 pytestmark = pytest.mark.slow
 
@@ -67,7 +67,7 @@ def test_a_theory_with_the_wrong_number_of_samples_is_refuted(
 
     monkeypatch.setitem(SCALES, "smoke", lambda: [setting])
     assert simulate("smoke", 3, None) == 0
-    monkeypatch.setattr("validation.simulate.compare", mistaken)
+    monkeypatch.setattr("validation.spectra.run.compare", mistaken)
     assert simulate("smoke", 3, None) == 1
 
 

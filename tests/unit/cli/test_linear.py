@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import rmtspec as rs
-from rmtspec._linear_report import unbiased_participation_ratio
-from rmtspec.cli import main
+from rmtspec.cli.main import main
+from rmtspec.linear.summary import unbiased_participation_ratio
 
 FORWARD, REVERSE = "data||model", "model||data"
 

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 import rmtspec as rs
-from rmtspec import cli
-from rmtspec.cli import main
+from rmtspec.cli import main as cli
+from rmtspec.cli.main import main
 
 ERF = ["--psi-p", "8", "--psi-n", "4", "--activation", "erf"]
-PROGRAM = [sys.executable, "-c", "import sys; from rmtspec.cli import main; sys.exit(main())"]
+PROGRAM = [sys.executable, "-c", "import sys; from rmtspec.cli.main import main; sys.exit(main())"]
 
 
 def refuse_constant(name):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import rmtspec as rs
-from rmtspec.cli import main
+from rmtspec.cli.main import main
 from rmtspec.sweeps.diagrams import DIAGRAMS
 from rmtspec.sweeps.points import Evaluation
 from rmtspec.sweeps.problems import BUILT_IN
@@ -260,7 +260,7 @@ def test_a_terminal_sees_the_progress(monkeypatch, capsys):
     ],
 )
 def test_bad_input_ends_with_one_line_that_names_it(refused, monkeypatch, arguments, parts):
-    monkeypatch.setattr("rmtspec._sweep_command._SECONDS_TO_CONNECT", 0.2)
+    monkeypatch.setattr("rmtspec.cli.sweep._SECONDS_TO_CONNECT", 0.2)
     line = refused(*arguments)
     for part in parts:
         assert part in line

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rmtspec.activation import Coefficients, gaussian_equivalence, resolve
+from rmtspec.inputs.activation import Coefficients, gaussian_equivalence, resolve
 from rmtspec.result import ConvergenceWarning
 
 EPS = float(np.finfo(float).eps)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rmtspec as rs
-from rmtspec.noise import signal_of_time, time_of_signal
+from rmtspec.inputs.noise import signal_of_time, time_of_signal
 
 EPS = np.finfo(float).eps
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from rmtspec.population import PopulationSpectrum
+from rmtspec.inputs.population import PopulationSpectrum
 
 EPS = np.finfo(float).eps
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rmtspec as rs
-from rmtspec.data import digits, photographs, read_samples, standardise
+from rmtspec.inputs.samples import digits, photographs, read_samples, standardise
 
 TABLE = np.array([[1.0, 2.0, 3.5], [4.0, 5.0, -6e-3]])
 EPS = np.finfo(float).eps

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import rmtspec as rs
-from rmtspec.linear_divergence import finite_sample
+from rmtspec.linear.divergence import finite_sample
 
 EPS = np.finfo(float).eps
 ISOTROPIC = rs.PopulationSpectrum([1.0] * 200)

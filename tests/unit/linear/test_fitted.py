@@ -8,8 +8,8 @@ import pytest
 from scipy.special import digamma
 
 import rmtspec as rs
-from rmtspec.linear_data import Affine, FittedDenoiser
-from rmtspec.linear_sampling import continuous_path, discrete_path, sampled_variance
+from rmtspec.linear.fitted import Affine, FittedDenoiser
+from rmtspec.linear.sampling import continuous_path, discrete_path, sampled_variance
 
 EPS = np.finfo(float).eps
 LEVEL = 0.75

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import rmtspec as rs
-from rmtspec.curve_plot import plot_collapse, plot_directions, plot_learning_curves
+from rmtspec.plots.curves import plot_collapse, plot_directions, plot_learning_curves
 
 TAU = np.geomspace(0.1, 1e6, 60)
 

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import rmtspec as rs
-from rmtspec.linear_plot import plot_against_load
+from rmtspec.plots.linear import plot_against_load
 
 LOADS = np.geomspace(0.1, 10.0, 21)
 POWER = rs.PopulationSpectrum.power_law(1.0, 100)

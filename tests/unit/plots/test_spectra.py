@@ -15,7 +15,7 @@ from matplotlib.image import imread
 
 import rmtspec as rs
 from rmtspec.law import BoundaryValue, SpectralLaw
-from rmtspec.plot import check_target, mark_timescales, plot_spectrum, save
+from rmtspec.plots.spectra import check_target, mark_timescales, plot_spectrum, save
 from rmtspec.solve.edges import Gaps
 
 

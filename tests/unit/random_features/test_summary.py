@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from validation.__main__ import main
-from validation.checks import compared, measured, within
 from validation.experiments import registry
 from validation.experiments.experiment import Experiment, Figure, Task
+from validation.harness.checks import compared, measured, within
 
 HARMLESS = "a < b & 'c'"
 

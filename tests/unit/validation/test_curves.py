@@ -13,15 +13,11 @@ import pytest
 from scipy.stats import t as student
 from threadpoolctl import threadpool_limits
 
-from validation import curves as curves_module
-from validation import digits as digits_module
-from validation import scaling as scaling_module
 from validation.__main__ import main
-from validation.curve_draws import Prediction, case, draw, recorded_steps
-from validation.curve_settings import CURVE_SCALES, CurveSetting, Descent
-from validation.curves import CurveRun, judge, trends, verdict
-from validation.features import gaussian_equivalent
-from validation.flow import (
+from validation.curves import run as curves_module
+from validation.curves import scaling as scaling_module
+from validation.curves.draws import Prediction, case, draw, recorded_steps
+from validation.curves.flow import (
     FeatureMoments,
     Flow,
     decompose,
@@ -29,8 +25,12 @@ from validation.flow import (
     equivalent_flow,
     flow_filters,
 )
-from validation.fresh_features import data_moments, fresh_moments
-from validation.simulate import MEHLER_ORDER
+from validation.curves.fresh_features import data_moments, fresh_moments
+from validation.curves.run import CurveRun, judge, trends, verdict
+from validation.curves.settings import CURVE_SCALES, CurveSetting, Descent
+from validation.data import digits as digits_module
+from validation.spectra.features import gaussian_equivalent
+from validation.spectra.run import MEHLER_ORDER
 
 TINY = [
     CurveSetting("tiny", "flow", 2, 1, 0.5, "two atoms", draws={20: 6, 40: 6}, trend=True),

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 import rmtspec as rs
-from rmtspec.linear_sampling import sampled_variance
+from rmtspec.linear.sampling import sampled_variance
 
 torch = pytest.importorskip("torch", reason="the samplers need PyTorch")
 torch.set_num_threads(1)
 
-from validation.diffusion import Levels, ddim, euler_maruyama, guided  # noqa: E402
-from validation.exact_scores import GaussianMixture  # noqa: E402
+from validation.measures.exact_scores import GaussianMixture  # noqa: E402
+from validation.networks.diffusion import Levels, ddim, euler_maruyama, guided  # noqa: E402
 
 _EIGENVALUES = np.array([0.2, 1.0, 3.0])
 

@@ -16,9 +16,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from validation import runner
 from validation.__main__ import main
-from validation.checks import (
+from validation.experiments import registry
+from validation.experiments.experiment import (
+    SCALES,
+    Experiment,
+    Outcome,
+    Setup,
+    Task,
+    Values,
+    packed,
+    unpacked,
+)
+from validation.harness import runner
+from validation.harness.checks import (
     EXCLUDED,
     FAILED,
     MEASURED,
@@ -32,21 +43,10 @@ from validation.checks import (
     refuted,
     within,
 )
-from validation.experiments import registry
-from validation.experiments.experiment import (
-    SCALES,
-    Experiment,
-    Outcome,
-    Setup,
-    Task,
-    Values,
-    packed,
-    unpacked,
-)
-from validation.machine import RequestError
-from validation.result_file import load
+from validation.harness.machine import RequestError
+from validation.harness.result_file import load
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # Experiments of these tests are not known to other processes.
 ONE = ("--processes", "1")
 
@@ -202,10 +202,10 @@ def test_a_run_killed_without_warning_ends_with_the_same_file(tmp_path: Path) ->
     script = tmp_path / "slow.py"
     script.write_text(
         "import sys\n"
-        "from validation import runner\n"
+        "from validation.harness import runner\n"
         "from validation.__main__ import main\n"
         "from validation.experiments import registry\n"
-        "from tests.unit.test_experiments import _experiment\n"
+        "from tests.unit.validation.test_experiments import _experiment\n"
         "runner._SAVE_SECONDS = 0.0\n"
         "registry.EXPERIMENTS = {'means': _experiment(sleep=0.1)}\n"
         "sys.exit(main(sys.argv[1:]))\n"

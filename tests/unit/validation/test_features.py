@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import special
 
-from validation.features import MOMENTS, gaussian_equivalent, stieltjes, true_features
+from validation.spectra.features import MOMENTS, gaussian_equivalent, stieltjes, true_features
 
 FUNCTIONS = {"tanh": np.tanh, "erf": special.erf, "relu": lambda x: np.maximum(x, 0.0)}
 SMOOTH = ("tanh", "erf")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from validation.images import Images, digits, folder, random_field, random_field_variances
+from validation.data.images import Images, digits, folder, random_field, random_field_variances
 
 
 def test_digits_are_centred_with_mean_variance_one() -> None:

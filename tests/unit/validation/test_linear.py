@@ -12,10 +12,11 @@ import pytest
 from scipy.stats import binom, t
 from threadpoolctl import threadpool_limits
 
-from validation import linear as linear_module
-from validation import linear_sampler
 from validation.__main__ import main
-from validation.linear import (
+from validation.linear import run as linear_module
+from validation.linear import sampler as linear_sampler
+from validation.linear.draws import Prediction, draw, predictions
+from validation.linear.run import (
     LinearRow,
     compared,
     judge,
@@ -23,9 +24,8 @@ from validation.linear import (
     permitted_settings,
     verdict,
 )
-from validation.linear_draws import Prediction, draw, predictions
-from validation.linear_sampler import recursion_error
-from validation.linear_settings import LINEAR_SCALES, LinearSetting
+from validation.linear.sampler import recursion_error
+from validation.linear.settings import LINEAR_SCALES, LinearSetting
 
 TINY = [
     LinearSetting("two atoms", 2.0, 0.1, 40, 0.9, 12),

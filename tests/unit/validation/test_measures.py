@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from scipy.spatial.distance import cdist
 
-from validation.measures import (
+from validation.measures.samples import (
     convolution_features,
     detail_similarity,
     frechet_distance,

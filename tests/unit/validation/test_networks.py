@@ -12,17 +12,17 @@ import rmtspec as rs
 torch = pytest.importorskip("torch", reason="the networks need PyTorch")
 torch.set_num_threads(1)
 
-from validation.diffusion import Levels  # noqa: E402
-from validation.networks import (  # noqa: E402
+from validation.networks.diffusion import Levels  # noqa: E402
+from validation.networks.layers import (  # noqa: E402
     LinearNet,
     RandomFeatureNet,
     ResidualMLP,
     parameter_count,
     sinusoidal,
 )
-from validation.time_integrated import TimeIntegratedNet  # noqa: E402
-from validation.training import Plan, train  # noqa: E402
-from validation.unet import UNet, _Attention  # noqa: E402
+from validation.networks.time_integrated import TimeIntegratedNet  # noqa: E402
+from validation.networks.training import Plan, train  # noqa: E402
+from validation.networks.unet import UNet, _Attention  # noqa: E402
 
 
 def _random(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 
 from rmtspec.reference import random_feature as twin
-from validation import certify as certify_module
-from validation import law as law_module
-from validation import simulate as simulate_module
 from validation.__main__ import main
-from validation.comparisons import Observable
-from validation.draws import POINTS_PER_SET, RATIOS, parameter_set
-from validation.ensemble import System
-from validation.equations import Parameters, judge
-from validation.records import ForeignRecordsError, read_json, write_json
-from validation.settings import SCALES, Setting
-from validation.summary import merge, passed
+from validation.certificates import certify as certify_module
+from validation.certificates import law as law_module
+from validation.certificates.draws import POINTS_PER_SET, RATIOS, parameter_set
+from validation.certificates.ensemble import System
+from validation.certificates.equations import Parameters, judge
+from validation.certificates.summary import merge, passed
+from validation.harness.records import ForeignRecordsError, read_json, write_json
+from validation.spectra import run as simulate_module
+from validation.spectra.draws import Observable
+from validation.spectra.settings import SCALES, Setting
 
 TINY = Setting(
     "tiny", "covariance", 0.5, matrices=("data",), levels=(0.5,), draws={20: 6, 40: 6}, trend=True

@@ -12,15 +12,15 @@ import rmtspec as rs
 torch = pytest.importorskip("torch", reason="measures of denoisers need PyTorch")
 torch.set_num_threads(1)
 
-from validation.diffusion import Levels  # noqa: E402
-from validation.exact_scores import GaussianMixture  # noqa: E402
-from validation.score_measures import (  # noqa: E402
+from validation.measures.exact_scores import GaussianMixture  # noqa: E402
+from validation.measures.scores import (  # noqa: E402
     denoising_loss,
     girsanov_bound,
     linear_distance,
     score_error,
     time_integrated_kl,
 )
+from validation.networks.diffusion import Levels  # noqa: E402
 
 _EIGENVALUES = np.array([0.3, 1.0, 2.5, 4.0])
 _ONE = Levels.of(rs.NoiseSchedule.at_times([0.3]))

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 import rmtspec as rs
-from validation.feature_flow import FeatureFlow
+from validation.curves.feature_flow import FeatureFlow
 
 torch = pytest.importorskip("torch", reason="sampling needs PyTorch")
 torch.set_num_threads(1)
 
-from validation.diffusion import Levels  # noqa: E402
-from validation.networks import RandomFeatureNet  # noqa: E402
-from validation.score_measures import denoising_loss  # noqa: E402
-from validation.time_integrated import (  # noqa: E402
+from validation.measures.scores import denoising_loss  # noqa: E402
+from validation.networks.diffusion import Levels  # noqa: E402
+from validation.networks.layers import RandomFeatureNet  # noqa: E402
+from validation.networks.time_integrated import (  # noqa: E402
     GAUSSIAN_CENTRAL,
     direction_learned,
     generate,

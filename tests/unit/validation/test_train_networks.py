@@ -13,13 +13,13 @@ import rmtspec as rs
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 torch.set_num_threads(1)
 
-from validation.diffusion import Levels  # noqa: E402
-from validation.feature_flow import FeatureFlow  # noqa: E402
-from validation.networks import LinearNet, RandomFeatureNet, ResidualMLP  # noqa: E402
-from validation.records import ForeignRecordsError  # noqa: E402
-from validation.score_measures import denoising_loss  # noqa: E402
-from validation.training import Plan, milestones, train  # noqa: E402
-from validation.unet import UNet  # noqa: E402
+from validation.curves.feature_flow import FeatureFlow  # noqa: E402
+from validation.harness.records import ForeignRecordsError  # noqa: E402
+from validation.measures.scores import denoising_loss  # noqa: E402
+from validation.networks.diffusion import Levels  # noqa: E402
+from validation.networks.layers import LinearNet, RandomFeatureNet, ResidualMLP  # noqa: E402
+from validation.networks.training import Plan, milestones, train  # noqa: E402
+from validation.networks.unet import UNet  # noqa: E402
 
 _LEVELS = Levels.of(rs.NoiseSchedule.linear(10, last=0.3), dtype=torch.float32)
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 import mpmath
 from mpmath import mp
 
-from rmtspec.reference._arguments import GUARD_DIGITS, CertificateError
+from ._arguments import GUARD_DIGITS, CertificateError
 
 _SEARCH_DIGITS = 30
 _NEWTON_STEPS = 60

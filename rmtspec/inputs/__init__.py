@@ -1,0 +1,1 @@
+"""What the user knows: data covariance, data set, nonlinearity and noise level."""

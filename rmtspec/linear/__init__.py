@@ -1,0 +1,1 @@
+"""Linear denoisers: losses, divergences, learning curves and the sampled law."""

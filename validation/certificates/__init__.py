@@ -1,0 +1,1 @@
+"""Every solved equation judged again, and laws held against closed forms."""

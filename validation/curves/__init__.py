@@ -1,0 +1,1 @@
+"""Learning curves of networks of finite size, trained exactly, against theory."""

@@ -1,0 +1,1 @@
+"""Images and digits: theory on data that nobody sampled from a Gaussian."""

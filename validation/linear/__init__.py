@@ -1,0 +1,1 @@
+"""Affine denoisers fitted to sampled data sets against averages in closed form."""

@@ -1,0 +1,1 @@
+"""Measures of scores and of generated samples, and scores known exactly."""

@@ -1,0 +1,1 @@
+"""Networks that learn a score, their training loops and their sampling."""

@@ -1,0 +1,1 @@
+"""Spectra of sampled feature matrices against theory."""
