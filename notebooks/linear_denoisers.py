@@ -89,7 +89,8 @@ alpha_bar, d = 0.9, 100
 population = rs.PopulationSpectrum.power_law(1.0, d)
 loads = np.geomspace(0.1, 100, 200)
 model = rs.LinearDenoiser(population, loads)
-fig = plot_against_load(model, alpha_bar, plt.figure(figsize=(10, 3.5), layout="constrained"))
+fig = plt.figure(figsize=(10, 3.5), layout="constrained")
+plot_against_load(model, alpha_bar, fig.subplots(1, 3, sharex=True))
 
 spread = np.sqrt(population.eigenvalues)
 for samples in (15, 30, 60, 120, 250, 1000, 4000):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,35 @@ def choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
     """
     if not (isinstance(value, str) and value in allowed):
         words = ", ".join(repr(word) for word in allowed[:-1])
-        raise ValueError(f"{name} must be {words} or {allowed[-1]!r}, got {value!r:.80}")
+        hint = did_you_mean(value, allowed)
+        raise ValueError(f"{name} must be {words} or {allowed[-1]!r}, got {value!r:.80}{hint}")
+
+
+def did_you_mean(value: Any, allowed: Sequence[str]) -> str:
+    """A question to end a complaint with, or nothing if no allowed word is close."""
+    import difflib
+
+    close = difflib.get_close_matches(value, allowed, 1) if isinstance(value, str) else []
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def generator(name: str, value: Any) -> np.random.Generator:
+    """Return a generator: `value` itself, one with that seed, or a fresh one for None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `value` is none of these, or a negative seed.
+    """
+    if isinstance(value, np.random.Generator):
+        return value
+    if value is None:
+        return np.random.default_rng()
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+        raise TypeError(
+            f"{name} must be a numpy.random.Generator, a seed or None, got {value!r:.80}"
+        )
+    return np.random.default_rng(integer(name, value, 0))
 
 
 def real_array(

@@ -5,69 +5,31 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import _checks
-from .result import ConvergenceWarning, Status, caller_level, warn_unconverged
-from .solve.edges import Gaps
+from .result import (
+    ConvergenceWarning,
+    Status,
+    caller_level,
+    dataframe,
+    dataset,
+    warn_unconverged,
+)
+from .solve.ensemble import Ensemble
 from .solve.representation import Representation, represent
+
+if TYPE_CHECKING:
+    import pandas
+    import xarray
+    from matplotlib.axes import Axes
 
 _MASS_TOLERANCE = 1e-9
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
-
-
-class BoundaryValue(NamedTuple):
-    """Density with its relative error and the solver's status, at real points in the bulks."""
-
-    density: FloatArray
-    error: FloatArray
-    status: NDArray[np.int8]
-
-
-class Transform(NamedTuple):
-    """Stieltjes transform with its relative error bound and the solver's status."""
-
-    value: ComplexArray
-    error: FloatArray
-    status: NDArray[np.int8]
-
-
-class Ensemble(Protocol):
-    """What a random matrix must state for a law to be made of it.
-
-    Everything is measured from `origin`, a point at or below the support, so that a bulk that
-    lies 1e-10 above it keeps all its digits.
-    """
-
-    @property
-    def origin(self) -> float:
-        """Where distances are measured from."""
-
-    @property
-    def gaps(self) -> Gaps:
-        """Every gap of the spectrum, with the fraction of eigenvalues above it."""
-
-    @property
-    def atoms(self) -> FloatArray:
-        """(j, 2) distance from the origin and mass of every atom."""
-
-    @property
-    def is_hard(self) -> bool:
-        """Whether the density diverges at the lowest edge."""
-
-    @property
-    def outliers(self) -> FloatArray:
-        """(i,) distances of the outliers from the origin, ascending."""
-
-    def boundary(self, distance: FloatArray) -> BoundaryValue:
-        """Density at ascending flat points inside the bulks."""
-
-    def transform(self, z: ComplexArray) -> Transform:
-        """Stieltjes transform at flat points with Im z > 0, or real ones off the support."""
 
 
 class SpectralLaw:
@@ -382,24 +344,110 @@ class SpectralLaw:
         total = np.bincount(bulk, weights=w * values, minlength=len(self.masses))
         return total.astype(np.float64)
 
-    def sample(self, size: int | tuple[int, ...], rng: np.random.Generator) -> FloatArray:
+    def sample(
+        self, size: int | tuple[int, ...], rng: int | np.random.Generator | None = None
+    ) -> FloatArray:
         """Draw independent eigenvalues from the law.
 
         Parameters
         ----------
         size : int or tuple of ints, shape of the result
-        rng : numpy.random.Generator
+        rng : numpy.random.Generator, seed of one, or None for a seed from the operating system
 
         Raises
         ------
         TypeError, ValueError
-            If rng is not a Generator or size is not a shape.
+            If rng is none of these or size is not a shape.
         """
-        if not isinstance(rng, np.random.Generator):
-            raise TypeError(f"rng must be a numpy.random.Generator, got {rng!r}")
+        generator = _checks.generator("rng", rng)
         shape = size if isinstance(size, tuple) else (size,)
         shape = tuple(_checks.integer("size", length, 0) for length in shape)
-        return self.quantile(rng.random(shape))
+        return self.quantile(generator.random(shape))
+
+    # -- the names that scipy.stats has for the same -----------------------------------------
+
+    def pdf(self, x: ArrayLike) -> FloatArray:
+        """`density`."""
+        return self.density(x)
+
+    def ppf(self, u: ArrayLike) -> FloatArray:
+        """`quantile`."""
+        return self.quantile(u)
+
+    def rvs(
+        self, size: int | tuple[int, ...] = 1, rng: int | np.random.Generator | None = None
+    ) -> FloatArray:
+        """`sample`."""
+        return self.sample(size, rng)
+
+    def mean(self) -> float:
+        """First moment, the mean eigenvalue."""
+        return self.moment(1)
+
+    def var(self) -> float:
+        """Variance of an eigenvalue drawn from the law."""
+        mean = self.moment(1)
+        return float(np.real(self.integrate(lambda x: (x - mean) ** 2)))
+
+    # -- out of the program ------------------------------------------------------------------
+
+    def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw the law; see `rmtspec.plots.spectra.plot_spectrum`."""
+        from .plots.spectra import plot_spectrum
+
+        return plot_spectrum(self, ax, **options)
+
+    def to_dataframe(self, x: ArrayLike) -> pandas.DataFrame:
+        """Density and cdf on a grid, one row a point; needs pandas.
+
+        Parameters
+        ----------
+        x : array_like, shape (k,)
+            Eigenvalues.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If x is no row of numbers.
+        ImportError
+            If pandas is not installed.
+        """
+        points = self._row(x)
+        columns = {"eigenvalue": points, "density": self.density(points), "cdf": self.cdf(points)}
+        return dataframe(columns)
+
+    def to_xarray(self, x: ArrayLike) -> xarray.Dataset:
+        """The same as a data set, with edges, masses and atoms beside; needs xarray.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If x is no row of numbers.
+        ImportError
+            If xarray is not installed.
+        """
+        points = self._row(x)
+        return dataset(
+            {
+                "density": (("eigenvalue",), self.density(points), {"long_name": "density"}),
+                "cdf": (("eigenvalue",), self.cdf(points), {"long_name": "fraction at or below"}),
+                "support": (("bulk", "end"), self.support, {"long_name": "ends of the bulks"}),
+                "mass": (("bulk",), self.masses, {"long_name": "mass of the bulks"}),
+                "atom": (("atom",), self.atoms[:, 0], {"long_name": "location of the atoms"}),
+                "atom_mass": (("atom",), self.atoms[:, 1], {"long_name": "mass of the atoms"}),
+            },
+            {
+                "eigenvalue": (("eigenvalue",), points, {"long_name": "eigenvalue"}),
+                "end": (("end",), ["lower", "upper"], {}),
+            },
+            {"origin": self.origin},
+        )
+
+    def _row(self, x: ArrayLike) -> FloatArray:
+        points = _checks.real_array("x", x)
+        if points.ndim != 1:
+            raise ValueError(f"x must be a row of numbers, got shape {points.shape}")
+        return points
 
 
 def _evaluate(f: Callable[[FloatArray], Any], x: FloatArray) -> NDArray[Any]:

@@ -1,13 +1,24 @@
-"""How a solver says what it found: one status a point, one warning a call."""
+"""How a call says what it found: one status a point, one warning a call, one summary a result."""
 
 from __future__ import annotations
 
+import copy
+import html
+import json
+import math
 import sys
 import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas
+    import xarray
 
 
 class ConvergenceWarning(UserWarning):
@@ -65,3 +76,135 @@ def caller_level() -> int:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("rmtspec."):
         frame, level = frame.f_back, level + 1
     return level
+
+
+class Table(NamedTuple):
+    """Rows of text below a row of headings.
+
+    Attributes
+    ----------
+    rows : the headings first, all of one length
+    remarks : what is said after each row, the headings' first; none if empty
+    """
+
+    rows: Sequence[Sequence[str]]
+    remarks: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        """Aligned columns, the first flush left, the others flush right."""
+        widths = [max(map(len, column)) for column in zip(*self.rows, strict=True)]
+        remarks = self.remarks or [""] * len(self.rows)
+        return "\n".join(
+            "  ".join(
+                [
+                    cell.rjust(width) if place else cell.ljust(width)
+                    for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+                ]
+                + [remark]
+            ).rstrip()
+            for row, remark in zip(self.rows, remarks, strict=True)
+        )
+
+    def to_html(self) -> str:
+        """The same as a table of HTML."""
+        remarks = self.remarks or [""] * len(self.rows)
+        lines = []
+        for kind, row, remark in zip(
+            ["th"] + ["td"] * (len(self.rows) - 1), self.rows, remarks, strict=True
+        ):
+            cells = [*row, remark] if self.remarks else row
+            lines.append("".join(f"<{kind}>{html.escape(cell)}</{kind}>" for cell in cells))
+        return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Summary:
+    """What a model has to say of itself: plain values, and the same as text.
+
+    ``print`` shows tables, a notebook shows them as HTML, and the shell prints `to_json`.
+
+    Attributes
+    ----------
+    values : numbers, strings, None, lists and dictionaries
+    """
+
+    values: Mapping[str, Any]
+
+    def blocks(self) -> Iterator[str | Table]:
+        """Paragraphs and tables, in the order in which they are read."""
+        raise NotImplementedError
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values[name]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The values, as a copy of one's own."""
+        return copy.deepcopy(dict(self.values))
+
+    def to_json(self, **more: Any) -> str:
+        """The values, and `more`, as strict JSON.
+
+        JSON has no word for infinity, which is the string "inf", nor for "no value", which is null.
+        """
+        return json.dumps(_plain({**self.values, **more}), indent=2, allow_nan=False)
+
+    def __repr__(self) -> str:
+        return "\n\n".join(map(str, self.blocks()))
+
+    def _repr_html_(self) -> str:
+        return "\n".join(
+            block.to_html() if isinstance(block, Table) else f"<pre>{html.escape(block)}</pre>"
+            for block in self.blocks()
+        )
+
+
+def dataframe(rows: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> pandas.DataFrame:
+    """A pandas table of rows, or of columns.
+
+    Raises
+    ------
+    ImportError
+        If pandas is not installed.
+    """
+    try:
+        import pandas
+    except ImportError:
+        raise ImportError("to_dataframe needs pandas: pip install 'rmtspec[sweep]'") from None
+    return pandas.DataFrame(rows)
+
+
+def dataset(
+    variables: Mapping[str, tuple[Sequence[str], Any, Mapping[str, str]]],
+    coords: Mapping[str, tuple[Sequence[str], Any, Mapping[str, str]]],
+    attributes: Mapping[str, Any],
+) -> xarray.Dataset:
+    """A labelled data set of xarray: dimensions, values and attributes by name.
+
+    Raises
+    ------
+    ImportError
+        If xarray is not installed.
+    """
+    try:
+        import xarray
+    except ImportError:
+        raise ImportError("to_xarray needs xarray: pip install 'rmtspec[sweep]'") from None
+    return xarray.Dataset(dict(variables), dict(coords), dict(attributes))
+
+
+def rounded(value: Any) -> str:
+    """A number to six digits, "inf" for infinity and "-" for no number."""
+    if not isinstance(value, float):
+        return str(value)
+    return "-" if math.isnan(value) else f"{value:.6g}"
+
+
+def _plain(value: Any) -> Any:
+    """The same structure in words that JSON has."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else f"{value:g}"
+    return value

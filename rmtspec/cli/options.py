@@ -12,11 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..inputs.population import PopulationSpectrum
-from ..inputs.samples import digits, photographs, read_samples, standardise
 
 _MOST_LOADS = 10_000
 _TIMES = 1e-100, 1e100  # positive times beyond these overflow on a logarithmic axis
-_BUNDLED = {"digits": digits, "photographs": photographs}
 
 _Built = TypeVar("_Built")
 
@@ -102,57 +100,9 @@ def power_law(text: str) -> PopulationSpectrum:
 
 
 def target(text: str) -> Path:
-    from ..plots.spectra import check_target
+    from ..plots.style import check_target
 
     return _checked(check_target, text)
-
-
-def samples(arguments: argparse.Namespace) -> NDArray[np.float64] | None:
-    """The data set asked for, if any."""
-    if arguments.data is None:
-        if arguments.unit_variance:
-            raise ValueError("argument --unit-variance: allowed only with --data FILE")
-        return None
-    bundled = _BUNDLED.get(arguments.data)
-    rows = read_samples(arguments.data) if bundled is None else bundled()
-    return standardise(rows) if arguments.unit_variance else rows
-
-
-def held_out(arguments: argparse.Namespace) -> NDArray[np.float64]:
-    """The rows that --data was not trained on, in the units of those that it was."""
-    if arguments.held_out in _BUNDLED:
-        raise ValueError(
-            f"argument --held-out: must be a file of rows that --data does not hold, got "
-            f"{arguments.held_out!r}"
-        )
-    try:
-        rows = read_samples(arguments.held_out)
-    except ValueError as error:
-        raise ValueError(f"argument --held-out: {error}") from None
-    return _in_units_of_data(arguments, rows)
-
-
-def _in_units_of_data(
-    arguments: argparse.Namespace, other: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Other rows, shifted and scaled as those of --data are by --unit-variance."""
-    if not arguments.unit_variance or arguments.data in _BUNDLED:
-        return other
-    rows = read_samples(arguments.data)
-    mean = rows.mean(axis=0)
-    return np.asarray((other - mean) / np.sqrt(np.mean((rows - mean) ** 2)))
-
-
-def described(
-    source: str, rows: NDArray[np.float64], measured: PopulationSpectrum
-) -> dict[str, Any]:
-    return {
-        "source": source,
-        "samples": rows.shape[0],
-        "dimension": rows.shape[1],
-        "mean_variance": measured.mean,
-        "participation_ratio": measured.participation_ratio,
-    }
 
 
 def _checked(build: Callable[..., _Built], *arguments: Any) -> _Built:

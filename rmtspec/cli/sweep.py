@@ -1,4 +1,4 @@
-"""`rmtspec sweep NAME`: its options, the diagram they ask for, and its picture."""
+"""`rmtspec sweep NAME`: a phase diagram, and its picture."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,12 @@ import numpy as np
 from ..inputs.population import PopulationSpectrum
 from ..random_features.model import TRUSTED_PARTICIPATION
 from ..result import FewDimensionsWarning, caller_level
-from ..sweeps.diagrams import Diagram
+from ..sweeps.diagrams import DIAGRAMS, Diagram
 from ..sweeps.problems import BUILT_IN
-from ..sweeps.summary import sweep_report
-from . import options
+from . import data, options
+from .groups import Outcome, add_data, add_output
 
+HELP = "phase diagrams: gap, training times, best stopping, memorisation, divergences"
 DESCRIPTION = (
     "A phase diagram over two parameters: computed on all cores or on a Dask cluster, drawn with "
     "--plot. With --store a sweep that was ended at any moment is continued by the same command."
@@ -33,7 +34,32 @@ class SweepError(Exception):
     """The input was good, and yet there is no diagram: blocks were lost, or no point succeeded."""
 
 
-def add_options(command: argparse.ArgumentParser, diagram: Diagram) -> None:
+EXAMPLE = "rmtspec sweep timescales --store timescales.zarr --plot timescales.png"
+
+
+def add_parser(commands: Any) -> argparse.ArgumentParser:
+    """Declare the command and, below it, one a diagram."""
+    command: argparse.ArgumentParser = commands.add_parser(
+        "sweep", help=HELP, description=DESCRIPTION, epilog=f"example: {EXAMPLE}"
+    )
+    names = command.add_subparsers(
+        metavar="NAME", required=True, parser_class=type(command), dest="name"
+    )
+    for diagram in DIAGRAMS.values():
+        one: argparse.ArgumentParser = names.add_parser(
+            diagram.name,
+            help=diagram.question,
+            description=diagram.question,
+            epilog=f"example: rmtspec sweep {diagram.name} --plot {diagram.name}.png",
+        )
+        one.set_defaults(diagram=diagram, error=one.error)
+        _add_options(one, diagram)
+        add_data(one)
+        add_output(one)
+    return command
+
+
+def _add_options(command: argparse.ArgumentParser, diagram: Diagram) -> None:
     """Options of one diagram's parameters, and of where it is computed and kept."""
     add = command.add_argument_group("parameters").add_argument
     for name, default in diagram.coords.items():
@@ -85,33 +111,25 @@ def _shown(default: Any) -> str:
     return str(default)
 
 
-def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], Mapping[str, Callable[..., None]]]:
-    """The report, and what draws the picture."""
+def run(arguments: argparse.Namespace) -> Outcome:
+    """The summary of the diagram, and its picture."""
     diagram: Diagram = arguments.diagram
-    given = {name: getattr(arguments, name) for name in (*diagram.coords, *diagram.optional)}
-    given = {name: value for name, value in given.items() if value is not None}
-    rows, described = options.samples(arguments), None
-    if rows is not None:
-        measured = PopulationSpectrum.from_samples(rows)
-        described = options.described(arguments.data, rows, measured)
-        given["population"] = measured
-        if measured.participation_ratio < TRUSTED_PARTICIPATION and "psi_p" in diagram.axes:
-            warnings.warn(
-                f"the data have a participation ratio of {measured.participation_ratio:.1f}, below "
-                f"{TRUSTED_PARTICIPATION:g}: the fast bulk and losses up to the best stopping time "
-                "can be trusted to some per cent, tau_mem, tau_slow and late losses cannot",
-                FewDimensionsWarning,
-                stacklevel=caller_level(),
-            )
+    asked = {name: getattr(arguments, name) for name in (*diagram.coords, *diagram.optional)}
+    asked = {name: value for name, value in asked.items() if value is not None}
+    given, measured, source = data.read(arguments), None, None
+    if given is not None:
+        measured, source = PopulationSpectrum.from_samples(given.rows), given.source
+        asked["population"] = measured
+        _warn_of_few_dimensions(measured, diagram)
     with _client(arguments.scheduler) as client:
         try:
-            data = diagram.compute(
+            found = diagram.compute(
                 client=client,
                 store=arguments.store,
                 progress=sys.stderr.isatty(),
                 workers=arguments.workers,
                 chunk=arguments.chunk,
-                **given,
+                **asked,
             ).load()
         except RuntimeError as problem:
             raise SweepError(str(problem)) from problem
@@ -119,13 +137,25 @@ def run(arguments: argparse.Namespace) -> tuple[dict[str, Any], Mapping[str, Cal
     def draw(path: Path) -> None:
         from matplotlib.figure import Figure
 
-        from ..plots.spectra import save
+        from ..plots.style import save
         from ..plots.sweeps import figure_size, plot_diagram
 
-        figure = Figure(figsize=figure_size(data), layout="constrained")
-        save(plot_diagram(data, figure), path)
+        figure = Figure(figsize=figure_size(found), layout="constrained")
+        save(plot_diagram(found, figure), path)
 
-    return sweep_report(diagram, data, described, arguments.store), {"plot": draw}
+    summary = diagram.summary(found, population=measured, source=source, store=arguments.store)
+    return Outcome(summary, {"plot": draw})
+
+
+def _warn_of_few_dimensions(measured: PopulationSpectrum, diagram: Diagram) -> None:
+    if measured.participation_ratio < TRUSTED_PARTICIPATION and "psi_p" in diagram.axes:
+        warnings.warn(
+            f"the data have a participation ratio of {measured.participation_ratio:.1f}, below "
+            f"{TRUSTED_PARTICIPATION:g}: the fast bulk and losses up to the best stopping time "
+            "can be trusted to some per cent, tau_mem, tau_slow and late losses cannot",
+            FewDimensionsWarning,
+            stacklevel=caller_level(),
+        )
 
 
 @contextlib.contextmanager

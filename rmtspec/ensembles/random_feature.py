@@ -21,10 +21,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
 from ..inputs.population import PopulationSpectrum
-from ..law import BoundaryValue, SpectralLaw, Transform
+from ..law import SpectralLaw
 from ..result import Status, warn_unconverged
 from ..solve import REORDERED
 from ..solve.edges import Gaps
+from ..solve.ensemble import BoundaryValue, Transform
 from .feature_equations import Equations, FeatureEquations
 from .feature_gaps import FeatureSolution
 

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from .. import _checks
 from ..inputs.population import PopulationSpectrum
-from ..law import BoundaryValue, SpectralLaw, Transform
+from ..law import SpectralLaw
 from ..result import Status
 from ..solve.edges import Gaps
+from ..solve.ensemble import BoundaryValue, Transform
 from .weighted_gram import WeightedGram
 
 FloatArray = NDArray[np.float64]

@@ -347,9 +347,10 @@ def _named(name: str) -> Activation:
     if degree and int(degree[1]) <= _HIGHEST_DEGREE:
         coefficients = (0.0,) * int(degree[1]) + (1.0,)
         return _hermite_sum("linear" if name == "linear" else canonical, coefficients)
-    known = ", ".join([*_NAMED, *_ALIASES])
+    known = [*_NAMED, *_ALIASES]
     raise ValueError(
-        f"activation must be one of {known}, hermite0 to hermite{_HIGHEST_DEGREE}, got {name!r}"
+        f"activation must be one of {', '.join(known)}, hermite0 to hermite{_HIGHEST_DEGREE}, "
+        f"got {name!r}{_checks.did_you_mean(name, known)}"
     )
 
 

@@ -24,10 +24,12 @@ class HeldOut:
     overlaps : (m, d) squared scalar products of the eigenvectors of Σ' with the eigenvectors of
         each of the m distinct eigenvalues of the training covariance, averaged over the latter;
         rows sum to 1
+    samples : number of rows, where known
     """
 
     eigenvalues: FloatArray
     overlaps: FloatArray
+    samples: int | None = None
 
     @classmethod
     def measure(cls, test: ArrayLike, train: FloatArray, population: PopulationSpectrum) -> Self:
@@ -51,7 +53,7 @@ class HeldOut:
         squared = (axes @ fresh.T) ** 2
         overlaps = np.zeros((population.eigenvalues.size, values.size))
         np.add.at(overlaps, nearest, squared)
-        return cls(values, overlaps / np.bincount(nearest)[:, None])
+        return cls(values, overlaps / np.bincount(nearest)[:, None], len(rows))
 
 
 def _principal_axes(rows: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -308,6 +308,20 @@ class PopulationSpectrum:
             raise ValueError("dimension must be known for a participation ratio of samples")
         return 1.0 / ((1.0 + 1.0 / count) / self.participation_ratio + 1.0 / count)
 
+    @property
+    def unbiased_participation_ratio(self) -> float:
+        r"""Participation ratio whose mean estimate from `samples` samples is the measured one.
+
+        .. math::  PR = \Bigl(1+\frac1n\Bigr)\Big/\Bigl(\frac1{\widehat{PR}}-\frac1n\Bigr),
+
+        the inverse of `sampled_participation_ratio`, for independent Gaussian samples; infinite
+        where the measured value is not below n, and the measured one without samples.
+        """
+        if self.samples is None:
+            return self.participation_ratio
+        rest = 1.0 / self.participation_ratio - 1.0 / self.samples
+        return (1.0 + 1.0 / self.samples) / rest if rest > 0.0 else np.inf
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PopulationSpectrum):
             return NotImplemented

@@ -17,9 +17,10 @@ The formulas stand in the methods; :mod:`rmtspec.linear.losses` computes them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,10 +30,14 @@ from ..inputs.noise import NoiseSchedule, signal
 from ..inputs.population import PopulationSpectrum
 from . import divergence, dynamics, losses, sampling
 from .corrections import EmpiricalMean
-from .dynamics import LearningCurves, OptimalStopping
+from .dynamics import LinearCurves, OptimalStopping
 from .losses import Level, noise_to_signal
 from .renormalised_ridge import RenormalisedRidge
 from .sampling import SamplerNoise
+from .summary import LinearSummary
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 FloatArray = NDArray[np.float64]
 
@@ -407,7 +412,7 @@ class LinearDenoiser:
         initial_scale: float = 0.0,
         corrected: bool = False,
         rtol: float = 1e-10,
-    ) -> LearningCurves:
+    ) -> LinearCurves:
         r"""Training and test loss along gradient flow, averaged over data sets.
 
         :math:`\tau=2\eta\bar\alpha\cdot` steps, in units of inverse variance, for
@@ -429,7 +434,7 @@ class LinearDenoiser:
 
         Returns
         -------
-        LearningCurves
+        LinearCurves
             ``.tau .train .test .error .converged``, all of the broadcast shape.
 
         Warns
@@ -492,6 +497,57 @@ class LinearDenoiser:
             losses.test(level),
             level.shape,
         )
+
+    # -- as a whole --------------------------------------------------------------------------
+
+    def summary(
+        self, alpha_bar: float, *, corrected: bool = False, source: str | None = None
+    ) -> LinearSummary:
+        """Losses, distances and divergences over the loads, as values and as a table.
+
+        Parameters
+        ----------
+        alpha_bar : float in (0, 1)
+            Signal.
+        corrected : bool
+            Whether averages hold the next order in 1/d.
+        source : str, optional
+            Where the data behind the population are from.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is of the wrong kind or out of range, load has more than one dimension,
+            or c has any.
+
+        Warns
+        -----
+        UserWarning
+            If the order 1/d exceeds half the limit somewhere.
+
+        Examples
+        --------
+        >>> import rmtspec as rs
+        >>> model = rs.LinearDenoiser(rs.PopulationSpectrum.power_law(1, 100), [1, 2], c=0.01)
+        >>> print(model.summary(0.9))  # doctest: +ELLIPSIS
+        linear denoiser, alpha_bar = 0.9 (t = 0.0526803), c = 0.01, limit of many dimensions; ...
+        """
+        level = _checks.real("alpha_bar", alpha_bar, 0.0, 1.0, low_open=True, high_open=True)
+        if np.ndim(self.load) > 1 or np.ndim(self.c):
+            raise ValueError(
+                "load must be a number or a row and c a number for a summary, got shapes "
+                f"{np.shape(self.load)} and {np.shape(self.c)}"
+            )
+        corrected = _checks.flag("corrected", corrected)
+        return LinearSummary.of(self, level, corrected, source)
+
+    def plot(
+        self, alpha_bar: float, ax: Sequence[Axes] | None = None, **options: Any
+    ) -> NDArray[np.object_]:
+        """Draw this over the loads; see `rmtspec.plots.linear.plot_against_load`."""
+        from ..plots.linear import plot_against_load
+
+        return plot_against_load(self, alpha_bar, ax, **options)
 
     # -- shared ------------------------------------------------------------------------------
 

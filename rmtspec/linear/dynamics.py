@@ -62,7 +62,7 @@ _LEAST_GAIN = 1e-12
 
 
 @dataclass(frozen=True)
-class LearningCurves:
+class LinearCurves:
     """Averaged losses per dimension along gradient flow; all arrays of one shape.
 
     Attributes
@@ -121,7 +121,7 @@ def average_curves(
     dimension: int | None,
     rtol: float,
     shape: tuple[int, ...],
-) -> LearningCurves:
+) -> LinearCurves:
     """Curves at flat points; `final` holds train and test loss at infinite time.
 
     Each distinct (s, c, load) has one contour for all its times.  The nodes are multiplied by 1.5
@@ -152,7 +152,7 @@ def average_curves(
     converged = status == Status.CONVERGED
     train[~converged] = test[~converged] = np.nan
     warn_unconverged("training_curves", tau, status)
-    return LearningCurves(
+    return LinearCurves(
         tau.reshape(shape).copy(),
         train.reshape(shape),
         test.reshape(shape),

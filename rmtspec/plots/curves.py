@@ -9,19 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _checks
-from ..random_features.curves import LearningCurves
-from ..random_features.results import Window
+from ..random_features.results import LearningCurves, Window
 from ..random_features.training import Training
+from .style import BLUE, GREEN, INK, ORANGE, PURPLE, SKY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FloatArray = NDArray[np.float64]
-
-# Okabe and Ito (2008): distinguishable for colour-blind readers and in grey.
-_BLUE, _ORANGE, _GREEN, _PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
-_MARK = "#333333"
-_BAND = "#56B4E9"
 
 _FLAT = 0.03  # losses within this of 1 get an axis of their own range, not one from 0
 _LEAST_SPREAD = 1e-9  # below it there is nothing to see
@@ -283,9 +278,9 @@ def _draw_losses(ax: Axes, curves: LearningCurves, shown: NDArray[np.bool_]) -> 
         (_one_row(values)[shown], label, look)
         for values, label, look in (
             # A narrow line on a broad one: both are seen where they lie on each other.
-            (curves.train, "train", {"color": _ORANGE, "lw": 1.3, "zorder": 2.5}),
-            (curves.test, "test", {"color": _BLUE, "lw": 2.4}),
-            (curves.generalization, "generalisation", {"color": _GREEN, "lw": 1.8, "ls": "--"}),
+            (curves.train, "train", {"color": ORANGE, "lw": 1.3, "zorder": 2.5}),
+            (curves.test, "test", {"color": BLUE, "lw": 2.4}),
+            (curves.generalization, "generalisation", {"color": GREEN, "lw": 1.8, "ls": "--"}),
         )
     ]
     lines = [line for line in lines if np.any(np.isfinite(line[0]))]
@@ -314,7 +309,7 @@ def _draw_score_error(ax: Axes, curves: LearningCurves, shown: NDArray[np.bool_]
     values = _one_row(curves.score_error)[shown]
     ax.set_ylabel("score error")
     if np.any(values > 0.0):
-        ax.plot(np.asarray(curves.tau)[shown], values, color=_PURPLE, lw=1.8, label="score error")
+        ax.plot(np.asarray(curves.tau)[shown], values, color=PURPLE, lw=1.8, label="score error")
         ax.set_yscale("log")
         low, high = ax.get_ylim()
         if high < 100.0 * low:
@@ -368,7 +363,7 @@ def _mark_times(axes: NDArray[np.object_], training: Training, shown: FloatArray
     places = np.log([time for time, _ in marks]) / np.log(shown[-1] / shown[0])
     for row, (time, name) in enumerate(marks):
         for ax in axes:
-            ax.axvline(time, color=_MARK, lw=0.8, ls=":", zorder=1)
+            ax.axvline(time, color=INK, lw=0.8, ls=":", zorder=1)
         # Neighbours whose names would cover each other lean apart; of three the middle one stays.
         near = np.abs(places - places[row]) < _NAME_WIDTH
         crowded = np.count_nonzero(near) == 3
@@ -396,7 +391,7 @@ def _mark_window(axes: NDArray[np.object_], window: Window, shown: FloatArray) -
         ax.axvspan(
             max(begin, shown[0]),
             min(end, shown[-1]),
-            facecolor=_BAND,
+            facecolor=SKY,
             alpha=0.18,
             lw=0.0,
             zorder=0,
@@ -417,7 +412,7 @@ def _mark_best(axes: NDArray[np.object_], best: Any, shown: FloatArray) -> None:
                 ms=6,
                 ls="none",
                 mfc="white",
-                mec=_MARK,
+                mec=INK,
                 mew=1.4,
                 zorder=5,
                 label="best stopping",

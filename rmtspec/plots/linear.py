@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,25 +10,24 @@ from numpy.typing import NDArray
 
 from .. import _checks
 from ..linear.denoiser import LinearDenoiser
+from .style import BLUE, GREEN, INK, ORANGE, PURPLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 FloatArray = NDArray[np.float64]
 
-# Okabe and Ito (2008): distinguishable for colour-blind readers and in grey.
-_BLUE, _ORANGE, _GREEN, _PURPLE, _GREY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#666666"
+_GREY = "#666666"
 
 
 def plot_against_load(
     model: LinearDenoiser,
     alpha_bar: float,
-    figure: Figure | None = None,
+    ax: Sequence[Axes] | None = None,
     *,
     corrected: bool = False,
     own_load: float | None = None,
-) -> Figure:
+) -> NDArray[np.object_]:
     """Draw losses, distances and divergences of a model over its loads, on logarithmic axes.
 
     Parameters
@@ -36,8 +36,8 @@ def plot_against_load(
         With at least two loads, shape (k,), ascending, and one ridge.
     alpha_bar : float
         Signal, in (0, 1).
-    figure : matplotlib.figure.Figure, optional
-        Where to draw; a new one if omitted.
+    ax : three Axes, optional
+        Where to draw; those of a new figure if omitted.
     corrected : bool
         Whether averages hold the next order in 1/d.
     own_load : float, optional
@@ -45,8 +45,8 @@ def plot_against_load(
 
     Returns
     -------
-    matplotlib.figure.Figure
-        Three axes: losses with the optimum, distances between maps, divergences. n = d is marked;
+    ndarray of Axes, shape (3,)
+        Losses with the optimum, distances between maps, divergences. n = d is marked;
         where both divergences are infinite the ground is grey.
 
     Raises
@@ -60,8 +60,9 @@ def plot_against_load(
     >>> from matplotlib.figure import Figure
     >>> from rmtspec.plots.linear import plot_against_load
     >>> model = rs.LinearDenoiser(rs.PopulationSpectrum.power_law(1, 100), np.geomspace(0.1, 10))
-    >>> len(plot_against_load(model, 0.9, Figure(figsize=(11, 3.6))).axes)
-    3
+    >>> axes = plot_against_load(model, 0.9, Figure(figsize=(11, 3.6)).subplots(1, 3))
+    >>> [ax.get_ylabel() for ax in axes][0]
+    'loss per dimension'
     """
     if not isinstance(model, LinearDenoiser):
         raise TypeError(f"model must be a LinearDenoiser, got {model!r:.80}")
@@ -75,29 +76,32 @@ def plot_against_load(
     level = _checks.real("alpha_bar", alpha_bar)
     if own_load is not None:
         own_load = _checks.positive("own_load", own_load)
-    if figure is None:
+    if ax is None:
         import matplotlib.pyplot as plt
 
-        figure = plt.figure(figsize=(11.0, 3.8), layout="constrained")
-    left, middle, right = figure.subplots(1, 3, sharex=True)
+        ax = plt.figure(figsize=(11.0, 3.8), layout="constrained").subplots(1, 3, sharex=True)
+    axes = np.asarray(ax, dtype=object)
+    if axes.shape != (3,):
+        raise ValueError(f"ax must be three Axes, got shape {axes.shape}")
+    left, middle, right = axes
     _draw_losses(left, model, level, corrected)
     _draw_distances(middle, model, level, corrected)
     _draw_divergences(right, model, corrected)
-    for ax in (left, middle, right):
-        _mark_loads(ax, loads, own_load)
-    return figure
+    for place in axes:
+        _mark_loads(place, loads, own_load)
+    return axes
 
 
 def _draw_losses(ax: Axes, model: LinearDenoiser, level: float, corrected: bool) -> None:
     optimal = float(model.optimal_loss(level))
     ax.axhline(optimal, color=_GREY, lw=1.2, ls="--", label="optimal")
     ax.plot(
-        model.load, model.test_loss(level, corrected=corrected), color=_BLUE, lw=1.8, label="test"
+        model.load, model.test_loss(level, corrected=corrected), color=BLUE, lw=1.8, label="test"
     )
     ax.plot(
         model.load,
         model.train_loss(level, corrected=corrected),
-        color=_ORANGE,
+        color=ORANGE,
         lw=1.8,
         label="train",
     )
@@ -106,17 +110,17 @@ def _draw_losses(ax: Axes, model: LinearDenoiser, level: float, corrected: bool)
 
 def _draw_distances(ax: Axes, model: LinearDenoiser, level: float, corrected: bool) -> None:
     to_best = model.alignment(level, corrected=corrected)
-    ax.plot(model.load, to_best, color=_GREEN, lw=1.8, label="to the optimal map")
+    ax.plot(model.load, to_best, color=GREEN, lw=1.8, label="to the optimal map")
     pair = model.alignment_pair(level)
-    ax.plot(model.load, pair, color=_PURPLE, lw=1.8, ls="-.", label="between two data sets")
+    ax.plot(model.load, pair, color=PURPLE, lw=1.8, ls="-.", label="between two data sets")
     _finish(ax, "squared distance per dimension")
 
 
 def _draw_divergences(ax: Axes, model: LinearDenoiser, corrected: bool) -> None:
     forward = _finite(model.kl("data||model", corrected=corrected))
     reverse = _finite(model.kl("model||data", corrected=corrected))
-    ax.plot(model.load, forward, color=_BLUE, lw=1.8, label="data || model")
-    ax.plot(model.load, reverse, color=_ORANGE, lw=1.8, ls="-.", label="model || data")
+    ax.plot(model.load, forward, color=BLUE, lw=1.8, label="data || model")
+    ax.plot(model.load, reverse, color=ORANGE, lw=1.8, ls="-.", label="model || data")
     finite = np.isfinite(forward) | np.isfinite(reverse)
     loads = np.asarray(model.load)
     if model.c == 0.0 and np.any(finite):
@@ -170,7 +174,7 @@ def _mark_loads(ax: Axes, loads: FloatArray, own: float | None) -> None:
     for place, text, style in ((1.0, r"$n=d$", ":"), (own, "these data", "-")):
         if place is None or not loads[0] <= place <= loads[-1]:
             continue
-        ax.axvline(place, color="#333333", lw=0.8, ls=style, zorder=1)
+        ax.axvline(place, color=INK, lw=0.8, ls=style, zorder=1)
         ax.annotate(
             text,
             (place, 1.0),

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import _checks
+from .style import BLUE, GREEN, INK, ORANGE, PURPLE, SKY, VERMILION, YELLOW
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from ..law import SpectralLaw
     from ..random_features.families import Timescales
 
-# Okabe and Ito (2008): distinguishable for colour-blind readers and in grey.
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#F0E442")
+_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW)
 _FAMILIES = ("slow", "sample", "fast", "noise")  # these keep their colour from picture to picture
-_ATOM_COLOUR = "#333333"
-_OUTLIER_COLOUR = "#D55E00"
+_ATOM_COLOUR = INK
+_OUTLIER_COLOUR = VERMILION
 
 _HARD_EDGE_DECADES = 4.0
 
@@ -141,66 +137,6 @@ def mark_timescales(ax: Axes, times: Timescales, origin: float) -> None:
             va="top",
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0},
         )
-
-
-def save(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure to a file, whole or not at all.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-    path : str or path-like
-        The ending chooses the format. An existing file is replaced only once the new one is
-        complete.
-
-    Raises
-    ------
-    ValueError
-        If the ending is no format that Matplotlib writes.
-    OSError
-        If the file cannot be written.
-
-    Examples
-    --------
-    >>> import pathlib, tempfile
-    >>> from matplotlib.figure import Figure
-    >>> from rmtspec.plots.spectra import save
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save(Figure(), pathlib.Path(folder) / "empty.svg")
-    """
-    target = check_target(path)
-    handle, temporary = tempfile.mkstemp(
-        dir=target.parent, prefix=f".{target.name}.", suffix=target.suffix
-    )
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            figure.savefig(stream, format=target.suffix[1:].lower(), dpi=200)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def check_target(path: str | os.PathLike[str]) -> Path:
-    """The path of a picture to be, if its ending is a known format and its folder exists.
-
-    Raises
-    ------
-    ValueError
-        If not.
-    """
-    from matplotlib.backend_bases import FigureCanvasBase
-
-    target = Path(path)
-    formats = sorted(FigureCanvasBase.get_supported_filetypes())
-    if target.suffix[1:].lower() not in formats:
-        raise ValueError(f"plot file must end in one of {', '.join(formats)}, got {str(path)!r}")
-    if target.is_dir() or not target.parent.is_dir():
-        raise ValueError(f"plot file must lie in an existing folder, got {str(path)!r}")
-    return target
 
 
 def _distances(low: float, high: float, points: int, logarithmic: bool) -> NDArray[np.float64]:

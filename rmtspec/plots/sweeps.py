@@ -13,6 +13,7 @@ from .. import _checks
 from ..sweeps.diagrams import DIAGRAMS
 from ..sweeps.grid import FAILURE
 from .looks import LOOKS, Look
+from .style import VERMILION
 
 if TYPE_CHECKING:
     import xarray
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 _GROUND, _HATCH, _LINE = "#DDDDDD", "#888888", "#111111"
-_FAILED = "#D55E00"  # of Okabe and Ito (2008), and in no map of colours used here
+_FAILED = VERMILION  # in no map of colours used here
 _WHITE = "#FFFFFF"
 
 _INSIDE = 0.45  # farther from the middle of a map, in its sides, the number of a line is cut

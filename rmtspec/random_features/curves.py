@@ -47,6 +47,7 @@ from ..result import Status
 from ..solve.contour import Contour, half_plane_contour, nodes_needed, slit_ratio
 from .families import Timescales
 from .relaxation import Relaxation
+from .summary import ModelSummary
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -69,6 +70,10 @@ class Model(Protocol):
     @property
     def psi_p(self) -> float:
         """Features per dimension."""
+
+    @property
+    def psi_n(self) -> float:
+        """Samples per dimension."""
 
     @property
     def t(self) -> float:
@@ -108,33 +113,8 @@ class Model(Protocol):
     def timescales(self) -> Timescales:
         """Times at which the families of eigenvalues relax."""
 
-
-@dataclass(frozen=True)
-class LearningCurves:
-    """Losses against training time τ = (steps)·(learning rate)/d², per dimension, 1 where A = 0.
-
-    For chosen directions every array has the shape directions.shape + tau.shape, else tau.shape.
-
-    Attributes
-    ----------
-    tau : times (a training rule in steps rounds them to whole steps)
-    train, test : denoising loss (without any penalty) on the n samples and on fresh ones, noise
-        averaged
-    generalization : test − train
-    score_error : mean squared error of the score, over the law of the noised data (Gaussian, with
-        the covariance of fresh data); Tr Σ_t^-1/d where A = 0
-    error : bound on the absolute error of train, test and generalization; that of the score error
-        is error/Δ_t
-    converged : whether the contour was solved; the curves are NaN otherwise
-    """
-
-    tau: FloatArray
-    train: FloatArray
-    test: FloatArray
-    generalization: FloatArray
-    score_error: FloatArray
-    error: FloatArray
-    converged: bool
+    def summary(self, *, source: str | None = None, held_out: str | None = None) -> ModelSummary:
+        """What the model says of itself."""
 
 
 class Setting(NamedTuple):

@@ -18,12 +18,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..inputs.activation import Coefficients
 from ..law import SpectralLaw
+from ..result import dataframe
+
+if TYPE_CHECKING:
+    import pandas
+
+
+_MEANINGS = {
+    "fast": "the population is learned",
+    "sample": "single samples are memorised",
+    "mean": "the direction of the samples that centring leaves empty",
+    "noise": "directions without data",
+    "slow": "the last of the training loss",
+}
 
 
 class Family(NamedTuple):
@@ -39,6 +52,11 @@ class Family(NamedTuple):
     upper: float
     tau: float
     merged: bool
+
+    @property
+    def meaning(self) -> str:
+        """What the model learns while these eigenvalues relax, in words."""
+        return _MEANINGS[self.name]
 
 
 @dataclass(frozen=True)
@@ -62,6 +80,28 @@ class Timescales:
     tau_slow: float
     merged: bool
     families: tuple[Family, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain values, each family with what it means."""
+        return {
+            "tau_gen": self.tau_gen,
+            "tau_mem": self.tau_mem,
+            "tau_slow": self.tau_slow,
+            "merged": self.merged,
+            "families": [
+                {**family._asdict(), "meaning": family.meaning} for family in self.families
+            ],
+        }
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """One row a family, from the top of the spectrum down; needs pandas.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        return dataframe([family._asdict() for family in self.families])
 
 
 def find_families(

@@ -25,8 +25,10 @@ from ..inputs.held_out import HeldOut
 from ..inputs.population import PopulationSpectrum
 from ..law import SpectralLaw
 from ..result import FewDimensionsWarning, caller_level
-from .curves import LearningCurves
 from .families import Family, Timescales, find_families, names_of_bulks
+from .outliers import Outliers
+from .results import LearningCurves
+from .summary import ModelSummary
 from .training import Training
 
 FloatArray = NDArray[np.float64]
@@ -61,34 +63,6 @@ class AsymptoticBulks:
     sample_mass: float
     slow_edges: tuple[float, float]
     slow_mass: float
-
-
-@dataclass(frozen=True)
-class Outliers:
-    r"""Eigenvalues that spikes of the population pull out of the bulks of U, one entry a spike.
-
-    Attributes
-    ----------
-    location : (i,) outlier beside the fast bulk; NaN below the transition
-    overlap : (i,) squared scalar product of its unit eigenvector with the unit vector along W e,
-        e the direction of the spike; 0 below the transition
-    threshold : (i,) population eigenvalue, nearest to the spike, at which this outlier enters a
-        bulk; NaN if there is none
-    slow_location, slow_overlap : (i,) the second outlier of the same spike, beside the slow bulk
-    tau, slow_tau : (i,) training times ψ_p/(Δ_t·location) of the two
-    decrease, slow_decrease : (i,) what each takes away of the train loss along the spike's
-        direction, :math:`b^2\psi_p` overlap/location; that loss is 1 at first and 1/d of the whole
-    """
-
-    location: FloatArray
-    overlap: FloatArray
-    threshold: FloatArray
-    slow_location: FloatArray
-    slow_overlap: FloatArray
-    tau: FloatArray
-    slow_tau: FloatArray
-    decrease: FloatArray
-    slow_decrease: FloatArray
 
 
 @dataclass(frozen=True)
@@ -365,20 +339,13 @@ class RandomFeatureModel:
             isolated eigenvalues are bulks of mass 1/p.
         """
         if self.conditional:
-            return Outliers(*(np.empty(0) for _ in range(9)))
-        images = self.ensemble.spike_images
-        fast, slow = self.floor + images.location, self.floor + images.slow_location
-        weight = self.coefficients.b**2 * self.psi_p
-        return Outliers(
-            fast,
-            images.overlap,
-            images.threshold,
-            slow,
-            images.slow_overlap,
-            self.psi_p / (self.delta * fast),
-            self.psi_p / (self.delta * slow),
-            np.nan_to_num(weight * images.overlap / fast),
-            np.nan_to_num(weight * images.slow_overlap / slow),
+            return Outliers.none()
+        return Outliers.of(
+            self.ensemble.spike_images,
+            self.floor,
+            self.psi_p,
+            self.delta,
+            self.coefficients.b**2 * self.psi_p,
         )
 
     def learning_curves(
@@ -400,6 +367,27 @@ class RandomFeatureModel:
     ) -> Training:
         """Training by gradient flow (step = 0) or descent; see `Training`."""
         return Training(self, step, momentum, ridge, initial)
+
+    def summary(
+        self, *, source: str | None = None, held_out: str | None = None, brief: bool = False
+    ) -> ModelSummary:
+        """Everything the model says of itself without training curves, as values and as tables.
+
+        Parameters
+        ----------
+        source, held_out : str, optional
+            Where the data behind the population, and the rows kept from them, are from.
+        brief : bool
+            Show training times only; the values are the same.
+
+        Examples
+        --------
+        >>> import rmtspec as rs
+        >>> print(rs.RandomFeatureModel(64, 8, 0.01).summary(brief=True))  # doctest: +ELLIPSIS
+        random-feature score model, psi_p = 64, psi_n = 8, t = 0.01, tanh
+        ...
+        """
+        return ModelSummary.of(self, source, held_out, brief)
 
     @cached_property
     def _flow(self) -> Training:

@@ -1,13 +1,124 @@
-"""What is read off the learning curves of one training."""
+"""Learning curves of one training, and what is read off them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from .. import _checks
+from ..result import dataframe, dataset
+
+if TYPE_CHECKING:
+    import pandas
+    import xarray
+    from matplotlib.axes import Axes
 
 FloatArray = NDArray[np.float64]
+
+_TAU = "gradient-flow time, (steps)(learning rate)/d^2"
+_CURVES = {
+    "train": "train loss per dimension",
+    "test": "test loss per dimension",
+    "generalization": "test loss - train loss",
+    "score_error": "squared error to the true score, per dimension",
+    "error": "bound on the error of train, test and generalization",
+}
+
+
+@dataclass(frozen=True)
+class LearningCurves:
+    """Losses against training time τ = (steps)·(learning rate)/d², per dimension, 1 where A = 0.
+
+    For chosen directions every array has the shape directions.shape + tau.shape, else tau.shape.
+
+    Attributes
+    ----------
+    tau : times (a training rule in steps rounds them to whole steps)
+    train, test : denoising loss (without any penalty) on the n samples and on fresh ones, noise
+        averaged
+    generalization : test − train
+    score_error : mean squared error of the score, over the law of the noised data (Gaussian, with
+        the covariance of fresh data); Tr Σ_t^-1/d where A = 0
+    error : bound on the absolute error of train, test and generalization; that of the score error
+        is error/Δ_t
+    converged : whether the contour was solved; the curves are NaN otherwise
+    """
+
+    tau: FloatArray
+    train: FloatArray
+    test: FloatArray
+    generalization: FloatArray
+    score_error: FloatArray
+    error: FloatArray
+    converged: bool
+
+    def plot(self, ax: Axes | Sequence[Axes] | None = None, **options: Any) -> NDArray[np.object_]:
+        """Draw the curves; see `rmtspec.plots.curves.plot_learning_curves`.
+
+        Curves of single directions, of shape (m, k), are drawn by `plot_directions` there.
+        """
+        from ..plots.curves import plot_learning_curves
+
+        return plot_learning_curves(self, ax=ax, **options)
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """One row a time, one column a loss; needs pandas.
+
+        Raises
+        ------
+        ValueError
+            If the curves are not over a row of times, as those of several directions.
+        ImportError
+            If pandas is not installed.
+        """
+        if np.ndim(self.train) != 1:
+            raise ValueError(
+                f"curves must be over a row of times for a table, got shape {np.shape(self.train)}"
+                "; to_xarray takes any"
+            )
+        return dataframe({"tau": self.tau, **{name: getattr(self, name) for name in _CURVES}})
+
+    def to_xarray(self, directions: ArrayLike | None = None) -> xarray.Dataset:
+        """The curves with names, units and tau as a coordinate; needs xarray.
+
+        Parameters
+        ----------
+        directions : array_like, shape (m,), optional
+            The eigenvalues that curves of single directions were asked for.
+
+        Raises
+        ------
+        ValueError
+            If tau has more than one dimension, or there are not as many directions as curves.
+        ImportError
+            If xarray is not installed.
+        """
+        times, shape = np.asarray(self.tau), np.shape(self.train)
+        if times.ndim > 1:
+            raise ValueError(f"tau must be a number or a row of numbers, got shape {times.shape}")
+        dims = ("tau",) * times.ndim
+        coords: dict[str, Any] = {"tau": (dims, times, {"long_name": _TAU})}
+        if len(shape) > times.ndim:
+            dims = ("direction", *dims)
+            if directions is not None:
+                levels = _checks.real_array("directions", directions, 0.0)
+                if levels.shape != shape[:1]:
+                    raise ValueError(
+                        f"directions must have shape {shape[:1]} as the curves, got {levels.shape}"
+                    )
+                name = "eigenvalue of the data covariance"
+                coords["direction"] = (("direction",), levels, {"long_name": name})
+        elif directions is not None:
+            raise ValueError("directions must be None for curves that are no directions' own")
+        variables = {
+            name: (dims, getattr(self, name), {"long_name": text, "units": "1"})
+            for name, text in _CURVES.items()
+        }
+        return dataset(variables, coords, {"converged": int(self.converged)})
 
 
 @dataclass(frozen=True)

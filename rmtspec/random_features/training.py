@@ -6,6 +6,7 @@ All times are gradient-flow times τ = (steps)·(learning rate)/d² (arXiv 2505.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -16,10 +17,12 @@ from .. import _checks
 from ..ensembles.two_point import Points
 from ..result import ConvergenceWarning, Status, caller_level
 from ..solve.search import first_true, log_grid, smallest
-from .curves import MOST_NODES, Curves, Direction, LearningCurves, Losses, Model
+from .curves import MOST_NODES, Curves, Direction, Losses, Model
 from .families import Timescales
 from .relaxation import GradientDescent, GradientFlow, HeavyBall, Relaxation
-from .results import BestStopping, KLBound, Window
+from .results import BestStopping, KLBound, LearningCurves, Window
+from .times import automatic_times
+from .training_summary import TrainingSummary, nearest_directions
 
 FloatArray = NDArray[np.float64]
 
@@ -190,6 +193,43 @@ class Training:
                 stacklevel=caller_level(),
             )
         return curves
+
+    def summary(
+        self,
+        tau: ArrayLike | None = None,
+        *,
+        directions: Sequence[float] = (),
+        collapse: Mapping[float, LearningCurves] | None = None,
+        source: str | None = None,
+        held_out: str | None = None,
+    ) -> TrainingSummary:
+        """Everything this training says of itself, as values and as tables.
+
+        Parameters
+        ----------
+        tau : array_like, shape (k,), optional
+            Training times; by default those over which the losses change.
+        directions : sequence of float
+            Population eigenvalues whose own curves are shown too, to 1e-4 for given data.
+        collapse : mapping, optional
+            psi_n to curves of the same training, as `times.curves_beside` makes them.
+        source, held_out : str, optional
+            Where the data behind the population, and the rows kept from them, are from.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is of the wrong kind or out of range, or the test loss is not known
+            (given data without held-out rows).
+        """
+        if tau is None:
+            times = automatic_times(self)
+        else:
+            given = _checks.real_array("tau", tau, 0.0, infinite=True)
+            times = np.unique(self.relaxation.times(np.atleast_1d(given)))
+        model = self.model.summary(source=source, held_out=held_out)
+        pairs = nearest_directions(self, directions)
+        return TrainingSummary.of(self, model, times, pairs, collapse or {})
 
     def _with_spikes(self, eigenvalues: FloatArray) -> Training:
         """The same training where single directions have these variances: no law changes."""

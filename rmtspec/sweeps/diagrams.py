@@ -26,8 +26,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _checks
+from ..inputs.population import PopulationSpectrum
 from .grid import FAILURE, Grid
 from .problems import BUILT_IN
+from .summary import DiagramSummary
 from .sweep import sweep
 
 if TYPE_CHECKING:
@@ -144,12 +146,41 @@ class Diagram:
             data.attrs["failed"] += line.attrs["failed"]
         return data.assign_attrs(diagram=self.name)
 
+    def summary(
+        self,
+        data: xarray.Dataset,
+        *,
+        population: PopulationSpectrum | None = None,
+        source: str | None = None,
+        store: str | os.PathLike[str] | None = None,
+    ) -> DiagramSummary:
+        """Grid, ranges, shares of the phases and failures, as values and as tables.
+
+        Parameters
+        ----------
+        data : xarray.Dataset
+            As `compute` makes it.
+        population : PopulationSpectrum, optional
+            The one that was given; its samples are described.
+        source, store : optional
+            Where the data behind it are from, and where the sweep is kept.
+
+        Raises
+        ------
+        ValueError
+            If the data are not those of this diagram.
+        """
+        if getattr(data, "attrs", {}).get("diagram") != self.name:
+            raise ValueError(f"data must be those of the diagram {self.name}, got {data!r:.80}")
+        return DiagramSummary.of(self, data, population, source, store)
+
     def _coords(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """Arguments of all sweeps, checked for what a picture with two axes needs."""
         known = (*self.coords, *self.optional)
         for name in overrides:
             if name not in known:
-                raise TypeError(f"{self.name} takes {', '.join(known)}, got {name!r}")
+                hint = _checks.did_you_mean(name, known)
+                raise TypeError(f"{self.name} takes {', '.join(known)}, got {name!r}{hint}")
         coords = {**self.coords, **overrides}
         for name, value in coords.items():
             if name in self.axes:

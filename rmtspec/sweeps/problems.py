@@ -92,8 +92,10 @@ class Problem:
         except TypeError as problem:
             bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
             names = ", ".join(map(str, bare))
+            strange = [name for name in coords if name not in signature.parameters]
+            hint = _checks.did_you_mean(strange[0], [*signature.parameters]) if strange else ""
             raise TypeError(
-                f"coords must be the arguments of {self.name}({names}): {problem}"
+                f"coords must be the arguments of {self.name}({names}): {problem}{hint}"
             ) from None
 
     def check_values(self, coords: Mapping[str, Any]) -> None:

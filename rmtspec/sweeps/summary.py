@@ -1,4 +1,4 @@
-"""What the command line says about a phase diagram: one dictionary, as a table or as JSON."""
+"""What is said of a phase diagram: its grid, the range of its variables, and what failed."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import itertools
 import math
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from ..random_features.summary import columns, rounded
+from ..inputs.description import describe, headline
+from ..inputs.population import PopulationSpectrum
+from ..result import Summary, Table, rounded
 from .grid import FAILURE
 
 if TYPE_CHECKING:
@@ -19,62 +22,92 @@ if TYPE_CHECKING:
     from .diagrams import Diagram
 
 
-def sweep_report(
-    diagram: Diagram,
-    data: xarray.Dataset,
-    described: dict[str, Any] | None,
-    store: str | os.PathLike[str] | None,
-) -> dict[str, Any]:
-    """Everything the table and the JSON show, as plain numbers, strings, lists and dictionaries.
+@dataclass(frozen=True, eq=False, repr=False)
+class DiagramSummary(Summary):
+    """A phase diagram that was computed; made by `Diagram.summary`.
 
-    An infinite value is the string "inf": JSON has no word for it, and null says that there is no
-    value.
-
-    Parameters
-    ----------
-    diagram : Diagram
-    data : xarray.Dataset
-        As the diagram computed it.
-    described : dict, optional
-        What is said of the data set that gave the population.
-    store : path, optional
-        Where the sweep is kept.
+    The values are ``diagram``, ``question``, ``problem``, ``axes``, ``coords``, ``fixed``,
+    ``population``, ``data`` (None without samples), ``store``, ``variables`` (values and ranges),
+    ``shares`` (of the points, for each phase), ``points``, ``failed`` and ``first_failure``.
     """
-    scalars = {str(name): c.item() for name, c in data.coords.items() if c.ndim == 0}
-    rows = {str(name): c.values.tolist() for name, c in data.coords.items() if c.ndim == 1}
-    return {
-        "diagram": diagram.name,
-        "question": diagram.question,
-        "problem": diagram.problem,
-        "axes": list(diagram.axes),
-        "coords": {name: _plain(values) for name, values in rows.items()},
-        "fixed": {name: _plain(value) for name, value in scalars.items()},
-        "population": data.attrs.get("population"),
-        "data": described,
-        "store": None if store is None else str(store),
-        "variables": {
-            str(name): {
-                "long_name": values.attrs.get("long_name", str(name)),
-                "units": values.attrs.get("units", "1"),
-                "dims": [str(dim) for dim in values.dims],
-                "values": _plain(values.values.tolist()),
-                "range": list(_ranges(values, diagram)),
+
+    @classmethod
+    def of(
+        cls,
+        diagram: Diagram,
+        data: xarray.Dataset,
+        population: PopulationSpectrum | None,
+        source: str | None,
+        store: str | os.PathLike[str] | None,
+    ) -> Self:
+        """The summary of a data set as the diagram computed it."""
+        scalars = {str(name): c.item() for name, c in data.coords.items() if c.ndim == 0}
+        rows = {str(name): c.values.tolist() for name, c in data.coords.items() if c.ndim == 1}
+        return cls(
+            {
+                "diagram": diagram.name,
+                "question": diagram.question,
+                "problem": diagram.problem,
+                "axes": list(diagram.axes),
+                "coords": rows,
+                "fixed": scalars,
+                "population": data.attrs.get("population"),
+                "data": None if population is None else describe(population, source),
+                "store": None if store is None else str(store),
+                "variables": {
+                    str(name): {
+                        "long_name": values.attrs.get("long_name", str(name)),
+                        "units": values.attrs.get("units", "1"),
+                        "dims": [str(dim) for dim in values.dims],
+                        "values": values.values.tolist(),
+                        "range": list(_ranges(values, diagram)),
+                    }
+                    for name, values in data.data_vars.items()
+                    if values.dtype.kind == "f"
+                },
+                "shares": {words: float(share) for words, share in _SHARES[diagram.name](data)},
+                "points": math.prod(data.sizes[axis] for axis in diagram.axes),
+                "failed": int(data.attrs["failed"]),
+                "first_failure": _first_failure(data),
             }
-            for name, values in data.data_vars.items()
-            if values.dtype.kind == "f"
-        },
-        "shares": {words: float(share) for words, share in _SHARES[diagram.name](data)},
-        "points": math.prod(data.sizes[axis] for axis in diagram.axes),
-        "failed": int(data.attrs["failed"]),
-        "first_failure": _first_failure(data),
-    }
+        )
 
+    def blocks(self) -> Iterator[str | Table]:
+        yield self._head()
+        yield self._variables()
+        shares = [(words, rounded(share)) for words, share in self["shares"].items()]
+        yield Table([("share of points", ""), *shares])
+        if self["failed"]:
+            first = self["first_failure"]
+            where = ", ".join(f"{name} = {value:.6g}" for name, value in first["at"].items())
+            yield f"failed points  {self['failed']}; the first, at {where}: {first['reason']}"
 
-def _plain(value: Any) -> Any:
-    """The same structure with "inf" for infinity."""
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return "inf" if value == math.inf else value
+    def _head(self) -> str:
+        lines = [f"phase diagram {self['diagram']}: {self['question']}"]
+        grid = (
+            f"{name} {len(values)} values from {rounded(values[0])} to {rounded(values[-1])}"
+            for name, values in ((axis, self["coords"][axis]) for axis in self["axes"])
+        )
+        lines.append(f"grid          {', '.join(grid)}; {self['points']} points")
+        fixed = (f"{name} = {rounded(value)}" for name, value in self["fixed"].items())
+        if self["fixed"]:
+            lines.append(f"fixed         {', '.join(fixed)}")
+        if self["data"] is not None or self["population"] is not None:
+            lines.append(headline(self["population"] or "", self["data"]))
+        if self["store"] is not None:
+            lines.append(f"store         {self['store']}")
+        return "\n".join(lines)
+
+    def _variables(self) -> Table:
+        rows: list[tuple[str, ...]] = [("variable", "least", "median", "largest", "points")]
+        remarks = [""]
+        for name, variable in self["variables"].items():
+            for part in variable["range"]:
+                at = (f"{dim} = {rounded(value)}" for dim, value in part["at"].items())
+                numbers = (rounded(part[key]) for key in ("least", "median", "largest"))
+                rows.append((", ".join([name, *at]), *numbers, str(part["points"])))
+                remarks.append(variable["long_name"])
+        return Table(rows, remarks)
 
 
 def _ranges(values: xarray.DataArray, diagram: Diagram) -> Iterator[dict[str, Any]]:
@@ -87,9 +120,9 @@ def _ranges(values: xarray.DataArray, diagram: Diagram) -> Iterator[dict[str, An
         ends = (
             np.quantile(numbers, [0.0, 0.5, 1.0], method="lower") if numbers.size else [np.nan] * 3
         )
-        low, middle, high = (_plain(float(number)) for number in ends)
+        low, middle, high = (float(number) for number in ends)
         yield {
-            "at": {str(dim): _plain(part[dim].item()) for dim in others},
+            "at": {str(dim): (part[dim].item()) for dim in others},
             "least": low,
             "median": middle,
             "largest": high,
@@ -104,7 +137,7 @@ def _first_failure(data: xarray.Dataset) -> dict[str, Any] | None:
             for index in np.argwhere(reasons.values != "")[:1]:
                 at = zip(reasons.dims, index, strict=True)
                 return {
-                    "at": {str(dim): _plain(data[dim].values[i].item()) for dim, i in at},
+                    "at": {str(dim): (data[dim].values[i].item()) for dim, i in at},
                     "reason": str(reasons.values[tuple(index)]),
                 }
     return None
@@ -148,61 +181,3 @@ _SHARES = {
     "memorisation": _memorisation_shares,
     "kl": _kl_shares,
 }
-
-
-def sweep_table(report: dict[str, Any]) -> str:
-    """Grid and settings, the range of every variable, shares of the phases, what failed."""
-    parts = [_head(report), _variables(report)]
-    rows = [("share of points", ""), *((w, rounded(s)) for w, s in report["shares"].items())]
-    parts.append(columns(rows))
-    if report["failed"]:
-        first = report["first_failure"]
-        where = ", ".join(f"{name} = {value:.6g}" for name, value in first["at"].items())
-        parts.append(f"failed points  {report['failed']}; the first, at {where}: {first['reason']}")
-    return "\n\n".join(parts)
-
-
-def _head(report: dict[str, Any]) -> str:
-    lines = [f"phase diagram {report['diagram']}: {report['question']}"]
-    grid = (
-        f"{name} {len(values)} values from {_text(values[0])} to {_text(values[-1])}"
-        for name, values in ((axis, report["coords"][axis]) for axis in report["axes"])
-    )
-    lines.append(f"grid          {', '.join(grid)}; {report['points']} points")
-    fixed = (f"{name} = {_text(value)}" for name, value in report["fixed"].items())
-    if report["fixed"]:
-        lines.append(f"fixed         {', '.join(fixed)}")
-    population, data = report["population"], report["data"]
-    if data is not None:
-        lines.append(
-            f"data          {data['source']}: {data['samples']} samples, dimension "
-            f"{data['dimension']}, mean variance {rounded(data['mean_variance'])}, "
-            f"participation ratio {rounded(data['participation_ratio'])}"
-        )
-    elif population is not None:
-        shown = population.removeprefix("PopulationSpectrum(").removesuffix(")")
-        lines.append(f"population    {shown}")
-    if report["store"] is not None:
-        lines.append(f"store         {report['store']}")
-    return "\n".join(lines)
-
-
-def _variables(report: dict[str, Any]) -> str:
-    rows: list[tuple[str, ...]] = [("variable", "least", "median", "largest", "points")]
-    meanings = [""]
-    for name, variable in report["variables"].items():
-        for part in variable["range"]:
-            label = ", ".join(
-                [name, *(f"{dim} = {_text(value)}" for dim, value in part["at"].items())]
-            )
-            numbers = (_text(part[key]) for key in ("least", "median", "largest"))
-            rows.append((label, *numbers, str(part["points"])))
-            meanings.append(variable["long_name"])
-    lines = columns(rows).splitlines()
-    return "\n".join(
-        f"{line}  {words}".rstrip() for line, words in zip(lines, meanings, strict=True)
-    )
-
-
-def _text(value: Any) -> str:
-    return rounded(value) if isinstance(value, float) else str(value)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import rmtspec as rs
 from rmtspec.ensembles.random_feature import RandomFeatureGram
-from rmtspec.linear.dynamics import LearningCurves
+from rmtspec.linear.dynamics import LinearCurves
 from tests.benchmarks.published_way import TheoremEquations
 
 PSI_P, PSI_N, TIME = 8.0, 4.0, 0.01
@@ -111,7 +111,7 @@ class LinearWorkload:
         model = rs.LinearDenoiser(self.population, self.loads[:, None], c=1e-3)
         return model.train_loss(self.alpha_bars), model.test_loss(self.alpha_bars)
 
-    def curves(self) -> LearningCurves:
+    def curves(self) -> LinearCurves:
         """Averaged losses at a hundred training times, from a new model."""
         model = rs.LinearDenoiser(self.population, 0.5, c=1e-3)
         return model.training_curves(self.times, 0.9)

@@ -203,10 +203,48 @@ def test_sample_has_the_shape_asked_for_and_comes_from_the_generator(law):
     assert np.array_equal(first, again)
 
 
-@pytest.mark.parametrize("rng", [None, 0, np.random, "rng"])
-def test_sample_needs_a_generator(law, rng):
-    with pytest.raises(TypeError, match=r"rng must be a numpy.random.Generator"):
+@pytest.mark.parametrize("rng", [True, 0.0, np.random, "rng"])
+def test_sample_needs_a_generator_or_a_seed(law, rng):
+    with pytest.raises(TypeError, match=r"rng must be a numpy.random.Generator, a seed or None"):
         law.sample(3, rng)
+
+
+def test_a_seed_is_that_of_a_generator_and_none_is_another_each_time(law):
+    seeded = law.sample(5, rng=1)
+    np.testing.assert_array_equal(seeded, law.sample(5, np.random.default_rng(1)))
+    assert not np.array_equal(law.sample(5), law.sample(5))
+    with pytest.raises(ValueError, match="rng must be an integer >= 0"):
+        law.sample(5, rng=-1)
+
+
+def test_names_of_scipy_are_other_names_for_the_same(law):
+    x, u = law.quantile([0.3, 0.8]), [0.1, 0.9]
+    np.testing.assert_array_equal(law.pdf(x), law.density(x))
+    np.testing.assert_array_equal(law.ppf(u), law.quantile(u))
+    np.testing.assert_array_equal(law.rvs(4, 1), law.sample(4, 1))
+    assert law.mean() == law.moment(1)
+    # The second moment is a sum of squares of size m2, the variance its difference to m1².
+    assert law.var() == pytest.approx(law.moment(2) - law.moment(1) ** 2, abs=1e-13 * law.moment(2))
+
+
+def test_a_law_leaves_the_program_as_table_and_as_data_set(law):
+    x = law.quantile([0.2, 0.5, 0.9])
+    table, data = law.to_dataframe(x), law.to_xarray(x)
+    for found in (table["density"], data.density):
+        np.testing.assert_array_equal(found, law.density(x))
+    for found in (table["cdf"], data.cdf):
+        np.testing.assert_array_equal(found, law.cdf(x))
+    np.testing.assert_array_equal(data.support, law.support)
+    np.testing.assert_array_equal(data.mass, law.masses)
+    with pytest.raises(ValueError, match="x must be a row"):
+        law.to_dataframe(1.0)
+
+
+def test_a_law_draws_itself(law):
+    from matplotlib.figure import Figure
+
+    ax = Figure().subplots()
+    assert law.plot(ax, scale="linear") is ax
 
 
 @pytest.mark.parametrize("size", [-1, 1.5, None, "3", (2, -1), True])

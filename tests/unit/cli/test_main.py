@@ -286,3 +286,42 @@ def test_a_spike_below_the_transition_has_null_for_a_location(report):
 def test_nonzero_mean_feature_is_reported_apart(capsys):
     assert main(["spectrum", "--activation", "relu"]) == 0
     assert "mean feature  0.398942" in capsys.readouterr().out
+
+
+def test_the_package_runs_as_the_command():
+    arguments = ["timescales", *ERF]
+    one, other = (
+        subprocess.run([*program, *arguments], capture_output=True, text=True, check=True).stdout
+        for program in (PROGRAM, [sys.executable, "-m", "rmtspec"])
+    )
+    assert one == other
+    assert "tau_gen" in one
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["spectum"], "'spectrum'"),
+        (["spectrum", "--psip", "3"], "'--psi-p'"),
+        (["spectrum", "--activation", "tahn"], "'tanh'"),
+        (["sweep", "gapp"], "'gap'"),
+        (["sweep", "gap", "--plott", "a.png"], "'--plot'"),
+    ],
+)
+def test_a_slip_of_the_pen_is_answered_by_what_was_meant(refused, arguments, meant):
+    assert f"did you mean {meant}?" in refused(*arguments)
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in cli.COMMANDS), ["sweep", "gap"]])
+def test_every_help_page_describes_itself_and_gives_an_example(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert "example: rmtspec" in shown
+    assert max(map(len, shown.splitlines())) < 100
+
+
+@pytest.mark.parametrize("module", cli.COMMANDS.values(), ids=cli.COMMANDS)
+def test_the_example_of_a_help_page_is_read_without_complaint(module):
+    cli._parser().parse_args(module.EXAMPLE.split()[1:])

@@ -333,3 +333,14 @@ def test_constructors_refuse_bad_values_by_name(call, message):
 def test_constructors_refuse_other_types(call):
     with pytest.raises(TypeError, match="must"):
         call()
+
+
+def test_unbiased_participation_ratio_is_the_inverse_of_the_sampled_one():
+    measured = PopulationSpectrum(np.geomspace(0.1, 10.0, 60), samples=90)
+    truth = measured.unbiased_participation_ratio
+    assert truth > measured.participation_ratio
+    again = 1.0 / ((1.0 + 1.0 / 90) / truth + 1.0 / 90)
+    assert again == pytest.approx(measured.participation_ratio, rel=1e-14)
+    assert PopulationSpectrum(np.ones(90), samples=90).unbiased_participation_ratio == np.inf
+    plain = PopulationSpectrum(np.ones(90))
+    assert plain.unbiased_participation_ratio == plain.participation_ratio

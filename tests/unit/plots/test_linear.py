@@ -13,6 +13,10 @@ LOADS = np.geomspace(0.1, 10.0, 21)
 POWER = rs.PopulationSpectrum.power_law(1.0, 100)
 
 
+def three():
+    return Figure().subplots(1, 3)
+
+
 def lines(ax):
     return {line.get_label(): line for line in ax.get_lines()}
 
@@ -23,7 +27,7 @@ def texts(ax):
 
 def test_lines_are_the_averages():
     model = rs.LinearDenoiser(POWER, LOADS, 0.01)
-    left, middle, right = plot_against_load(model, 0.9, Figure()).axes
+    left, middle, right = plot_against_load(model, 0.9, three())
     shown = {**lines(left), **lines(middle), **lines(right)}
     expected = {
         "test": model.test_loss(0.9),
@@ -43,7 +47,7 @@ def test_lines_are_the_averages():
 
 
 def test_infinite_divergences_break_the_line_and_grey_the_ground():
-    right = plot_against_load(rs.LinearDenoiser(POWER, LOADS), 0.9, Figure()).axes[2]
+    right = plot_against_load(rs.LinearDenoiser(POWER, LOADS), 0.9, three())[2]
     drawn = lines(right)["data || model"].get_ydata()
     np.testing.assert_array_equal(np.isnan(drawn), LOADS <= 1 + 1e-12)
     assert "infinite" in texts(right)
@@ -54,7 +58,7 @@ def test_infinite_divergences_break_the_line_and_grey_the_ground():
 def test_law_of_many_samples_counts_the_rank_only():
     flat = rs.PopulationSpectrum([0.0, 1.0, 2.0, 3.0])
     loads = np.geomspace(0.1, 1000.0, 41)
-    right = plot_against_load(rs.LinearDenoiser(flat, loads), 0.9, Figure()).axes[2]
+    right = plot_against_load(rs.LinearDenoiser(flat, loads), 0.9, three())[2]
     law, drawn = lines(right)["$r^2/4dN$"].get_ydata(), lines(right)["data || model"].get_ydata()
     # The next term is relatively 5/3 of rank/n at most: 0.00125.
     assert drawn[-1] == pytest.approx(law[-1], rel=2e-3)
@@ -62,27 +66,27 @@ def test_law_of_many_samples_counts_the_rank_only():
 
 def test_everything_infinite_is_drawn_without_a_word():
     flat = rs.PopulationSpectrum([0.0, 1.0])
-    right = plot_against_load(rs.LinearDenoiser(flat, LOADS, 0.1), 0.9, Figure()).axes[2]
+    right = plot_against_load(rs.LinearDenoiser(flat, LOADS, 0.1), 0.9, three())[2]
     assert "infinite" in texts(right)
 
 
 def test_own_load_is_marked_where_it_is_in_sight():
     model = rs.LinearDenoiser(POWER, LOADS, 0.1)
-    figure = plot_against_load(model, 0.9, Figure(), corrected=True, own_load=3.0)
-    assert all("these data" in texts(ax) for ax in figure.axes)
-    far = plot_against_load(model, 0.9, Figure(), own_load=300.0)
-    assert all("these data" not in texts(ax) for ax in far.axes)
+    axes = plot_against_load(model, 0.9, three(), corrected=True, own_load=3.0)
+    assert all("these data" in texts(ax) for ax in axes)
+    far = plot_against_load(model, 0.9, three(), own_load=300.0)
+    assert all("these data" not in texts(ax) for ax in far)
     np.testing.assert_array_equal(
-        lines(figure.axes[0])["test"].get_ydata(), model.test_loss(0.9, corrected=True)
+        lines(axes[0])["test"].get_ydata(), model.test_loss(0.9, corrected=True)
     )
 
 
 def test_figure_is_made_where_none_is_given():
     import matplotlib.pyplot as plt
 
-    figure = plot_against_load(rs.LinearDenoiser(POWER, [0.5, 2.0]), 0.5)
-    assert len(figure.axes) == 3
-    plt.close(figure)
+    axes = rs.LinearDenoiser(POWER, [0.5, 2.0]).plot(0.5)
+    assert axes.shape == (3,)
+    plt.close(axes[0].figure)
 
 
 def test_wrong_arguments_are_refused_by_name():
@@ -96,6 +100,8 @@ def test_wrong_arguments_are_refused_by_name():
     good = rs.LinearDenoiser(POWER, [1.0, 2.0])
     for level in (0.0, 1.0, np.nan):
         with pytest.raises(ValueError, match="alpha_bar"):
-            plot_against_load(good, level, Figure())
+            plot_against_load(good, level, three())
     with pytest.raises(ValueError, match="own_load"):
         plot_against_load(good, 0.9, own_load=-1.0)
+    with pytest.raises(ValueError, match="three Axes"):
+        plot_against_load(good, 0.9, Figure().subplots(1, 2))

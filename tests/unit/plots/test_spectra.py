@@ -14,9 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 import rmtspec as rs
-from rmtspec.law import BoundaryValue, SpectralLaw
-from rmtspec.plots.spectra import check_target, mark_timescales, plot_spectrum, save
+from rmtspec.law import SpectralLaw
+from rmtspec.plots.spectra import mark_timescales, plot_spectrum
+from rmtspec.plots.style import check_target, save
 from rmtspec.solve.edges import Gaps
+from rmtspec.solve.ensemble import BoundaryValue
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from matplotlib.patches import PathPatch
 from scipy.optimize import minimize_scalar
 
 import rmtspec as rs
-from rmtspec.plots.spectra import save
+from rmtspec.plots.style import save
 from rmtspec.plots.sweeps import figure_size, plot_diagram, plot_map
 from rmtspec.sweeps.diagrams import DIAGRAMS
 from rmtspec.sweeps.problems import BUILT_IN

@@ -1,0 +1,88 @@
+"""Options that several commands share, a function a group."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from ..result import Summary
+from . import options
+
+PSI_P, PSI_N, T, ACTIVATION = 64.0, 8.0, 0.01, "tanh"
+
+
+class Outcome(NamedTuple):
+    """What a command says, and what draws the picture of each option that names a file."""
+
+    summary: Summary
+    pictures: Mapping[str, Callable[[Path], None]]
+
+
+def add_model(command: argparse.ArgumentParser) -> None:
+    """Parameters of a random-feature model."""
+    add = command.add_argument_group("model").add_argument
+    add("--psi-p", type=options.number, default=PSI_P, metavar="X", help="p/d (default: 64)")
+    add("--psi-n", type=options.number, metavar="X", help="n/d (default: 8, or that of --data)")
+    add("--t", type=options.number, default=T, metavar="X", help="diffusion time (default: 0.01)")
+    add(
+        "--activation",
+        default=ACTIVATION,
+        metavar="NAME",
+        help="tanh (default), erf, relu, centred_relu, sign, sine, softplus, gelu, linear, "
+        "hermite0 to hermite100",
+    )
+
+
+def add_data(command: argparse.ArgumentParser) -> None:
+    """A data set, or the spectrum of its population."""
+    group = command.add_argument_group("data (default: isotropic, variance 1)")
+    data = group.add_mutually_exclusive_group()
+    data.add_argument(
+        "--data",
+        metavar="FILE",
+        help="samples, one a row: .npy, .npz or .csv; 'digits' for scikit-learn's digits, "
+        "'photographs' for 8 x 8 patches of scikit-image's photographs, both scaled to mean "
+        "variance 1",
+    )
+    data.add_argument(
+        "--population",
+        type=options.population,
+        metavar="LIST",
+        help="population eigenvalues and weights, as in 0.5:0.5,1.5:0.5",
+    )
+    data.add_argument(
+        "--power-law",
+        type=options.power_law,
+        dest="population",
+        metavar="EXPONENT:DIMENSION",
+        help="population eigenvalues k^-EXPONENT, scaled to mean 1",
+    )
+    group.add_argument(
+        "--unit-variance", action="store_true", help="scale the file's data to mean variance 1"
+    )
+
+
+def add_spikes(command: argparse.ArgumentParser) -> None:
+    """Isolated eigenvalues beside the population."""
+    command.add_argument_group("changes to the data").add_argument(
+        "--spike",
+        type=options.number,
+        action="append",
+        default=[],
+        metavar="X",
+        help="an isolated population eigenvalue; may be repeated",
+    )
+
+
+def add_output(command: argparse.ArgumentParser) -> None:
+    """What is printed, and drawn."""
+    add = command.add_argument_group("output").add_argument
+    add("--json", action="store_true", help="print JSON in place of the table")
+    add(
+        "--plot",
+        type=options.target,
+        metavar="FILE",
+        help="draw a picture: .png, .pdf, .svg, ...",
+    )

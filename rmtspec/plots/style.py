@@ -1,0 +1,78 @@
+"""Colours of all pictures, and how a picture gets onto disk."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Okabe and Ito (2008): distinguishable for colour-blind readers and in grey.
+BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
+SKY, YELLOW, VERMILION = "#56B4E9", "#F0E442", "#D55E00"
+
+INK = "#333333"
+"""Of marks and labels that belong to no curve."""
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a figure to a file, whole or not at all.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    path : str or path-like
+        The ending chooses the format. An existing file is replaced only once the new one is
+        complete.
+
+    Raises
+    ------
+    ValueError
+        If the ending is no format that Matplotlib writes.
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from matplotlib.figure import Figure
+    >>> from rmtspec.plots.style import save
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(Figure(), pathlib.Path(folder) / "empty.svg")
+    """
+    target = check_target(path)
+    handle, temporary = tempfile.mkstemp(
+        dir=target.parent, prefix=f".{target.name}.", suffix=target.suffix
+    )
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            figure.savefig(stream, format=target.suffix[1:].lower(), dpi=200)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def check_target(path: str | os.PathLike[str]) -> Path:
+    """The path of a picture to be, if its ending is a known format and its folder exists.
+
+    Raises
+    ------
+    ValueError
+        If not.
+    """
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    target = Path(path)
+    formats = sorted(FigureCanvasBase.get_supported_filetypes())
+    if target.suffix[1:].lower() not in formats:
+        raise ValueError(f"plot file must end in one of {', '.join(formats)}, got {str(path)!r}")
+    if target.is_dir() or not target.parent.is_dir():
+        raise ValueError(f"plot file must lie in an existing folder, got {str(path)!r}")
+    return target

@@ -1,0 +1,63 @@
+"""What a random matrix must state for a `SpectralLaw` to be made of it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .edges import Gaps
+
+FloatArray = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+
+
+class BoundaryValue(NamedTuple):
+    """Density with its relative error and the solver's status, at real points in the bulks."""
+
+    density: FloatArray
+    error: FloatArray
+    status: NDArray[np.int8]
+
+
+class Transform(NamedTuple):
+    """Stieltjes transform with its relative error bound and the solver's status."""
+
+    value: ComplexArray
+    error: FloatArray
+    status: NDArray[np.int8]
+
+
+class Ensemble(Protocol):
+    """What a random matrix must state for a law to be made of it.
+
+    Everything is measured from `origin`, a point at or below the support, so that a bulk that
+    lies 1e-10 above it keeps all its digits.
+    """
+
+    @property
+    def origin(self) -> float:
+        """Where distances are measured from."""
+
+    @property
+    def gaps(self) -> Gaps:
+        """Every gap of the spectrum, with the fraction of eigenvalues above it."""
+
+    @property
+    def atoms(self) -> FloatArray:
+        """(j, 2) distance from the origin and mass of every atom."""
+
+    @property
+    def is_hard(self) -> bool:
+        """Whether the density diverges at the lowest edge."""
+
+    @property
+    def outliers(self) -> FloatArray:
+        """(i,) distances of the outliers from the origin, ascending."""
+
+    def boundary(self, distance: FloatArray) -> BoundaryValue:
+        """Density at ascending flat points inside the bulks."""
+
+    def transform(self, z: ComplexArray) -> Transform:
+        """Stieltjes transform at flat points with Im z > 0, or real ones off the support."""
