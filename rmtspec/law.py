@@ -17,6 +17,7 @@ from .result import (
     caller_level,
     dataframe,
     dataset,
+    draw,
     warn_unconverged,
 )
 from .solve.ensemble import Ensemble
@@ -393,9 +394,8 @@ class SpectralLaw:
 
     def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
         """Draw the law; see `rmtspec.plots.spectra.plot_spectrum`."""
-        from .plots.spectra import plot_spectrum
-
-        return plot_spectrum(self, ax, **options)
+        axes: Axes = draw("spectra", "plot_spectrum", self, ax, **options)
+        return axes
 
     def to_dataframe(self, x: ArrayLike) -> pandas.DataFrame:
         """Density and cdf on a grid, one row a point; needs pandas.

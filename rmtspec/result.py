@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import html
+import importlib
 import json
 import math
 import sys
@@ -190,6 +191,16 @@ def dataset(
     except ImportError:
         raise ImportError("to_xarray needs xarray: pip install 'rmtspec[sweep]'") from None
     return xarray.Dataset(dict(variables), dict(coords), dict(attributes))
+
+
+def draw(kind: str, function: str, *arguments: Any, **options: Any) -> Any:
+    """Call a function of `rmtspec.plots` by name.
+
+    Results draw themselves, and yet know nothing of pictures: these stand above them, and are
+    loaded when one is drawn.
+    """
+    module = importlib.import_module(f".plots.{kind}", __package__)
+    return getattr(module, function)(*arguments, **options)
 
 
 def rounded(value: Any) -> str:

@@ -71,8 +71,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return _FAILED
     except KeyboardInterrupt:
+        if hasattr(arguments, "store"):
+            print(f"\n{parser.prog}: interrupted: {_kept(arguments.store)}", file=sys.stderr)
         return _INTERRUPTED
     return 0
+
+
+def _kept(store: str | None) -> str:
+    """What is left of a sweep that was ended, and how to go on."""
+    if store is None:
+        return "nothing is kept without --store PATH"
+    return f"finished blocks are kept in {store}; the same command goes on from there"
 
 
 def _run(arguments: argparse.Namespace) -> Outcome:

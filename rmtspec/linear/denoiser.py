@@ -28,6 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _checks
 from ..inputs.noise import NoiseSchedule, signal
 from ..inputs.population import PopulationSpectrum
+from ..result import draw
 from . import divergence, dynamics, losses, sampling
 from .corrections import EmpiricalMean
 from .dynamics import LinearCurves, OptimalStopping
@@ -545,9 +546,10 @@ class LinearDenoiser:
         self, alpha_bar: float, ax: Sequence[Axes] | None = None, **options: Any
     ) -> NDArray[np.object_]:
         """Draw this over the loads; see `rmtspec.plots.linear.plot_against_load`."""
-        from ..plots.linear import plot_against_load
-
-        return plot_against_load(self, alpha_bar, ax, **options)
+        axes: NDArray[np.object_] = draw(
+            "linear", "plot_against_load", self, alpha_bar, ax, **options
+        )
+        return axes
 
     # -- shared ------------------------------------------------------------------------------
 

@@ -5,24 +5,65 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..inputs.description import describe, headline
 from ..inputs.noise import time_of_signal
+from ..inputs.population import PopulationSpectrum
 from ..result import Summary, Table, caller_level, dataframe, rounded
 
 if TYPE_CHECKING:
     import pandas
 
-    from .denoiser import LinearDenoiser
-
 FloatArray = NDArray[np.float64]
 
 _FORWARD, _REVERSE = "data||model", "model||data"
 _LARGE_SHIFT = 0.5
+
+
+class Denoiser(Protocol):
+    """What a summary asks of a `LinearDenoiser`."""
+
+    @property
+    def population(self) -> PopulationSpectrum:
+        """Spectrum of the data covariance."""
+
+    @property
+    def load(self) -> Any:
+        """Samples per dimension."""
+
+    @property
+    def c(self) -> Any:
+        """Ridge."""
+
+    @property
+    def dimension(self) -> int | None:
+        """d, where it is known."""
+
+    @property
+    def empirical_mean(self) -> bool:
+        """Whether data are centred with their own mean."""
+
+    def train_loss(self, alpha_bar: Any, *, corrected: bool = False) -> Any:
+        """Loss on the samples."""
+
+    def test_loss(self, alpha_bar: Any, *, corrected: bool = False) -> Any:
+        """Loss on fresh ones."""
+
+    def optimal_loss(self, alpha_bar: Any) -> Any:
+        """Loss of the best map."""
+
+    def alignment(self, alpha_bar: Any, *, corrected: bool = False) -> Any:
+        """Distance to the best map."""
+
+    def alignment_pair(self, alpha_bar: Any) -> Any:
+        """Distance between the maps of two data sets."""
+
+    def kl(self, direction: Any, *, corrected: bool = False) -> Any:
+        """Divergence between data and what is sampled."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,9 +75,7 @@ class LinearSummary(Summary):
     """
 
     @classmethod
-    def of(
-        cls, model: LinearDenoiser, alpha_bar: float, corrected: bool, source: str | None
-    ) -> Self:
+    def of(cls, model: Denoiser, alpha_bar: float, corrected: bool, source: str | None) -> Self:
         """The summary of a model whose data are from `source`."""
         loads = np.atleast_1d(model.load)
         averages = _averages(model, alpha_bar, corrected)
@@ -117,7 +156,7 @@ class LinearSummary(Summary):
         )
 
 
-def _averages(model: LinearDenoiser, alpha_bar: float, corrected: bool) -> dict[str, Any]:
+def _averages(model: Denoiser, alpha_bar: float, corrected: bool) -> dict[str, Any]:
     averages = {
         "train_loss": model.train_loss(alpha_bar, corrected=corrected),
         "test_loss": model.test_loss(alpha_bar, corrected=corrected),

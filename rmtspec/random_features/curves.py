@@ -32,22 +32,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ensembles.random_feature import RandomFeatureGram
 from ..ensembles.two_point import Points, Response, Source
-from ..inputs.activation import Coefficients
-from ..inputs.held_out import HeldOut
-from ..inputs.population import PopulationSpectrum
-from ..law import SpectralLaw
 from ..result import Status
 from ..solve.contour import Contour, half_plane_contour, nodes_needed, slit_ratio
-from .families import Timescales
+from .interfaces import Model
 from .relaxation import Relaxation
-from .summary import ModelSummary
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -60,61 +54,6 @@ MOST_NODES = 1500
 _WIDEST = 1e20  # ratio of the spectrum's ends beyond which the last time sets the lower end
 _TINY = 1e-30  # of the largest eigenvalue: stands for 0 where 0 itself is an atom or a hard edge
 _EPS = float(np.finfo(float).eps)
-
-
-class Model(Protocol):
-    """What training asks of a random-feature model at one diffusion time."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def psi_p(self) -> float:
-        """Features per dimension."""
-
-    @property
-    def psi_n(self) -> float:
-        """Samples per dimension."""
-
-    @property
-    def t(self) -> float:
-        """Diffusion time."""
-
-    @property
-    def population(self) -> PopulationSpectrum:
-        """Spectrum of the data covariance."""
-
-    @property
-    def conditional(self) -> bool:
-        """Whether that is the covariance of the given data."""
-
-    @property
-    def held_out(self) -> HeldOut | None:
-        """What fresh data do along the directions of given data."""
-
-    @property
-    def coefficients(self) -> Coefficients:
-        """Scalars of the Gaussian equivalent."""
-
-    @property
-    def delta(self) -> float:
-        """Noise variance Δ_t."""
-
-    @property
-    def floor(self) -> float:
-        """s²."""
-
-    @property
-    def ensemble(self) -> RandomFeatureGram:
-        """The Gaussian equivalent of the feature matrix U."""
-
-    def spectrum(self) -> SpectralLaw:
-        """Limiting eigenvalue law of U."""
-
-    def timescales(self) -> Timescales:
-        """Times at which the families of eigenvalues relax."""
-
-    def summary(self, *, source: str | None = None, held_out: str | None = None) -> ModelSummary:
-        """What the model says of itself."""
 
 
 class Setting(NamedTuple):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
-from ..result import dataframe, dataset
+from ..result import dataframe, dataset, draw
 
 if TYPE_CHECKING:
     import pandas
@@ -61,9 +61,8 @@ class LearningCurves:
 
         Curves of single directions, of shape (m, k), are drawn by `plot_directions` there.
         """
-        from ..plots.curves import plot_learning_curves
-
-        return plot_learning_curves(self, ax=ax, **options)
+        axes: NDArray[np.object_] = draw("curves", "plot_learning_curves", self, ax=ax, **options)
+        return axes
 
     def to_dataframe(self) -> pandas.DataFrame:
         """One row a time, one column a loss; needs pandas.

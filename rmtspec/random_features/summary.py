@@ -5,14 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from ..inputs.activation import ActivationLike
 from ..inputs.description import describe, headline
 from ..result import Summary, Table, rounded
-
-if TYPE_CHECKING:
-    from .model import RandomFeatureModel
+from .interfaces import Model
 
 _MOST_ROWS = 12  # more bulks than these are shown as runs of one name; the values have them all
 _LEARNED = {"fast": "tau_gen: ", "sample": "tau_mem: ", "slow": "tau_slow: "}
@@ -35,7 +33,7 @@ class ModelSummary(Summary):
     @classmethod
     def of(
         cls,
-        model: RandomFeatureModel,
+        model: Model,
         source: str | None = None,
         held_out: str | None = None,
         brief: bool = False,
@@ -161,16 +159,14 @@ def _name(activation: ActivationLike) -> str:
     )
 
 
-def _data(
-    model: RandomFeatureModel, source: str | None, held_out: str | None
-) -> dict[str, Any] | None:
+def _data(model: Model, source: str | None, held_out: str | None) -> dict[str, Any] | None:
     data = describe(model.population, source)
     if data is not None and model.held_out is not None:
         data["held_out"] = {"source": held_out, "samples": model.held_out.samples}
     return data
 
 
-def _outliers(model: RandomFeatureModel) -> list[dict[str, float]]:
+def _outliers(model: Model) -> list[dict[str, float]]:
     if model.conditional:
         return []
     columns = {"spike": model.population.spikes, **vars(model.outliers())}

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from .results import LearningCurves
-    from .training import Training
+from .interfaces import Trained
+from .results import LearningCurves
 
 FloatArray = NDArray[np.float64]
 
@@ -23,7 +21,7 @@ _SAMPLES_BESIDE = (0.5, 1.0, 2.0, 4.0)  # a collapse shows these multiples of ps
 _LINE_POINTS = 400  # of a smooth line
 
 
-def automatic_times(training: Training) -> FloatArray:
+def automatic_times(training: Trained) -> FloatArray:
     r"""Times over which the losses change: a decade before the first mode to one past the last.
 
     The mode λ has the time :math:`\psi_p/(\Delta_t(\lambda+\mathrm{ridge}))`, times 1 − momentum.
@@ -51,12 +49,12 @@ def automatic_times(training: Training) -> FloatArray:
     return in_whole_steps(training, np.logspace(first, last, _POINTS))
 
 
-def in_whole_steps(training: Training, times: FloatArray) -> FloatArray:
+def in_whole_steps(training: Trained, times: FloatArray) -> FloatArray:
     """The same times, each once, at the ends of steps where training goes by steps."""
     return np.unique(training.relaxation.times(times))
 
 
-def dense_times(training: Training, times: FloatArray) -> FloatArray:
+def dense_times(training: Trained, times: FloatArray) -> FloatArray:
     """The range of the times with enough points for a smooth line."""
     inside = _on_a_logarithmic_axis(times)
     if inside.size == 0:
@@ -66,7 +64,7 @@ def dense_times(training: Training, times: FloatArray) -> FloatArray:
 
 
 def curves_beside(
-    training: Training, psi_n: FloatArray | None = None, times: FloatArray | None = None
+    training: Trained, psi_n: FloatArray | None = None, times: FloatArray | None = None
 ) -> dict[float, LearningCurves]:
     """Curves of the same training at several psi_n, to be laid over each other.
 
@@ -121,7 +119,7 @@ def _on_a_logarithmic_axis(times: FloatArray) -> FloatArray:
     return times[(times > 0.0) & np.isfinite(times)]
 
 
-def _extreme_times(training: Training) -> tuple[float, float]:
+def _extreme_times(training: Trained) -> tuple[float, float]:
     """Times of the fastest and the slowest mode outside the atom at the floor."""
     model = training.model
     law = model.spectrum()

@@ -17,10 +17,12 @@ from .. import _checks
 from ..ensembles.two_point import Points
 from ..result import ConvergenceWarning, Status, caller_level
 from ..solve.search import first_true, log_grid, smallest
-from .curves import MOST_NODES, Curves, Direction, Losses, Model
+from .curves import MOST_NODES, Curves, Direction, Losses
 from .families import Timescales
+from .interfaces import Model
 from .relaxation import GradientDescent, GradientFlow, HeavyBall, Relaxation
 from .results import BestStopping, KLBound, LearningCurves, Window
+from .summary import ModelSummary
 from .times import automatic_times
 from .training_summary import TrainingSummary, nearest_directions
 
@@ -227,7 +229,7 @@ class Training:
         else:
             given = _checks.real_array("tau", tau, 0.0, infinite=True)
             times = np.unique(self.relaxation.times(np.atleast_1d(given)))
-        model = self.model.summary(source=source, held_out=held_out)
+        model = ModelSummary.of(self.model, source, held_out)
         pairs = nearest_directions(self, directions)
         return TrainingSummary.of(self, model, times, pairs, collapse or {})
 

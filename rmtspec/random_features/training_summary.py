@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..result import Summary, Table, rounded
+from .interfaces import Trained
 from .results import LearningCurves
 from .summary import ModelSummary, head, runs_of_bulks
-
-if TYPE_CHECKING:
-    from .training import Training
 
 FloatArray = NDArray[np.float64]
 
@@ -44,7 +42,7 @@ class TrainingSummary(Summary):
     @classmethod
     def of(
         cls,
-        training: Training,
+        training: Trained,
         model: ModelSummary,
         times: FloatArray,
         directions: Sequence[tuple[float, float]],
@@ -153,13 +151,13 @@ class TrainingSummary(Summary):
         return Table(rows)
 
 
-def differing(training: Training) -> list[tuple[str, float]]:
+def differing(training: Trained) -> list[tuple[str, float]]:
     """Settings in which the training differs from gradient flow that starts from zero."""
     values = ((name, float(getattr(training, name))) for name in _SETTINGS)
     return [(name, value) for name, value in values if value != 0.0]
 
 
-def nearest_directions(training: Training, asked: Sequence[float]) -> list[tuple[float, float]]:
+def nearest_directions(training: Trained, asked: Sequence[float]) -> list[tuple[float, float]]:
     """Each eigenvalue asked for, with the one that is shown: of given data the nearest it has.
 
     Raises
@@ -185,7 +183,7 @@ def nearest_directions(training: Training, asked: Sequence[float]) -> list[tuple
     return pairs
 
 
-def _trained(outlier: dict[str, float], training: Training) -> dict[str, float]:
+def _trained(outlier: dict[str, float], training: Trained) -> dict[str, float]:
     r"""The outlier with the times and shares that ridge γ and momentum β leave it.
 
     An eigenvalue λ relaxes in the time :math:`(1-\beta)\psi_p/(\Delta_t x)`, x = λ + γ, and then
@@ -225,7 +223,7 @@ def _columns(curves: LearningCurves, end: LearningCurves) -> dict[str, Any]:
 
 
 def _directions(
-    training: Training, times: FloatArray, pairs: Sequence[tuple[float, float]]
+    training: Trained, times: FloatArray, pairs: Sequence[tuple[float, float]]
 ) -> list[dict[str, Any]]:
     if not pairs:
         return []

@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
@@ -19,7 +19,25 @@ from .grid import FAILURE
 if TYPE_CHECKING:
     import xarray
 
-    from .diagrams import Diagram
+
+class Described(Protocol):
+    """What a summary asks of a `Diagram`."""
+
+    @property
+    def name(self) -> str:
+        """As in `DIAGRAMS`."""
+
+    @property
+    def question(self) -> str:
+        """That it answers."""
+
+    @property
+    def problem(self) -> str:
+        """The sweep that fills it."""
+
+    @property
+    def axes(self) -> tuple[str, str]:
+        """Names of the horizontal and the vertical axis."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,7 +52,7 @@ class DiagramSummary(Summary):
     @classmethod
     def of(
         cls,
-        diagram: Diagram,
+        diagram: Described,
         data: xarray.Dataset,
         population: PopulationSpectrum | None,
         source: str | None,
@@ -110,7 +128,7 @@ class DiagramSummary(Summary):
         return Table(rows, remarks)
 
 
-def _ranges(values: xarray.DataArray, diagram: Diagram) -> Iterator[dict[str, Any]]:
+def _ranges(values: xarray.DataArray, diagram: Described) -> Iterator[dict[str, Any]]:
     """Least, median and largest number over the grid, for each label of the other dimensions."""
     others = [dim for dim in values.dims if dim not in diagram.axes]
     for place in itertools.product(*(range(values.sizes[dim]) for dim in others)):

@@ -145,7 +145,7 @@ def test_training_rule_is_that_of_the_options(report):
     assert shown["fixed"]["ridge"] == 0.1
 
 
-def test_a_store_is_resumed_and_tells_the_same(report, refused, tmp_path, monkeypatch):
+def test_a_store_is_resumed_and_tells_the_same(report, refused, tmp_path, monkeypatch, capsys):
     store = str(tmp_path / "store")
     arguments = ["kl", *GRIDS["kl"], "--store", store, "--chunk", "2"]
     computed, block, pilot = [], Evaluation.block, Evaluation.pilot
@@ -158,6 +158,7 @@ def test_a_store_is_resumed_and_tells_the_same(report, refused, tmp_path, monkey
 
     monkeypatch.setattr(Evaluation, "block", interrupted)
     assert main(["sweep", *arguments, "--workers", "1"]) == 130
+    assert f"finished blocks are kept in {store}" in capsys.readouterr().err
     assert len(computed) == 2
 
     def resumed(self, where, **options):

@@ -1,0 +1,127 @@
+"""What the parts of a model ask of each other."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..ensembles.random_feature import RandomFeatureGram
+from ..inputs.activation import ActivationLike, Coefficients
+from ..inputs.held_out import HeldOut
+from ..inputs.population import PopulationSpectrum
+from ..law import SpectralLaw
+from .families import Timescales
+from .outliers import Outliers
+from .relaxation import Relaxation
+from .results import BestStopping, LearningCurves, Window
+
+
+class Model(Protocol):
+    """A random-feature model at one diffusion time."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def psi_p(self) -> float:
+        """Features per dimension."""
+
+    @property
+    def psi_n(self) -> float:
+        """Samples per dimension."""
+
+    @property
+    def t(self) -> float:
+        """Diffusion time."""
+
+    @property
+    def population(self) -> PopulationSpectrum:
+        """Spectrum of the data covariance."""
+
+    @property
+    def conditional(self) -> bool:
+        """Whether that is the covariance of the given data."""
+
+    @property
+    def held_out(self) -> HeldOut | None:
+        """What fresh data do along the directions of given data."""
+
+    @property
+    def coefficients(self) -> Coefficients:
+        """Scalars of the Gaussian equivalent."""
+
+    @property
+    def delta(self) -> float:
+        """Noise variance Δ_t."""
+
+    @property
+    def floor(self) -> float:
+        """s²."""
+
+    @property
+    def ensemble(self) -> RandomFeatureGram:
+        """The Gaussian equivalent of the feature matrix U."""
+
+    @property
+    def activation(self) -> ActivationLike:
+        """Nonlinearity."""
+
+    def spectrum(self) -> SpectralLaw:
+        """Limiting eigenvalue law of U."""
+
+    def timescales(self) -> Timescales:
+        """Times at which the families of eigenvalues relax."""
+
+    def bulk_names(self) -> tuple[str, ...]:
+        """Names of the families that each bulk holds."""
+
+    def outliers(self) -> Outliers:
+        """Where the spikes of the population show up."""
+
+
+class Trained(Protocol):
+    """A model under one training rule."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def model(self) -> Model:
+        """What is trained."""
+
+    @property
+    def step(self) -> float:
+        """Increment of τ of one step; 0 is gradient flow."""
+
+    @property
+    def momentum(self) -> float:
+        """Of the heavy ball."""
+
+    @property
+    def ridge(self) -> float:
+        """Added to every eigenvalue."""
+
+    @property
+    def relaxation(self) -> Relaxation:
+        """How a mode relaxes."""
+
+    @property
+    def stability_limit(self) -> float:
+        """Steps from here on diverge."""
+
+    def learning_curves(
+        self, tau: ArrayLike, directions: ArrayLike | None = None
+    ) -> LearningCurves:
+        """Losses over training time."""
+
+    def timescales(self) -> Timescales:
+        """Times at the lower ends of the families."""
+
+    def best_stopping(self) -> BestStopping:
+        """When to stop."""
+
+    def window(self) -> Window:
+        """Between generalisation and memorisation."""
+
+    def bulk_shares(self) -> NDArray[np.float64]:
+        """What each bulk takes away of the train loss."""
