@@ -1,7 +1,5 @@
 """Random-matrix theory of diffusion models: spectra, edges, outliers and training times."""
 
-from importlib.metadata import version
-
 from .ensembles.sample_covariance import SampleCovariance
 from .inputs.noise import NoiseSchedule
 from .inputs.population import PopulationSpectrum
@@ -10,8 +8,6 @@ from .linear.denoiser import LinearDenoiser
 from .random_features.model import RandomFeatureModel
 from .result import ConvergenceWarning, FewDimensionsWarning, Status
 from .sweeps.sweep import sweep
-
-__version__ = version("rmtspec")
 
 __all__ = [
     "ConvergenceWarning",
@@ -25,3 +21,12 @@ __all__ = [
     "Status",
     "sweep",
 ]
+
+
+def __getattr__(name: str) -> str:
+    """The version, looked up in the installed metadata when asked for: that takes 50 ms."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("rmtspec")
+    raise AttributeError(f"module 'rmtspec' has no attribute {name!r}")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-import html
 import importlib
-import json
 import math
 import sys
 import warnings
@@ -108,6 +105,8 @@ class Table(NamedTuple):
 
     def to_html(self) -> str:
         """The same as a table of HTML."""
+        import html
+
         remarks = self.remarks or [""] * len(self.rows)
         lines = []
         for kind, row, remark in zip(
@@ -140,6 +139,8 @@ class Summary:
 
     def to_dict(self) -> dict[str, Any]:
         """The values, as a copy of one's own."""
+        import copy
+
         return copy.deepcopy(dict(self.values))
 
     def to_json(self, **more: Any) -> str:
@@ -147,12 +148,16 @@ class Summary:
 
         JSON has no word for infinity, which is the string "inf", nor for "no value", which is null.
         """
+        import json
+
         return json.dumps(_plain({**self.values, **more}), indent=2, allow_nan=False)
 
     def __repr__(self) -> str:
         return "\n\n".join(map(str, self.blocks()))
 
     def _repr_html_(self) -> str:
+        import html
+
         return "\n".join(
             block.to_html() if isinstance(block, Table) else f"<pre>{html.escape(block)}</pre>"
             for block in self.blocks()
