@@ -100,9 +100,11 @@ def _declare_run(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from validation.experiments.registry import EXPERIMENTS
     from validation.harness.runner import run
 
     return run(
+        EXPERIMENTS,
         arguments.names,
         arguments.scale,
         arguments.device,
@@ -118,9 +120,10 @@ def _declare_list(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> int:
+    from validation.experiments.registry import EXPERIMENTS
     from validation.harness.runner import print_list
 
-    return print_list(arguments.scale)
+    return print_list(EXPERIMENTS, arguments.scale)
 
 
 def _declare_report(parser: argparse.ArgumentParser) -> None:
@@ -129,9 +132,10 @@ def _declare_report(parser: argparse.ArgumentParser) -> None:
 
 
 def _report(arguments: argparse.Namespace) -> int:
+    from validation.experiments.registry import EXPERIMENTS
     from validation.harness.report import report
 
-    return report(arguments.results, arguments.output)
+    return report(EXPERIMENTS, arguments.results, arguments.output)
 
 
 def _declare_certify(parser: argparse.ArgumentParser) -> None:

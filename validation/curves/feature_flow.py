@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from rmtspec import _checks
+from validation.harness import arguments
 from validation.spectra.features import MOMENTS, true_features
 
 Array = NDArray[np.float64]
@@ -51,8 +51,8 @@ class FeatureFlow:
     """
 
     def __init__(self, w: Array, x: Array, t: float, activation: str = "tanh") -> None:
-        _checks.choice("activation", activation, tuple(MOMENTS))
-        self.delta = -math.expm1(-2.0 * _checks.positive("t", t))
+        arguments.choice("activation", activation, tuple(MOMENTS))
+        self.delta = -math.expm1(-2.0 * arguments.positive("t", t))
         self.t, self.activation = t, activation
         self.w = w
         self.neurons, self.dimension = w.shape

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rmtspec import _checks
+from validation.harness import arguments
 
 Array = NDArray[np.float64]
 
@@ -62,7 +62,7 @@ class Images:
         ValueError
             If there are fewer than train + test images.
         """
-        train, test = _checks.integer("train", train, 1), _checks.integer("test", test, 0)
+        train, test = arguments.integer("train", train, 1), arguments.integer("test", test, 0)
         if train + test > len(self.pixels):
             raise ValueError(
                 f"train + test must be at most the {len(self.pixels)} images of {self.name}, "
@@ -84,8 +84,8 @@ def random_field_variances(side: int, exponent: float) -> Array:
 
     Sorted, these are the population eigenvalues.
     """
-    side = _checks.integer("side", side, 2)
-    exponent = _checks.real("exponent", exponent, 0.0)
+    side = arguments.integer("side", side, 2)
+    exponent = arguments.real("exponent", exponent, 0.0)
     wave = np.fft.fftfreq(side, 1.0 / side)
     # The constant mode has no wave number: it gets the variance of the longest waves.
     size = np.maximum(np.hypot(wave[:, None], wave[None, :]), 1.0)
@@ -100,7 +100,7 @@ def random_field(count: int, side: int, exponent: float, rng: np.random.Generato
     so that the population covariance is known exactly. Photographs have an exponent near 2.
     """
     roots = np.sqrt(random_field_variances(side, exponent))
-    white = rng.standard_normal((_checks.integer("count", count, 1), side, side))
+    white = rng.standard_normal((arguments.integer("count", count, 1), side, side))
     # The spectrum is even in the wave number, so that the field is real.
     field = np.fft.ifft2(np.fft.fft2(white) * roots).real
     return Images(f"random field, exponent {exponent:g}", field, np.zeros((side, side)), 1.0)
@@ -123,9 +123,9 @@ def folder(path: Path, side: int, *, limit: int | None = None) -> Images:
         If it is no folder, holds fewer than two images, or a file of an image's name cannot be
         read as one.
     """
-    side = _checks.integer("side", side, 2)
+    side = arguments.integer("side", side, 2)
     if limit is not None:
-        limit = _checks.integer("limit", limit, 2)
+        limit = arguments.integer("limit", limit, 2)
     if not path.is_dir():
         raise ValueError(f"image folder {str(path)!r} is not a folder")
     files = sorted(file for file in path.iterdir() if file.suffix.lower() in FORMATS)[:limit]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 import rmtspec as rs
 from validation.curves.flow import FeatureMoments
 from validation.curves.fresh_features import feature_moments, fresh_moments
-from validation.experiments.experiment import Setup
+from validation.harness.experiment import Setup
 
 Array = NDArray[np.float64]
 

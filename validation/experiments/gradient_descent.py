@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 import rmtspec as rs
 from validation.curves.flow import decompose
 from validation.experiments.exact_losses import ExactLosses, moments_of, network_of, train_on
-from validation.experiments.experiment import (
+from validation.harness.checks import Check, averaged
+from validation.harness.experiment import (
     Experiment,
     Figure,
     Outcome,
@@ -26,7 +27,6 @@ from validation.experiments.experiment import (
     packed,
     unpacked,
 )
-from validation.harness.checks import Check, averaged
 
 Array = NDArray[np.float64]
 

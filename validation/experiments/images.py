@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 import rmtspec as rs
-from validation.experiments.experiment import (
+from validation.harness.checks import Check, measured, power, within
+from validation.harness.experiment import (
     Experiment,
     Figure,
     Outcome,
@@ -24,7 +26,6 @@ from validation.experiments.experiment import (
     packed,
     unpacked,
 )
-from validation.harness.checks import Check, measured, power, within
 from validation.harness.machine import RequestError
 
 _SIZES: dict[str, dict[str, Any]] = {
@@ -45,18 +46,15 @@ _STOPS = 14
 _MEMORISED = 0.2  # of the samples: this is where tau_mem is read off
 
 
-def _plan_of(source: str) -> Any:
-    def plan(scale: str) -> list[Task]:
-        sizes = dict(_SIZES[scale])
-        counts = sizes.pop("n")
-        if source == "digits":
-            # There are 1797 digits, 8 x 8; some of them are kept for the test loss.
-            sizes["side"] = 8
-            counts = [n for n in counts if n <= 1024]
-        work = sizes["steps"] * 0.06 * (0.05 if scale == "gpu" else 1.0)
-        return [Task(f"n {n}", {"source": source, "n": n, **sizes}, work) for n in counts]
-
-    return plan
+def _plan(source: str, scale: str) -> list[Task]:
+    sizes = dict(_SIZES[scale])
+    counts = sizes.pop("n")
+    if source == "digits":
+        # There are 1797 digits, 8 x 8; some of them are kept for the test loss.
+        sizes["side"] = 8
+        counts = [n for n in counts if n <= 1024]
+    work = sizes["steps"] * 0.06 * (0.05 if scale == "gpu" else 1.0)
+    return [Task(f"n {n}", {"source": source, "n": n, **sizes}, work) for n in counts]
 
 
 def _pictures(task: Task, setup: Setup) -> tuple[Any, Any]:
@@ -87,6 +85,10 @@ def _folder(setup: Setup, side: int) -> Any:
         return images.folder(setup.images, side)
     except ValueError as problem:
         raise RequestError(f"argument --images: {problem}") from None
+
+
+def _look_at_folder(setup: Setup) -> None:
+    _folder(setup, 8)
 
 
 def _measure(task: Task, setup: Setup) -> Values:
@@ -240,18 +242,14 @@ def _experiment(name: str, source: str, what: str) -> Experiment:
         statistic="losses at t = 0.1, memorised share of DDIM samples, Adam",
         tolerance="at most a tenth memorised at the least test loss (largest n); the share at the "
         "end falls with n beyond bootstrap intervals; exponents not judged",
-        plan=_plan_of(source),
+        plan=partial(_plan, source),
         measure=_measure,
         judge=_judge,
         figures=_figures,
         needs=("torch", "sklearn") if source == "digits" else ("torch",),
         by_request=source == "folder",
-        prepare=(lambda setup: void(_folder(setup, 8))) if source == "folder" else None,
+        prepare=_look_at_folder if source == "folder" else None,
     )
-
-
-def void(value: object) -> None:
-    """Take a value and return nothing."""
 
 
 DIGITS = _experiment("unet-digits", "digits", "8 x 8 digits")

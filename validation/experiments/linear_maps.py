@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 import rmtspec as rs
-from validation.experiments.experiment import (
+from validation.harness.checks import Check, averaged, compared, measured, power, within
+from validation.harness.experiment import (
     Experiment,
     Figure,
     Outcome,
@@ -24,7 +25,6 @@ from validation.experiments.experiment import (
     packed,
     unpacked,
 )
-from validation.harness.checks import Check, averaged, compared, measured, power, within
 
 # --- divergence ----------------------------------------------------------------------------------
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 import rmtspec as rs
-from validation.experiments.experiment import (
+from validation.harness.checks import Check, averaged, compared, measured, power, within
+from validation.harness.experiment import (
     Experiment,
     Figure,
     Outcome,
@@ -23,7 +24,6 @@ from validation.experiments.experiment import (
     packed,
     unpacked,
 )
-from validation.harness.checks import Check, averaged, compared, measured, power, within
 
 # --- residual MLP --------------------------------------------------------------------------------
 

@@ -11,8 +11,8 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from validation.experiments.experiment import Experiment, Outcome, Setup, Task, Values
 from validation.harness.checks import FAILED, PASSED, Check, measured, within
+from validation.harness.experiment import Experiment, Outcome, Setup, Task, Values
 from validation.harness.records import read_json, read_lines
 
 # Program -> scale -> its arguments. Their own commands run them at full size.

@@ -15,7 +15,8 @@ import numpy as np
 
 import rmtspec as rs
 from rmtspec.result import FewDimensionsWarning
-from validation.experiments.experiment import (
+from validation.harness.checks import Check, mean_and_error, measured
+from validation.harness.experiment import (
     Experiment,
     Figure,
     Outcome,
@@ -24,7 +25,6 @@ from validation.experiments.experiment import (
     Values,
     packed,
 )
-from validation.harness.checks import Check, mean_and_error, measured
 from validation.spectra.features import true_features
 
 _SETS = ("digits", "patches", "gaussian")

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rmtspec.inputs.activation import Coefficients, gaussian_equivalence
-from validation.experiments.experiment import Experiment, Outcome, Setup, Task, Values, packed
 from validation.harness.checks import FAILED, Check, averaged, compared, measured, refuted
+from validation.harness.experiment import Experiment, Outcome, Setup, Task, Values, packed
 from validation.spectra.features import gaussian_equivalent
 
 Array = NDArray[np.float64]

@@ -10,16 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rmtspec as rs
-from validation.experiments.experiment import (
-    Experiment,
-    Figure,
-    Outcome,
-    Setup,
-    Task,
-    Values,
-    packed,
-    unpacked,
-)
 from validation.harness.checks import (
     Check,
     averaged,
@@ -28,6 +18,16 @@ from validation.harness.checks import (
     measured,
     power,
     within,
+)
+from validation.harness.experiment import (
+    Experiment,
+    Figure,
+    Outcome,
+    Setup,
+    Task,
+    Values,
+    packed,
+    unpacked,
 )
 from validation.spectra.draws import gaussian_data
 from validation.spectra.features import gaussian_equivalent, true_features

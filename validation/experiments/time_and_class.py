@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rmtspec as rs
-from validation.experiments.experiment import (
+from validation.harness.checks import Check, compared, measured, power, within
+from validation.harness.experiment import (
     Experiment,
     Figure,
     Outcome,
@@ -31,7 +32,6 @@ from validation.experiments.experiment import (
     packed,
     unpacked,
 )
-from validation.harness.checks import Check, compared, measured, power, within
 
 Array = NDArray[np.float64]
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 import rmtspec as rs
 from validation.curves.flow import decompose, flow_filters
 from validation.experiments.exact_losses import ExactLosses, moments_of, network_of, train_on
-from validation.experiments.experiment import (
+from validation.harness.checks import Check, compared, measured, within
+from validation.harness.experiment import (
     Experiment,
     Figure,
     Outcome,
@@ -29,7 +30,6 @@ from validation.experiments.experiment import (
     packed,
     unpacked,
 )
-from validation.harness.checks import Check, compared, measured, within
 
 Array = NDArray[np.float64]
 

@@ -22,6 +22,8 @@ from scipy.stats import norm, t
 CHANCE = 1e-4
 PASSED, FAILED, MEASURED, EXCLUDED = "passed", "failed", "measured", "excluded"
 VERDICTS = (PASSED, EXCLUDED, FAILED, MEASURED)
+FOLDED = 40
+"""Tables longer than this are folded; their failures are always shown."""
 
 
 @dataclass(frozen=True)

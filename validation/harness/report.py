@@ -10,12 +10,11 @@ import base64
 import html
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from validation.experiments import registry
-from validation.experiments.experiment import SCALES, Figure
-from validation.harness.checks import EXCLUDED, FAILED, MEASURED, PASSED, Check
+from validation.harness.checks import EXCLUDED, FAILED, FOLDED, MEASURED, PASSED, Check
+from validation.harness.experiment import SCALES, Experiment, Figure
 from validation.harness.machine import RequestError
 from validation.harness.records import write_text
 from validation.harness.result_file import ResultFile, load
@@ -42,8 +41,10 @@ details summary { cursor: pointer; color: #245; }
 _WORDS = {PASSED: "passed", EXCLUDED: "excluded", FAILED: "FAILED", MEASURED: "measured"}
 
 
-def report(results: Path, output: Path) -> int:
+def report(experiments: Mapping[str, Experiment], results: Path, output: Path) -> int:
     """Write the page and return the exit status: 0, or 1 if a check failed.
+
+    `experiments` are all there are, by name and in the order of the page.
 
     Raises
     ------
@@ -55,17 +56,20 @@ def report(results: Path, output: Path) -> int:
         raise RequestError(f"argument --results: no result file (*.jsonl) in {results}")
     found = [load(path) for path in files]
     for result in found:
-        registry.find_on_file(result.path, result.experiment)
-    order = list(registry.EXPERIMENTS)
+        if result.experiment not in experiments:
+            raise RequestError(
+                f"{result.path} is of an unknown experiment {result.experiment!r}: move it away"
+            )
+    order = list(experiments)
     found.sort(key=lambda r: (SCALES.index(r.scale), order.index(r.experiment)))
-    write_text(output, page(found))
+    write_text(output, page(experiments, found))
     checks = [check for result in found for check in result.checks]
     failed = sum(check.verdict == FAILED for check in checks)
     print(f"{output}: {len(checks)} checks of {len(found)} result files, {failed} failed")
     return 1 if failed else 0
 
 
-def page(results: Sequence[ResultFile]) -> str:
+def page(experiments: Mapping[str, Experiment], results: Sequence[ResultFile]) -> str:
     """Return the HTML text."""
     parts = [
         "<!DOCTYPE html>",
@@ -80,7 +84,7 @@ def page(results: Sequence[ResultFile]) -> str:
         if group:
             parts.append(f"<h1>Scale {scale}</h1>")
         for result in group:
-            parts += _section(result)
+            parts += _section(experiments[result.experiment], result)
     parts += ["</body></html>", ""]
     return "\n".join(parts)
 
@@ -132,8 +136,7 @@ def _machines(results: Sequence[ResultFile]) -> list[str]:
     return ["<h2>Machines and versions</h2><ul>", *seen, "</ul>"]
 
 
-def _section(result: ResultFile) -> list[str]:
-    experiment = registry.find_on_file(result.path, result.experiment)
+def _section(experiment: Experiment, result: ResultFile) -> list[str]:
     plan = experiment.plan(result.scale)
     command = (
         f"python -m validation run {result.experiment} --scale {result.scale} "
@@ -151,7 +154,7 @@ def _section(result: ResultFile) -> list[str]:
     if done < len(plan) or not result.checks:
         parts.append(f'<p class="bad">Unfinished: {done} of {len(plan)} tasks are done.</p>')
     table = _table(result.checks)
-    if len(result.checks) > registry.FOLDED:
+    if len(result.checks) > FOLDED:
         failed = [check for check in result.checks if check.verdict == FAILED]
         parts += _table(failed) if failed else []
         table = [

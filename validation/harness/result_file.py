@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from validation.experiments.experiment import Experiment, Outcome, Task
 from validation.harness.checks import Check
+from validation.harness.experiment import Experiment, Outcome, Task
 from validation.harness.machine import RequestError
 from validation.harness.records import write_text
 

@@ -10,16 +10,15 @@ from __future__ import annotations
 import multiprocessing
 import time
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from validation.experiments import registry
-from validation.experiments.experiment import Experiment, Setup, Task
-from validation.harness.checks import FAILED, Check
+from validation.harness.checks import FAILED, FOLDED, Check
+from validation.harness.experiment import Experiment, Setup, Task
 from validation.harness.machine import (
     RequestError,
     machine,
@@ -40,11 +39,10 @@ _Done = tuple[str, str, dict[str, Any] | str]
 
 @dataclass(frozen=True)
 class Job:
-    """One task of one experiment, in a form that another process can find again."""
+    """One task of one experiment, as it is sent to another process."""
 
-    experiment: str
-    scale: str
-    key: str
+    experiment: Experiment
+    task: Task
     setup: Setup
 
 
@@ -68,6 +66,7 @@ class _Unfinished:
 
 
 def run(
+    experiments: Mapping[str, Experiment],
     names: Sequence[str],
     scale: str,
     device: str,
@@ -78,12 +77,22 @@ def run(
 ) -> int:
     """Run experiments, print their checks and return the exit status: 0 passed, 1 failed.
 
+    Parameters
+    ----------
+    experiments :
+        All there are, by name.
+    names :
+        What is run of them; by default everything that needs no more than a scale and a device.
+    scale, device, results, seed, processes, images :
+        As on the command line.
+
     Raises
     ------
     RequestError
         Before any work, if something that was asked for cannot be done.
     """
-    chosen = [registry.find(name) for name in names] or registry.default()
+    chosen = [_find(experiments, name) for name in names]
+    chosen = chosen or [each for each in experiments.values() if not each.by_request]
     require_device(device)
     for experiment in chosen:
         require(experiment.needs)
@@ -95,11 +104,19 @@ def run(
         if entry.missing and here not in entry.result.runs:
             entry.result.runs.append(here)
     started = time.monotonic()
-    _work(under_way, scale, setup, 1 if device == "cuda" else processes)
+    _work(under_way, setup, 1 if device == "cuda" else processes)
     failures = sum(_conclude(entry) for entry in under_way if entry.plan)
     checks = sum(len(entry.result.checks) for entry in under_way)
     print(f"\n{checks} checks, {failures} failed, {time.monotonic() - started:.0f} s")
     return 1 if failures else 0
+
+
+def _find(experiments: Mapping[str, Experiment], name: str) -> Experiment:
+    if name not in experiments:
+        raise RequestError(
+            f"argument NAMES: unknown experiment {name!r}; there are {', '.join(experiments)}"
+        )
+    return experiments[name]
 
 
 def _folder(results: Path) -> Path:
@@ -128,12 +145,12 @@ def _begin(experiment: Experiment, scale: str, results: Path, setup: Setup) -> _
     return _Unfinished(experiment, plan, resume(results, experiment, arguments, plan))
 
 
-def _work(under_way: list[_Unfinished], scale: str, setup: Setup, processes: int) -> None:
+def _work(under_way: list[_Unfinished], setup: Setup, processes: int) -> None:
     entries = {entry.experiment.name: entry for entry in under_way}
     tasks = [(entry, task) for entry in under_way for task in entry.missing]
     # Long tasks first, or one of them would run alone at the end.
     tasks.sort(key=lambda pair: -pair[1].work)
-    jobs = [Job(entry.experiment.name, scale, task.key, setup) for entry, task in tasks]
+    jobs = [Job(entry.experiment, task, setup) for entry, task in tasks]
     works = {(entry.experiment.name, task.key): task.work for entry, task in tasks}
     with tqdm(
         total=sum(works.values()), leave=False, disable=None, bar_format=_BAR, mininterval=0.5
@@ -167,8 +184,7 @@ def _in_parallel(jobs: list[Job], processes: int) -> Iterable[_Done]:
 
 def one_task(job: Job) -> _Done:
     """Do one task and return its record, or the error that ended it as text."""
-    experiment = registry.find(job.experiment)
-    task = next(task for task in experiment.plan(job.scale) if task.key == job.key)
+    experiment, task = job.experiment, job.task
     started = time.monotonic()
     try:
         values = experiment.measure(task, job.setup)
@@ -198,7 +214,7 @@ def _conclude(entry: _Unfinished) -> int:
 def print_checks(experiment: Experiment, checks: Sequence[Check]) -> None:
     """Print one line a check; of long lists those that did not fail are counted only."""
     print(f"\n{experiment.name}: {experiment.claim}")
-    shown = checks if len(checks) <= registry.FOLDED else [c for c in checks if c.verdict == FAILED]
+    shown = checks if len(checks) <= FOLDED else [c for c in checks if c.verdict == FAILED]
     print(f"  {'check':<62} {'theory':>11} {'experiment':>11} {'s.e.':>8} {'sigma':>7}  verdict")
     for check in shown:
         theory = "" if check.theory is None else f"{check.theory:.5g}"
@@ -212,9 +228,9 @@ def print_checks(experiment: Experiment, checks: Sequence[Check]) -> None:
         print(f"  {len(checks) - len(shown)} more that did not fail")
 
 
-def print_list(scale: str) -> int:
+def print_list(experiments: Mapping[str, Experiment], scale: str) -> int:
     """Print every experiment with its claim, source, tolerance and tasks at a scale."""
-    for experiment in registry.EXPERIMENTS.values():
+    for experiment in experiments.values():
         tasks = experiment.plan(scale)
         minutes = sum(task.work for task in tasks) / 60.0
         print(f"{experiment.name}: {experiment.claim}")

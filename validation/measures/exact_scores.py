@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from rmtspec import _checks
+from validation.harness import arguments
 from validation.networks.diffusion import Denoiser, Levels
 
 Tensor = torch.Tensor
@@ -50,17 +50,17 @@ class GaussianMixture:
         dtype: torch.dtype = torch.float64,
         device: torch.device | str = "cpu",
     ) -> None:
-        centres = np.atleast_2d(_checks.real_array("means", means))
+        centres = np.atleast_2d(arguments.table("means", means))
         if centres.ndim != 2 or centres.size == 0:
             raise ValueError(f"means must have shape (C, d), got {centres.shape}")
         count, d = centres.shape
         shares = np.full(count, 1.0 / count)
         if weights is not None:
-            shares = _checks.real_array("weights", weights, 0.0)
+            shares = arguments.table("weights", weights, 0.0)
             if shares.shape != (count,) or not np.all(shares > 0.0):
                 raise ValueError(f"weights must be {count} positive numbers, got {shares}")
             shares = shares / shares.sum()
-        spread = _checks.real_array("covariance", covariance)
+        spread = arguments.table("covariance", covariance)
         if spread.ndim not in (0, 2, 3) or spread.shape not in ((), (d, d), (count, d, d)):
             raise ValueError(
                 f"covariance must have shape (), ({d}, {d}) or ({count}, {d}, {d}), "
@@ -86,7 +86,7 @@ class GaussianMixture:
     @classmethod
     def symmetric(cls, mean: ArrayLike, variance: float = 1.0) -> GaussianMixture:
         """Return the mixture of N(m, variance) and N(-m, variance) at equal weights, float64."""
-        m = _checks.real_array("mean", mean)
+        m = arguments.table("mean", mean)
         return cls(np.stack([m, -m]), variance)
 
     def to(self, *, dtype: torch.dtype, device: torch.device | str = "cpu") -> GaussianMixture:
@@ -112,7 +112,7 @@ class GaussianMixture:
 
     def sample(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return samples (count, d) of P_0 and the component of each, (count,) int64."""
-        count = _checks.integer("count", count, 1)
+        count = arguments.integer("count", count, 1)
         device, dtype = self.means.device, self.means.dtype
         chosen = torch.multinomial(self.weights, count, replacement=True, generator=generator)
         z = (

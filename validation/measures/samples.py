@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from rmtspec import _checks
+from validation.harness import arguments
 
 Array = NDArray[np.float64]
 
@@ -75,9 +75,9 @@ def memorised_fraction(
     no sample (or every one) is memorised it has no width: with N samples the share then is below
     3/N at 95 %.
     """
-    threshold = _checks.real("threshold", threshold, 0.0, 1.0)
-    bootstrap = _checks.integer("bootstrap", bootstrap, 1)
-    confidence = _checks.real("confidence", confidence, 0.0, 1.0, low_open=True, high_open=True)
+    threshold = arguments.real("threshold", threshold, 0.0, 1.0)
+    bootstrap = arguments.integer("bootstrap", bootstrap, 1)
+    confidence = arguments.below_one("confidence", arguments.positive("confidence", confidence))
     copied = nearest_ratio(generated, training) < threshold
     value = float(copied.mean())
     # Drawing N samples with replacement and counting the copies among them is one binomial draw.
@@ -117,10 +117,10 @@ def convolution_features(
     ----------
     images : array, shape (n, side, side)
     """
-    pictures = _checks.real_array("images", images)
+    pictures = arguments.table("images", images)
     if pictures.ndim != 3:
         raise ValueError(f"images must have shape (n, side, side), got {pictures.shape}")
-    filters, size = _checks.integer("filters", filters, 1), _checks.integer("size", size, 1)
+    filters, size = arguments.integer("filters", filters, 1), arguments.integer("size", size, 1)
     rng = np.random.default_rng(seed)
     table = np.empty((len(pictures), 2 * filters))
     for j in range(filters):
@@ -134,7 +134,7 @@ def convolution_features(
 def principal_features(samples: Array, reference: Array, count: int) -> Array:
     """Return the coordinates (n, count) along the leading principal directions of a reference."""
     x, known = _rows("samples", samples), _rows("reference", reference)
-    count = _checks.integer("count", count, 1, known.shape[1])
+    count = arguments.integer("count", count, 1, known.shape[1])
     return np.asarray((x - known.mean(axis=0)) @ _principal(known)[:, :count])
 
 
@@ -165,7 +165,7 @@ def detail_similarity(
     known = _rows("reference", reference)
     if a.shape != b.shape:
         raise ValueError(f"second must have shape {a.shape} as first has, got {b.shape}")
-    components = _checks.integer("components", components, 0, known.shape[1])
+    components = arguments.integer("components", components, 0, known.shape[1])
     rest = _principal(known)[:, components:]
     a, b = ((table - known.mean(axis=0)) @ rest for table in (a, b))
     size = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
@@ -178,7 +178,7 @@ def detail_similarity(
 
 
 def _rows(name: str, samples: Array) -> Array:
-    table = _checks.real_array(name, samples)
+    table = arguments.table(name, samples)
     if table.ndim < 2 or table.size == 0:
         raise ValueError(f"{name} must hold samples of shape (n, ...), got shape {table.shape}")
     return table.reshape(len(table), -1)

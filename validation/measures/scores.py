@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rmtspec import _checks
+from validation.harness import arguments
 from validation.measures.exact_scores import GaussianMixture
 from validation.networks.diffusion import Denoiser, Levels, normal
 
@@ -101,8 +101,8 @@ def _average(
     noises: int,
     chunk: int,
 ) -> Estimate:
-    k = _checks.integer("k", k, 1, levels.steps)
-    noises, chunk = _checks.integer("noises", noises, 1), _checks.integer("chunk", chunk, 1)
+    k = arguments.integer("k", k, 1, levels.steps)
+    noises, chunk = arguments.integer("noises", noises, 1), arguments.integer("chunk", chunk, 1)
     means, within = [], 0.0
     for start in range(0, len(clean), chunk):
         part = clean[start : start + chunk]
@@ -272,7 +272,7 @@ def linear_distance(
         Levels.
     mean, covariance : arrays, shapes (d,) and (d, d)
     """
-    values, axes = np.linalg.eigh(_checks.real_array("covariance", covariance))
+    values, axes = np.linalg.eigh(arguments.table("covariance", covariance))
     values, axes = np.maximum(values[::-1], 0.0), axes[:, ::-1]
 
     def tensor(array: NDArray[np.float64]) -> Tensor:
@@ -285,7 +285,7 @@ def linear_distance(
         signal, delta = levels.alpha_bar[k], levels.delta[k]
         gain = delta.sqrt() / (signal * spread + delta)
         squares, scales = [], []
-        for _ in range(_checks.integer("noises", noises, 1)):
+        for _ in range(arguments.integer("noises", noises, 1)):
             x = levels.noised(clean, level, normal(clean, generator))
             linear = ((x.flatten(1) - signal.sqrt() * centre) @ basis) * gain
             seen = denoiser(x, level).flatten(1) @ basis

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 
 import rmtspec as rs
-from rmtspec import _checks
+from validation.harness import arguments
 
 Tensor = torch.Tensor
 Denoiser = Callable[[Tensor, Tensor], Tensor]
@@ -98,8 +98,8 @@ def guided(network: Callable[..., Tensor], label: int, strength: float, classes:
     ----------
     Ho, Salimans (2022), arXiv 2207.12598, eq. 6.
     """
-    label = _checks.integer("label", label, 0, classes - 1)
-    strength = _checks.real("strength", strength)
+    label = arguments.integer("label", label, 0, classes - 1)
+    strength = arguments.real("strength", strength)
 
     def denoiser(x: Tensor, k: Tensor) -> Tensor:
         with_label = network(x, k, torch.full_like(k, label))
@@ -172,8 +172,8 @@ def ddim(
     ----------
     Song, Meng, Ermon (2021), arXiv 2010.02502, eqs. 12 and 16.
     """
-    count = levels.steps if steps is None else _checks.integer("steps", steps, 1, levels.steps)
-    eta = _checks.real("eta", eta, 0.0, 1.0)
+    count = levels.steps if steps is None else arguments.integer("steps", steps, 1, levels.steps)
+    eta = arguments.real("eta", eta, 0.0, 1.0)
     if eta > 0.0 and generator is None:
         raise ValueError(f"generator must be given when eta > 0, got eta = {eta}")
     visited = [(i * levels.steps) // count for i in range(count + 1)]

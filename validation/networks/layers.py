@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from rmtspec import _checks
+from validation.harness import arguments
 
 Tensor = torch.Tensor
 
@@ -73,14 +73,14 @@ class RandomFeatureNet(nn.Module):
         dtype: torch.dtype = torch.float64,
     ) -> None:
         super().__init__()
-        _checks.choice("activation", activation, tuple(ACTIVATIONS))
-        self.dimension = _checks.integer("dimension", dimension, 1)
-        self.neurons = _checks.integer("neurons", neurons, 1)
-        self.delta = -math.expm1(-2.0 * _checks.positive("t", t))
+        arguments.choice("activation", activation, tuple(ACTIVATIONS))
+        self.dimension = arguments.integer("dimension", dimension, 1)
+        self.neurons = arguments.integer("neurons", neurons, 1)
+        self.delta = -math.expm1(-2.0 * arguments.positive("t", t))
         self.activation = ACTIVATIONS[activation]
         generator = torch.Generator().manual_seed(seed)
         self.register_buffer("frozen", _normal((neurons, dimension), generator, dtype))
-        start = _checks.real("initial", initial, 0.0) * _normal(
+        start = arguments.real("initial", initial, 0.0) * _normal(
             (dimension, neurons), generator, dtype
         )
         self.trained = nn.Parameter(start)
@@ -102,7 +102,7 @@ class RandomFeatureNet(nn.Module):
 
         With momentum m the time advances by step/(1 - m) in the long run.
         """
-        return _checks.positive("step", step) * self.dimension**2
+        return arguments.positive("step", step) * self.dimension**2
 
 
 class LinearNet(nn.Module):
@@ -122,8 +122,8 @@ class LinearNet(nn.Module):
         dtype: torch.dtype = torch.float64,
     ) -> None:
         super().__init__()
-        d = _checks.integer("dimension", dimension, 1)
-        count = _checks.integer("levels", levels, 1)
+        d = arguments.integer("dimension", dimension, 1)
+        count = arguments.integer("levels", levels, 1)
         self.weight = nn.Parameter(torch.zeros(count, d, d, dtype=dtype))
         self.bias = nn.Parameter(torch.zeros(count, d, dtype=dtype)) if bias else None
 
@@ -166,9 +166,9 @@ class ResidualMLP(nn.Module):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        d, w = _checks.integer("dimension", dimension, 1), _checks.integer("width", width, 2)
-        self.width, self.classes = w, _checks.integer("classes", classes, 0)
-        self.clock = _checks.positive("clock", clock)
+        d, w = arguments.integer("dimension", dimension, 1), arguments.integer("width", width, 2)
+        self.width, self.classes = w, arguments.integer("classes", classes, 0)
+        self.clock = arguments.positive("clock", clock)
         with seeded(seed, dtype):
             self.first = nn.Linear(d, w)
             self.norms = nn.ModuleList(nn.LayerNorm(w) for _ in range(blocks))
@@ -214,7 +214,7 @@ def seeded(seed: int, dtype: torch.dtype) -> Iterator[None]:
     """Draw the default weights inside from a seed, in a type, leaving the global state alone."""
     before = torch.get_default_dtype()
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(_checks.integer("seed", seed, 0))
+        torch.manual_seed(arguments.integer("seed", seed, 0))
         torch.set_default_dtype(dtype)
         try:
             yield

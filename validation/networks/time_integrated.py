@@ -20,8 +20,8 @@ from torch import nn
 from torch.nn import functional
 
 import rmtspec as rs
-from rmtspec import _checks
 from validation.curves.feature_flow import FeatureFlow
+from validation.harness import arguments
 from validation.networks.diffusion import Denoiser, Levels, ddim, euler_maruyama
 from validation.networks.layers import ACTIVATIONS
 
@@ -63,16 +63,16 @@ class TimeIntegratedNet(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        _checks.choice("activation", activation, tuple(ACTIVATIONS))
-        self.dimension = _checks.integer("dimension", dimension, 1)
-        self.neurons = _checks.integer("neurons", neurons, 1)
+        arguments.choice("activation", activation, tuple(ACTIVATIONS))
+        self.dimension = arguments.integer("dimension", dimension, 1)
+        self.neurons = arguments.integer("neurons", neurons, 1)
         self.activation = ACTIVATIONS[activation]
-        generator = torch.Generator().manual_seed(_checks.integer("seed", seed, 0))
+        generator = torch.Generator().manual_seed(arguments.integer("seed", seed, 0))
         double = torch.float64
         frozen = torch.randn((neurons, dimension), generator=generator, dtype=double)
         shift = torch.randn(neurons, generator=generator, dtype=double)
         self.register_buffer("frozen", frozen.to(levels.t))
-        self.register_buffer("shift", (_checks.real("bias", bias, 0.0) * shift).to(levels.t))
+        self.register_buffer("shift", (arguments.real("bias", bias, 0.0) * shift).to(levels.t))
         self.register_buffer("times", levels.t)
         self.register_buffer("roots", levels.delta.sqrt())
         self.trained = nn.Parameter(torch.zeros(dimension, neurons).to(levels.t))
@@ -139,7 +139,7 @@ def scores_by_time(
         Ascending and positive; they are the levels of the sampler.
     """
     schedule = rs.NoiseSchedule.at_times(times)
-    shape = (_checks.integer("neurons", neurons, 1), data.shape[1])
+    shape = (arguments.integer("neurons", neurons, 1), data.shape[1])
     flows = tuple(
         FeatureFlow(rng.standard_normal(shape), data, float(t), activation) for t in schedule.t
     )
@@ -162,7 +162,7 @@ def generate(
         Euler-Maruyama, whose noise makes the way back forget errors of the scores (it needs steps
         well below Delta: times a few per cent apart), or deterministic.
     """
-    _checks.choice("sampler", sampler, ("euler", "ddim"))
+    arguments.choice("sampler", sampler, ("euler", "ddim"))
     start = torch.tensor(rng.standard_normal((count, scores.flows[0].dimension)))
     if sampler == "ddim":
         return np.asarray(ddim(scores.denoiser(tau), scores.levels, start).numpy())

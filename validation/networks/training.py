@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from rmtspec import _checks
+from validation.harness import arguments
 from validation.harness.records import ForeignRecordsError
 from validation.networks.diffusion import Levels
 
@@ -70,19 +70,19 @@ class Plan:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _checks.integer("steps", self.steps, 0)
-        _checks.positive("rate", self.rate)
-        _checks.choice("optimiser", self.optimiser, OPTIMISERS)
-        _checks.real("momentum", self.momentum, 0.0, 1.0, high_open=True)
+        arguments.integer("steps", self.steps, 0)
+        arguments.positive("rate", self.rate)
+        arguments.choice("optimiser", self.optimiser, OPTIMISERS)
+        arguments.below_one("momentum", self.momentum)
         if self.momentum and self.optimiser != "sgd":
             raise ValueError(f"momentum must be 0 for 'adam', got {self.momentum}")
         if self.batch is not None:
-            _checks.integer("batch", self.batch, 1)
-        _checks.integer("noises", self.noises, 1)
+            arguments.integer("batch", self.batch, 1)
+        arguments.integer("noises", self.noises, 1)
         if self.level is not None:
-            _checks.integer("level", self.level, 1)
-        _checks.real("label_dropout", self.label_dropout, 0.0, 1.0)
-        _checks.integer("seed", self.seed, 0)
+            arguments.integer("level", self.level, 1)
+        arguments.real("label_dropout", self.label_dropout, 0.0, 1.0)
+        arguments.integer("seed", self.seed, 0)
 
 
 def milestones(steps: int, count: int, *, first: int = 1) -> tuple[int, ...]:
@@ -90,9 +90,9 @@ def milestones(steps: int, count: int, *, first: int = 1) -> tuple[int, ...]:
 
     Rounding leaves no number twice, so there may be fewer.
     """
-    steps = _checks.integer("steps", steps, 1)
-    first = _checks.integer("first", first, 1, steps)
-    spread = np.geomspace(first, steps, _checks.integer("count", count, 2))
+    steps = arguments.integer("steps", steps, 1)
+    first = arguments.integer("first", first, 1, steps)
+    spread = np.geomspace(first, steps, arguments.integer("count", count, 2))
     return (0, *sorted({*(int(k) for k in np.rint(spread)), first, steps}))
 
 
@@ -144,7 +144,7 @@ def train(
     FloatingPointError
         If the loss is no longer finite: the rate is too large.
     """
-    every = _checks.integer("every", every, 1)
+    every = arguments.integer("every", every, 1)
     stops = _milestones(at, plan.steps)
     devices = [data.device] if data.device.type == "cuda" else []
     # Dropout inside a network draws from torch's global generator: it is seeded for the run, kept
@@ -192,7 +192,7 @@ def _identity(
 
 
 def _milestones(at: Sequence[int], steps: int) -> frozenset[int]:
-    stops = [_checks.integer("at", k, 0, steps) for k in at]
+    stops = [arguments.integer("at", k, 0, steps) for k in at]
     if stops != sorted(set(stops)):
         raise ValueError(f"at must be ascending without repetition, got {stops!r:.80}")
     return frozenset(stops)
@@ -215,7 +215,7 @@ class _Run:
         self, network: nn.Module, data: Tensor, levels: Levels, plan: Plan, labels: Tensor | None
     ) -> None:
         if plan.level is not None:
-            _checks.integer("level", plan.level, 1, levels.steps)
+            arguments.integer("level", plan.level, 1, levels.steps)
         if len(data) == 0:
             raise ValueError("data must hold at least one sample, got none")
         self.network, self.data, self.levels, self.plan = network, data, levels, plan

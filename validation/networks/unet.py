@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from rmtspec import _checks
+from validation.harness import arguments
 from validation.networks.layers import seeded, sinusoidal
 
 Tensor = torch.Tensor
@@ -59,12 +59,12 @@ class UNet(nn.Module):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        self.side = _checks.integer("side", side, 1)
-        self.channels = _checks.integer("channels", channels, 2)
-        blocks = _checks.integer("blocks", blocks, 1)
-        dropout = _checks.real("dropout", dropout, 0.0, 1.0, high_open=True)
-        self.clock = _checks.positive("clock", clock)
-        self.classes = _checks.integer("classes", classes, 0)
+        self.side = arguments.integer("side", side, 1)
+        self.channels = arguments.integer("channels", channels, 2)
+        blocks = arguments.integer("blocks", blocks, 1)
+        dropout = arguments.below_one("dropout", dropout)
+        self.clock = arguments.positive("clock", clock)
+        self.classes = arguments.integer("classes", classes, 0)
         if len(attention) != len(multipliers) or not multipliers:
             raise ValueError(
                 f"attention must have one entry a level, got {attention} for {multipliers}"
@@ -73,7 +73,7 @@ class UNet(nn.Module):
             raise ValueError(
                 f"side must be a multiple of {2 ** (len(multipliers) - 1)}, got {side}"
             )
-        widths = [channels * _checks.integer("multipliers", m, 1) for m in multipliers]
+        widths = [channels * arguments.integer("multipliers", m, 1) for m in multipliers]
         with seeded(seed, dtype):
             self._build(widths, blocks, attention, dropout)
 

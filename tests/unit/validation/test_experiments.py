@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -18,16 +19,6 @@ import pytest
 
 from validation.__main__ import main
 from validation.experiments import registry
-from validation.experiments.experiment import (
-    SCALES,
-    Experiment,
-    Outcome,
-    Setup,
-    Task,
-    Values,
-    packed,
-    unpacked,
-)
 from validation.harness import runner
 from validation.harness.checks import (
     EXCLUDED,
@@ -43,11 +34,20 @@ from validation.harness.checks import (
     refuted,
     within,
 )
-from validation.harness.machine import RequestError
+from validation.harness.experiment import (
+    SCALES,
+    Experiment,
+    Outcome,
+    Setup,
+    Task,
+    Values,
+    packed,
+    unpacked,
+)
 from validation.harness.result_file import load
 
 ROOT = Path(__file__).parents[3]
-# Experiments of these tests are not known to other processes.
+# Plans and judgements of these tests stand inside functions, where other processes cannot see them.
 ONE = ("--processes", "1")
 
 
@@ -183,7 +183,7 @@ def test_an_interruption_after_any_task_ends_with_the_same_file(
     calls: list[str] = []
 
     def interrupted(job: runner.Job) -> Any:
-        calls.append(job.key)
+        calls.append(job.task.key)
         if len(calls) == stop + 1:
             raise KeyboardInterrupt
         return real(job)
@@ -383,7 +383,7 @@ def test_a_broken_or_foreign_result_file_is_refused_and_kept(
 
 @pytest.mark.parametrize("name", registry.EXPERIMENTS)
 def test_every_experiment_states_its_claim_and_plans_different_tasks(name: str) -> None:
-    experiment = registry.find(name)
+    experiment = registry.EXPERIMENTS[name]
     assert experiment.name == name
     assert all(experiment.statement.values())
     for scale in SCALES:
@@ -395,8 +395,23 @@ def test_every_experiment_states_its_claim_and_plans_different_tasks(name: str) 
             json.dumps(task.settings, allow_nan=False)
 
 
+@pytest.mark.parametrize("name", registry.EXPERIMENTS)
+def test_every_task_reaches_another_process_as_it_was_planned(name: str) -> None:
+    experiment = registry.EXPERIMENTS[name]
+    for task in experiment.plan("gpu"):
+        job = runner.Job(experiment, task, Setup(0, "cpu", ROOT))
+        sent = pickle.loads(pickle.dumps(job))
+        assert sent.task == task
+        assert sent.experiment.measure == experiment.measure
+
+
 def test_the_plan_for_a_cpu_takes_under_an_hour_on_two_cores() -> None:
-    works = [task.work for e in registry.default() for task in e.plan("cpu")]
+    works = [
+        task.work
+        for e in registry.EXPERIMENTS.values()
+        if not e.by_request
+        for task in e.plan("cpu")
+    ]
     assert sum(works) / 2 < 3600.0
 
 
@@ -406,14 +421,17 @@ def test_the_list_names_every_experiment(capsys: pytest.CaptureFixture[str]) -> 
     assert all(f"{name}: " in told for name in registry.EXPERIMENTS)
 
 
-def test_an_unknown_experiment_is_answered_with_those_there_are() -> None:
-    with pytest.raises(RequestError, match="gradient-descent"):
-        registry.find("gradient descent")
+def test_an_unknown_experiment_is_answered_with_those_there_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = _refused(["run", "gradient descent", "--results", str(tmp_path)], capsys)
+    assert "'gradient descent'" in told
+    assert "gradient-descent" in told
 
 
 @pytest.mark.parametrize("name", ["slips", "norm", "kl", "transition"])
 def test_fast_experiments_pass_at_the_smallest_scale(name: str, tmp_path: Path) -> None:
-    experiment = registry.find(name)
+    experiment = registry.EXPERIMENTS[name]
     setup = Setup(0, "cpu", tmp_path)
     plan = experiment.plan("smoke")
     outcomes = [

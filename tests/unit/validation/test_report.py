@@ -11,8 +11,8 @@ import pytest
 
 from validation.__main__ import main
 from validation.experiments import registry
-from validation.experiments.experiment import Experiment, Figure, Task
 from validation.harness.checks import compared, measured, within
+from validation.harness.experiment import Experiment, Figure, Task
 
 HARMLESS = "a < b & 'c'"
 
