@@ -229,7 +229,7 @@ def _curves(arguments: argparse.Namespace) -> int:
 
 
 def _digits(arguments: argparse.Namespace) -> int:
-    from validation.data.digits import run_digits
+    from validation.data.run import run_digits
 
     return run_digits(arguments.seed, arguments.output)
 

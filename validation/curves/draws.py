@@ -25,7 +25,8 @@ from validation.curves.flow import (
 )
 from validation.curves.fresh_features import data_moments, feature_moments, fresh_moments
 from validation.curves.settings import CurveSetting
-from validation.spectra.draws import gaussian_data, generator
+from validation.harness.draws import generator
+from validation.spectra.draws import gaussian_data
 from validation.spectra.features import gaussian_equivalent
 
 Array = NDArray[np.float64]

@@ -15,12 +15,10 @@ from what 1800 networks with seed 1000 showed, noise included, and at least 2: |
 vary from neuron to neuron and from sample to sample with relative variance 2/d, which smears the
 floor s² that decides how far a network overfits.
 
-What decides, fixed beforehand.  A curve's worst deviation in standard errors has a two-sided
-probability p, Student's; it fails if p < 0.01/(number of curves × times) (Bonferroni). As this
-alone would pass a theory that is a little wrong everywhere, runs with anything beyond three
-standard errors are counted, and may not be more than chance exceeds with probability 0.001; a
-curve is counted as four independent values (before, fast, sample and slow stage). Settings with a
-trend must show a single network's D that falls as 1/d.
+`validation.harness.chance` says what decides, with the worst deviation of a curve for its own: it
+fails if p < 0.01/(number of curves × times). A curve counts as four independent values (before,
+fast, sample and slow stage), a run as a label. Settings with a trend must show a single network's
+D that falls as 1/d.
 """
 
 from __future__ import annotations
@@ -32,23 +30,26 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
-from tqdm import tqdm  # type: ignore[import-untyped]
 
 from validation.curves.draws import Case, Prediction, case, draw
 from validation.curves.settings import CURVE_SCALES, CurveSetting
-from validation.harness.records import read_lines, write_lines
-from validation.linear.run import FAMILY, LIMIT, permitted_settings
-from validation.spectra.draws import generator
-from validation.spectra.run import HIGHER_ORDER, MEHLER_ORDER, TREND_MARGIN, exponent
+from validation.harness.chance import (
+    FAMILY,
+    LIMIT,
+    TREND_MARGIN,
+    exponent_of_errors,
+    permitted,
+    two_sided,
+    verdict,
+)
+from validation.harness.draws import Draws, generator, rounded
+from validation.spectra.run import print_truncation
+from validation.spectra.settings import HIGHER_ORDER, MEHLER_ORDER
 
 Array = NDArray[np.float64]
-Records = dict[tuple[str, int], dict[str, Any]]
 
 GAUSSIAN_CORRECTIONS = (1.0, 3.0)
 STAGES = 4
-_SAVE_SECONDS = 5.0
-_BAR = "{desc:40.40} {percentage:3.0f} %|{bar:30}| {elapsed}, {remaining} left"
 
 
 @dataclass(frozen=True)
@@ -105,29 +106,22 @@ class CurveRow:
 def run_curves(scale: str, seed: int, output: Path | None) -> int:
     """Run a scale, print its table and return the exit status."""
     arguments = {"program": "curves", "scale": scale, "seed": seed}
-    runs = plan(CURVE_SCALES[scale](), seed)
-    lines = read_lines(output, arguments) if output else []
-    records = {(line["run"], line["draw"]): line for line in lines if "draw" in line}
+    draws = Draws(plan(CURVE_SCALES[scale](), seed), output, arguments)
     started = time.monotonic()
-    try:
-        _make_draws(runs, seed, records, output, arguments)
-    finally:
-        if output:
-            write_lines(output, arguments, _ordered(runs, records))
+    draws.make(lambda run, i: one_draw(run, seed, i))
     rows = [
-        judge(run, prediction, _values(run, records)[:, j])
-        for run in runs
+        judge(run, prediction, values[:, j])
+        for run in draws.runs
+        for values in [draws.values(run)]
         for j, prediction in enumerate(run.case.predictions)
     ]
-    rows += trends(runs, records)
-    limit = FAMILY / sum(len(run.case.tau) * len(run.case.predictions) for run in runs)
-    if output:
-        summary = [_record(row, limit) for row in rows]
-        write_lines(output, arguments, _ordered(runs, records) + summary)
+    rows += trends(draws)
+    limit = FAMILY / sum(len(run.case.tau) * len(run.case.predictions) for run in draws.runs)
+    draws.save(_record(row, limit) for row in rows)
     print_table(rows, limit)
-    _print_truncation(records)
+    print_truncation(draws, "loss")
     passed = _print_summary(rows, limit)
-    print(f"{len(records)} networks, {time.monotonic() - started:.0f} s")
+    print(f"{len(draws.records)} networks, {time.monotonic() - started:.0f} s")
     return 0 if passed else 1
 
 
@@ -142,50 +136,16 @@ def plan(settings: list[CurveSetting], seed: int) -> list[CurveRun]:
     ]
 
 
-def _make_draws(
-    runs: list[CurveRun],
-    seed: int,
-    records: Records,
-    output: Path | None,
-    arguments: dict[str, Any],
-) -> None:
-    missing = [(run, i) for run in runs for i in range(run.draws) if (run.key, i) not in records]
-    saved = time.monotonic()
-    total = sum(run.work for run, _ in missing)
-    with tqdm(total=total, leave=False, disable=None, bar_format=_BAR, mininterval=0.5) as bar:
-        for run, i in missing:
-            bar.set_description(run.key, refresh=False)
-            records[run.key, i] = one_record(run, seed, i)
-            bar.update(run.work)
-            if output and time.monotonic() - saved > _SAVE_SECONDS:
-                write_lines(output, arguments, _ordered(runs, records))
-                saved = time.monotonic()
-
-
-def one_record(run: CurveRun, seed: int, i: int) -> dict[str, Any]:
-    """Return the record of network `i`; the first of true features is repeated at higher order."""
+def one_draw(run: CurveRun, seed: int, i: int) -> dict[str, Any]:
+    """Return what network `i` gives; the first of true features is repeated at higher order."""
     curves, truncation = draw(run.case, run.matrix, generator(seed, run.key, i), MEHLER_ORDER)
-    record: dict[str, Any] = {
-        "run": run.key,
-        "draw": i,
-        "values": [[float(f"{value:.10g}") for value in curve] for curve in curves],
-    }
+    record: dict[str, Any] = {"values": rounded(curves, 10)}
     if run.matrix == "true":
-        record["truncation"] = float(f"{truncation:.4g}")
+        record["truncation"] = rounded(truncation, 4)
         if i == 0:
             again, _ = draw(run.case, run.matrix, generator(seed, run.key, i), HIGHER_ORDER)
-            record["order_effect"] = float(f"{np.max(np.abs(again / curves - 1.0)):.4g}")
+            record["order_effect"] = rounded(np.max(np.abs(again / curves - 1.0)), 4)
     return record
-
-
-def _ordered(runs: list[CurveRun], records: Records) -> list[dict[str, Any]]:
-    keys = [(run.key, i) for run in runs for i in range(run.draws)]
-    return [records[key] for key in keys if key in records]
-
-
-def _values(run: CurveRun, records: Records) -> Array:
-    """Curves of all networks, shape (draws, quantities, times)."""
-    return np.array([records[run.key, i]["values"] for i in range(run.draws)])
 
 
 def judge(run: CurveRun, prediction: Prediction, values: Array) -> CurveRow:
@@ -199,7 +159,7 @@ def judge(run: CurveRun, prediction: Prediction, values: Array) -> CurveRow:
     floor = 1e-9 * np.abs(prediction.theory)
     excess = np.maximum(np.abs(deviation) - c * scale - floor, 0.0)
     sigmas = float(np.max(excess / np.maximum(error, np.finfo(float).tiny)))
-    chance, beyond = (float(2.0 * student.sf(x, count - 1)) for x in (sigmas, LIMIT))
+    chance, beyond = two_sided(sigmas, count), two_sided(LIMIT, count)
     worst = int(np.argmax(np.abs(deviation)))
     return CurveRow(
         run.key,
@@ -217,32 +177,29 @@ def judge(run: CurveRun, prediction: Prediction, values: Array) -> CurveRow:
     )
 
 
-def trends(runs: list[CurveRun], records: Records) -> list[CurveRow]:
+def trends(draws: Draws[CurveRun]) -> list[CurveRow]:
     """Exponent in d of a single network's largest deviation D, root mean square over networks."""
     groups: dict[tuple[str, str], list[CurveRun]] = {}
-    for run in runs:
+    for run in draws.runs:
         if run.case.setting.trend:
             groups.setdefault((run.case.setting.name, run.matrix), []).append(run)
     return [
-        _trend(name, matrix, j, members, records)
+        _trend(name, matrix, j, members, draws)
         for (name, matrix), members in groups.items()
         if len(members) > 1
         for j in range(len(members[0].case.predictions))
     ]
 
 
-def _trend(name: str, matrix: str, j: int, members: list[CurveRun], records: Records) -> CurveRow:
-    sizes, logs, errors = [], [], []
-    for run in members:
-        off = _values(run, records)[:, j] - run.case.predictions[j].theory
-        square = np.max(off**2, axis=1)
-        sizes.append(float(run.case.dimension))
-        logs.append(0.5 * np.log(square.mean()))
-        errors.append(0.5 * square.std(ddof=1) / (square.mean() * np.sqrt(len(square))))
-    slope, uncertainty = exponent(np.array(sizes), np.array(logs), np.array(errors))
+def _trend(
+    name: str, matrix: str, j: int, members: list[CurveRun], draws: Draws[CurveRun]
+) -> CurveRow:
+    sizes = [float(run.case.dimension) for run in members]
+    off = [draws.values(run)[:, j] - run.case.predictions[j].theory for run in members]
+    slope, uncertainty = exponent_of_errors(sizes, [np.max(x**2, axis=1) for x in off])
     sigmas = max(abs(slope + 1.0) - TREND_MARGIN, 0.0) / uncertainty
     count = min(run.draws for run in members)
-    chance, beyond = (float(2.0 * student.sf(x, count - 1)) for x in (sigmas, LIMIT))
+    chance, beyond = two_sided(sigmas, count), two_sided(LIMIT, count)
     return CurveRow(
         f"{name}, {matrix}, {'/'.join(f'{size:g}' for size in sizes)}",
         members[0].case.predictions[j].quantity,
@@ -285,42 +242,24 @@ def print_table(rows: list[CurveRow], limit: float) -> None:
         )
 
 
-def verdict(row: CurveRow, limit: float) -> str:
-    """Return "ok", "beyond 3" where chance may explain it, or "FAILED"."""
-    if row.chance < limit or not np.isfinite(row.sigmas):
-        return "FAILED"
-    return "ok" if row.sigmas <= LIMIT else "beyond 3"
-
-
 def _print_summary(rows: list[CurveRow], limit: float) -> bool:
     failed = [row for row in rows if verdict(row, limit) == "FAILED"]
     labels = {row.label for row in rows if not row.sigmas <= LIMIT}
-    permitted, expected = permitted_settings(rows)
-    passed = not failed and len(labels) <= permitted
+    allowed, expected = permitted(rows)
+    passed = not failed and len(labels) <= allowed
     print(
         f"\n{len(rows)} comparisons, {len(failed)} with p < {limit:.1e}; runs with something "
         f"beyond {LIMIT:g} standard errors and c/d: {len(labels)}, at most {expected:.1f} expected "
-        f"by chance, {permitted} permitted: {'passed' if passed else 'FAILED'}"
+        f"by chance, {allowed} permitted: {'passed' if passed else 'FAILED'}"
     )
     return passed
-
-
-def _print_truncation(records: Records) -> None:
-    bounds = [line["truncation"] for line in records.values() if "truncation" in line]
-    effects = [line["order_effect"] for line in records.values() if "order_effect" in line]
-    if bounds:
-        print(
-            f"\nMehler's sum stops at order {MEHLER_ORDER}: Frobenius norm left out of U at most "
-            f"{max(bounds):.1e}; order {HIGHER_ORDER} changes no loss by more than "
-            f"{max(effects, default=0.0):.1e}, relative."
-        )
 
 
 def _record(row: CurveRow, limit: float) -> dict[str, Any]:
     packed: dict[str, Any] = {"row": row.label, "verdict": verdict(row, limit)}
     for name, value in vars(row).items():
         if isinstance(value, float):
-            packed[name] = float(f"{value:.10g}") if np.isfinite(value) else None
+            packed[name] = rounded(value, 10) if np.isfinite(value) else None
         elif name != "label":
             packed[name] = value
     return packed

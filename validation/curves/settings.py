@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rmtspec as rs
-from validation.spectra.settings import POPULATIONS
+from validation.spectra.settings import POPULATIONS, finite_spectrum
 
 Array = NDArray[np.float64]
 
@@ -59,12 +59,7 @@ class CurveSetting:
     def eigenvalues(self, dimension: int) -> Array:
         """Return `dimension` population eigenvalues; a spike takes the place of the first."""
         atoms = self.variance * POPULATIONS[self.population]()
-        if dimension % len(atoms):
-            raise ValueError(f"dimension {dimension} is no multiple of {len(atoms)} atoms")
-        eigenvalues = np.repeat(atoms, dimension // len(atoms))
-        if self.spike:
-            eigenvalues[0] = self.spike
-        return eigenvalues
+        return finite_spectrum(atoms, dimension, self.spike)
 
 
 # Variance 4 and 0.25 are sigma_x = 2 and 0.5. The first two rows are those of figures

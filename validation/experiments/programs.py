@@ -215,7 +215,7 @@ def _plan_digits(scale: str) -> list[Task]:
 
 
 def _digits(task: Task, setup: Setup) -> Values:
-    from validation.data.digits import run_digits
+    from validation.data.run import run_digits
 
     output = setup.folder / f"digits.{setup.seed}.jsonl"
     with contextlib.redirect_stdout(io.StringIO()):

@@ -12,7 +12,7 @@ from zlib import crc32
 import numpy as np
 
 from validation.harness.checks import Check
-from validation.spectra.draws import generator
+from validation.harness.draws import generator
 
 SCALES = ("smoke", "cpu", "gpu")
 """A minute on two cores; under an hour on two cores; the papers' sizes, on a GPU."""

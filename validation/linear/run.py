@@ -6,13 +6,8 @@ permitted (the table prints c, and the c that the deviation itself would be), an
 differ only in d show that it falls: a straight line in 1/d through the relative deviations must
 pass through zero.
 
-What decides, fixed beforehand.  Each deviation has a two-sided probability p, Student's for the
-number of draws. Among m comparisons m·P(beyond 3) lie beyond three standard errors by chance, so
-one comparison fails only if p < 0.01/m (Bonferroni: a right theory fails anywhere with probability
-below 0.01, however the comparisons depend on each other). As that alone would pass a theory that is
-a little wrong everywhere, settings with anything beyond three standard errors are counted too: a
-setting of k comparisons has one with probability at most k·P(beyond 3), settings are independent,
-and the count may not exceed what such a sum of chances exceeds with probability 0.001.
+`validation.harness.chance` says what decides. Its labels are the settings here, which are
+independent of each other; a line over d has a normal law's probability.
 """
 
 from __future__ import annotations
@@ -24,26 +19,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, t
-from tqdm import tqdm  # type: ignore[import-untyped]
+from scipy.stats import norm
 
-from validation.harness.records import read_lines, write_lines
+from validation.harness.chance import FAMILY, LIMIT, permitted, two_sided, verdict
+from validation.harness.draws import Draws, generator, rounded
 from validation.linear.draws import Prediction, draw, predictions
 from validation.linear.sampler import recursion_error, sampler_rows
 from validation.linear.settings import LINEAR_SCALES, LinearSetting
-from validation.spectra.draws import generator
 
 Array = NDArray[np.float64]
 
-LIMIT = 3.0
-FAMILY = 0.01
-COUNT_TAIL = 1e-3
 # Explicit matrices invert: condition numbers reach 1e9.
 DEFINITION_TOLERANCE = 1e-6
 # Two hundred or a thousand steps, a few roundings each.
 RECURSION_TOLERANCE = 1e-12
-_SAVE_SECONDS = 5.0
-_BAR = "{desc:40.40} {percentage:3.0f} %|{bar:30}| {elapsed}, {remaining} left"
 
 
 @dataclass(frozen=True)
@@ -71,77 +60,35 @@ def run_linear(scale: str, seed: int, output: Path | None) -> int:
     """Run a scale, print its table and return the exit status."""
     arguments = {"program": "linear", "scale": scale, "seed": seed}
     settings = LINEAR_SCALES[scale]()
-    lines = read_lines(output, arguments) if output else []
-    draws = {(line["run"], line["draw"]): line for line in lines if "draw" in line}
+    draws = Draws(settings, output, arguments)
     started = time.monotonic()
-    predicted = {setting.name: predictions(setting) for setting in settings}
-    try:
-        _make_draws(settings, seed, draws, output, arguments)
-    finally:
-        if output:
-            write_lines(output, arguments, _ordered(settings, draws))
-    values = {setting.name: _values(setting, draws) for setting in settings}
+    predicted = {setting.key: predictions(setting) for setting in settings}
+    draws.make(lambda setting, i: one_draw(setting, seed, i))
+    values = {setting.key: draws.values(setting) for setting in settings}
     rows = [
-        judge(setting.name, prediction, values[setting.name][:, j], setting.dimension)
+        judge(setting.key, prediction, values[setting.key][:, j], setting.dimension)
         for setting in settings
-        for j, prediction in enumerate(predicted[setting.name])
+        for j, prediction in enumerate(predicted[setting.key])
     ]
     rows += [compared(*particles) for particles in sampler_rows(generator(seed, "particles"))]
     rows += trends(settings, predicted, values)
     limit = FAMILY / len(rows)
-    if output:
-        summary = [_record(row, limit) for row in rows]
-        write_lines(output, arguments, _ordered(settings, draws) + summary)
+    draws.save(_record(row, limit) for row in rows)
     print_table(rows, limit)
-    definition = max(line.get("definition", 0.0) for line in draws.values())
+    definition = max(draws.recorded("definition"), default=0.0)
     passed = _print_summary(rows, limit, definition, recursion_error())
     seconds = time.monotonic() - started
-    print(f"{len(settings)} settings, {2 * len(draws)} data sets, {seconds:.0f} s")
+    print(f"{len(settings)} settings, {2 * len(draws.records)} data sets, {seconds:.0f} s")
     return 0 if passed else 1
 
 
-def _make_draws(
-    settings: list[LinearSetting],
-    seed: int,
-    draws: dict[tuple[str, int], dict[str, Any]],
-    output: Path | None,
-    arguments: dict[str, Any],
-) -> None:
-    missing = [(s, i) for s in settings for i in range(s.draws) if (s.name, i) not in draws]
-    saved = time.monotonic()
-    works = [(s.dimension / 100.0) ** 2 * (1.0 + s.load / 10.0) for s, _ in missing]
-    with tqdm(total=sum(works), leave=False, disable=None, bar_format=_BAR, mininterval=0.5) as bar:
-        for (setting, i), work in zip(missing, works, strict=True):
-            bar.set_description(setting.name, refresh=False)
-            draws[setting.name, i] = one_record(setting, seed, i)
-            bar.update(work)
-            if output and time.monotonic() - saved > _SAVE_SECONDS:
-                write_lines(output, arguments, _ordered(settings, draws))
-                saved = time.monotonic()
-
-
-def one_record(setting: LinearSetting, seed: int, i: int) -> dict[str, Any]:
-    """Return the record of draw `i`; the first is checked against the definitions."""
-    values, disagreement = draw(setting, generator(seed, setting.name, i), check=i == 0)
-    record: dict[str, Any] = {
-        "run": setting.name,
-        "draw": i,
-        "values": [float(f"{value:.12g}") for value in values],
-    }
+def one_draw(setting: LinearSetting, seed: int, i: int) -> dict[str, Any]:
+    """Return what draw `i` gives; the first is checked against the definitions."""
+    values, disagreement = draw(setting, generator(seed, setting.key, i), check=i == 0)
+    record: dict[str, Any] = {"values": rounded(values)}
     if disagreement is not None:
-        record["definition"] = float(f"{disagreement:.4g}")
+        record["definition"] = rounded(disagreement, 4)
     return record
-
-
-def _ordered(
-    settings: list[LinearSetting], draws: dict[tuple[str, int], dict[str, Any]]
-) -> list[dict[str, Any]]:
-    keys = [(setting.name, i) for setting in settings for i in range(setting.draws)]
-    return [draws[key] for key in keys if key in draws]
-
-
-def _values(setting: LinearSetting, draws: dict[tuple[str, int], dict[str, Any]]) -> Array:
-    return np.array([draws[setting.name, i]["values"] for i in range(setting.draws)])
 
 
 def judge(label: str, prediction: Prediction, values: Array, dimension: int) -> LinearRow:
@@ -175,7 +122,7 @@ def compared(
     """Count a deviation beyond the margin in standard errors, with Student's probability."""
     best = leading if corrected is None else corrected
     sigmas = max(abs(mean - best) - margin, 0.0) / error
-    chance, beyond = (float(2.0 * t.sf(x, count - 1)) for x in (sigmas, LIMIT))
+    chance, beyond = two_sided(sigmas, count), two_sided(LIMIT, count)
     return LinearRow(label, quantity, leading, corrected, mean, error, sigmas, chance, beyond)
 
 
@@ -193,9 +140,9 @@ def trends(
     for name, members in groups.items():
         sizes = np.array([setting.dimension for setting in members], dtype=float)
         label = f"{name}, d {'/'.join(f'{size:g}' for size in sizes)}"
-        for j, prediction in enumerate(predicted[members[0].name]):
-            theory = np.array([predicted[setting.name][j].leading for setting in members])
-            columns = [values[setting.name][:, j] for setting in members]
+        for j, prediction in enumerate(predicted[members[0].key]):
+            theory = np.array([predicted[setting.key][j].leading for setting in members])
+            columns = [values[setting.key][:, j] for setting in members]
             means = np.array([column.mean() for column in columns])
             errors = np.array([c.std(ddof=1) / np.sqrt(len(c)) for c in columns]) / theory
             (at_zero, slope), (error, uncertainty) = line_in_inverse_size(
@@ -215,20 +162,6 @@ def line_in_inverse_size(sizes: Array, values: Array, errors: Array) -> tuple[Ar
     design = np.stack([np.ones_like(sizes), 1.0 / sizes], axis=1) / errors[:, None]
     covariance = np.linalg.inv(design.T @ design)
     return covariance @ design.T @ (values / errors), np.sqrt(np.diag(covariance))
-
-
-def permitted_settings(rows: list[LinearRow]) -> tuple[int, float]:
-    """How many settings may have something beyond the limit, and how many are expected at most."""
-    share: dict[str, float] = {}
-    for row in rows:
-        share[row.label] = share.get(row.label, 0.0) + row.beyond
-    # Exact law of a sum of independent chances, one factor a setting.
-    law = np.array([1.0])
-    for probability in share.values():
-        p = min(probability, 1.0)
-        law = np.convolve(law, [1.0 - p, p])
-    tail = np.cumsum(law[::-1])[::-1]
-    return int(np.argmax(np.append(tail[1:], 0.0) < COUNT_TAIL)), sum(share.values())
 
 
 def print_table(rows: list[LinearRow], limit: float) -> None:
@@ -264,20 +197,13 @@ def _print_lines(rows: list[LinearRow], limit: float) -> None:
         )
 
 
-def verdict(row: LinearRow, limit: float) -> str:
-    """Return "ok", "beyond 3" where chance may explain it, or "FAILED"."""
-    if row.chance < limit or not np.isfinite(row.sigmas):
-        return "FAILED"
-    return "ok" if row.sigmas <= LIMIT else "beyond 3"
-
-
 def _print_summary(
     rows: list[LinearRow], limit: float, definition: float, recursion: float
 ) -> bool:
     beyond = [row for row in rows if not row.sigmas <= LIMIT]
     failed = [row for row in rows if verdict(row, limit) == "FAILED"]
     labels = {row.label for row in beyond}
-    permitted, expected_settings = permitted_settings(rows)
+    allowed, expected_settings = permitted(rows)
     expected = sum(row.beyond for row in rows)
     corrected = [row.sigmas for row in rows if row.corrected is not None]
     smallest = min(rows, key=lambda row: row.chance if np.isfinite(row.chance) else 0.0)
@@ -289,7 +215,7 @@ def _print_summary(
     )
     print(
         f"settings with something beyond: {len(labels)}, at most {expected_settings:.1f} expected, "
-        f"{permitted} permitted; root mean square of sigma with correction "
+        f"{allowed} permitted; root mean square of sigma with correction "
         f"{np.sqrt(np.mean(np.square(corrected))):.2f}, 1 expected"
     )
     print(
@@ -298,14 +224,14 @@ def _print_summary(
         f"most {RECURSION_TOLERANCE:g})"
     )
     exact = definition <= DEFINITION_TOLERANCE and recursion <= RECURSION_TOLERANCE
-    passed = not failed and len(labels) <= permitted and exact
+    passed = not failed and len(labels) <= allowed and exact
     print("passed" if passed else "FAILED")
     return passed
 
 
 def _record(row: LinearRow, limit: float) -> dict[str, Any]:
     packed = {
-        name: float(f"{value:.12g}") if isinstance(value, float) else value
+        name: rounded(value) if isinstance(value, float) else value
         for name, value in vars(row).items()
     }
     return {**packed, "verdict": verdict(row, limit)}

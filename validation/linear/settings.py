@@ -50,13 +50,18 @@ class LinearSetting:
     trend: str = ""
 
     @property
-    def name(self) -> str:
+    def key(self) -> str:
         """Name in the table and in the records."""
         parts = [self.spectrum, f"n {self.load:g}", f"c {self.c:g}", f"a {self.alpha_bar:g}"]
         parts += ["own mean"] if self.own_mean else []
         parts += [f"W0 {self.start:g}"] if self.start else []
         parts += [f"other {self.other_load:g}"] if self.other_load else []
         return ", ".join([*parts, f"d {self.dimension}"])
+
+    @property
+    def work(self) -> float:
+        """Relative cost of one draw, for the progress bar."""
+        return (self.dimension / 100.0) ** 2 * (1.0 + self.load / 10.0)
 
     @property
     def samples(self) -> int:

@@ -12,13 +12,13 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 import rmtspec as rs
 from rmtspec.result import FewDimensionsWarning
+from validation.harness.draws import generator
 from validation.spectra.features import gaussian_equivalent, stieltjes, true_features
 from validation.spectra.settings import Setting
 
@@ -87,11 +87,6 @@ def compare(
     if setting.kind == "outlier":
         return _outliers(setting, matrix, dimension, model, device)
     return _features(setting, matrix, dimension, model, device)
-
-
-def generator(seed: int, *labels: object) -> np.random.Generator:
-    """Return a generator of its own for every label, whatever else the plan contains."""
-    return np.random.default_rng([seed, crc32("|".join(map(str, labels)).encode())])
 
 
 def gaussian_data(rng: np.random.Generator, samples: int, eigenvalues: Array) -> Array:

@@ -15,25 +15,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm  # type: ignore[import-untyped]
 
-from validation.harness.records import read_lines, write_lines
+from validation.harness.chance import TREND_MARGIN, exponent_of_errors
+from validation.harness.draws import Draws, generator, rounded
 from validation.spectra.draws import (
     LARGEST_MISS,
     Comparison,
     Observable,
     compare,
-    generator,
     relative_change,
 )
-from validation.spectra.settings import SCALES, Setting
+from validation.spectra.settings import HIGHER_ORDER, MEHLER_ORDER, SCALES, Setting
 
-MEHLER_ORDER = 7
-HIGHER_ORDER = 15
-# log error against log d is fitted by a straight line; the next order, 1/d^2, bends it by this much
-# between d = 100 and 400 when its coefficient is ten times that of 1/d.
-TREND_MARGIN = 0.15
-_SAVE_SECONDS = 5.0
+Comparisons = dict[str, Comparison]
 
 
 @dataclass(frozen=True)
@@ -91,91 +85,48 @@ def simulate(scale: str, seed: int, output: Path | None, device: str = "cpu") ->
     arguments: dict[str, Any] = {"program": "simulate", "scale": scale, "seed": seed}
     if device != "cpu":
         arguments["device"] = device
-    runs = plan(scale)
-    lines = read_lines(output, arguments) if output else []
-    draws = {(line["run"], line["draw"]): line for line in lines if "draw" in line}
+    draws = Draws(plan(scale), output, arguments)
     started = time.monotonic()
     comparisons = {
-        run.key: compare(run.setting, run.matrix, run.dimension, seed, device) for run in runs
+        run.key: compare(run.setting, run.matrix, run.dimension, seed, device) for run in draws.runs
     }
-    try:
-        _make_draws(runs, comparisons, seed, draws, output, arguments)
-    finally:
-        if output:
-            write_lines(output, arguments, _ordered(runs, draws))
-    rows = _judge(runs, comparisons, draws)
-    if output:
-        summary = [_record(row) for row in rows]
-        write_lines(output, arguments, _ordered(runs, draws) + summary)
+    draws.make(lambda run, i: one_draw(run, comparisons[run.key], seed, i))
+    rows = [
+        judge(run, observable, values[:, j])
+        for run in draws.runs
+        for values in [_values(draws, run)]
+        for j, observable in enumerate(comparisons[run.key].observables)
+    ]
+    rows += _trends(draws, comparisons)
+    draws.save(map(_record, rows))
     print_table(rows)
-    _print_truncation(draws)
+    print_truncation(draws, "observable")
     failures = sum(not row.passed for row in rows)
-    seconds = time.monotonic() - started
-    print(f"\n{len(rows)} comparisons, {failures} failed, {len(draws)} matrices, {seconds:.0f} s")
+    matrices, seconds = len(draws.records), time.monotonic() - started
+    print(f"\n{len(rows)} comparisons, {failures} failed, {matrices} matrices, {seconds:.0f} s")
     return 1 if failures else 0
 
 
-def _make_draws(
-    runs: list[Run],
-    comparisons: dict[str, Comparison],
-    seed: int,
-    draws: dict[tuple[str, int], dict[str, Any]],
-    output: Path | None,
-    arguments: dict[str, Any],
-) -> None:
-    missing = [(run, i) for run in runs for i in range(run.draws) if (run.key, i) not in draws]
-    saved = time.monotonic()
-    total = sum(run.work for run, _ in missing)
-    with tqdm(total=total, leave=False, disable=None, bar_format=_BAR, mininterval=0.5) as bar:
-        for run, i in missing:
-            bar.set_description(run.key, refresh=False)
-            draws[run.key, i] = one_draw(run, comparisons[run.key], seed, i)
-            bar.update(run.work)
-            if output and time.monotonic() - saved > _SAVE_SECONDS:
-                write_lines(output, arguments, _ordered(runs, draws))
-                saved = time.monotonic()
-
-
-_BAR = "{desc:40.40} {percentage:3.0f} %|{bar:30}| {elapsed}, {remaining} left"
-
-
 def one_draw(run: Run, comparison: Comparison, seed: int, i: int) -> dict[str, Any]:
-    """Return the record of draw `i`; the first of true features is repeated at a higher order."""
+    """Return what draw `i` gives; the first of true features is repeated at a higher order."""
     sample = comparison.draw(generator(seed, run.key, i), MEHLER_ORDER)
-    record: dict[str, Any] = {"run": run.key, "draw": i, "values": _packed(sample.values)}
+    record: dict[str, Any] = {"values": _pairs(sample.values)}
     if run.matrix == "true":
-        record["truncation"] = float(f"{sample.truncation:.4g}")
+        record["truncation"] = rounded(sample.truncation, 4)
         if i == 0:
             again = comparison.draw(generator(seed, run.key, i), HIGHER_ORDER)
-            record["order_effect"] = float(f"{relative_change(sample, again):.4g}")
+            record["order_effect"] = rounded(relative_change(sample, again), 4)
     return record
 
 
-def _packed(values: NDArray[np.complex128]) -> list[list[float]]:
-    return [[float(f"{x.real:.12g}"), float(f"{x.imag:.12g}")] for x in values]
+def _pairs(values: NDArray[np.complex128]) -> list[list[float]]:
+    """Real and imaginary parts."""
+    return list(rounded(np.stack([values.real, values.imag], axis=-1)))
 
 
-def _ordered(runs: list[Run], draws: dict[tuple[str, int], dict[str, Any]]) -> list[dict[str, Any]]:
-    keys = [(run.key, i) for run in runs for i in range(run.draws)]
-    return [draws[key] for key in keys if key in draws]
-
-
-def _values(run: Run, draws: dict[tuple[str, int], dict[str, Any]]) -> NDArray[np.complex128]:
-    table = np.array([draws[run.key, i]["values"] for i in range(run.draws)])
+def _values(draws: Draws[Run], run: Run) -> NDArray[np.complex128]:
+    table = draws.values(run)
     return np.asarray(table[..., 0] + 1j * table[..., 1])
-
-
-def _judge(
-    runs: list[Run],
-    comparisons: dict[str, Comparison],
-    draws: dict[tuple[str, int], dict[str, Any]],
-) -> list[Row]:
-    rows = []
-    for run in runs:
-        values = _values(run, draws)
-        for j, observable in enumerate(comparisons[run.key].observables):
-            rows.append(judge(run, observable, values[:, j]))
-    return rows + _trends(runs, comparisons, draws)
 
 
 def judge(run: Run, observable: Observable, values: NDArray[np.complex128]) -> Row:
@@ -202,28 +153,16 @@ def judge(run: Run, observable: Observable, values: NDArray[np.complex128]) -> R
     )
 
 
-def _trends(
-    runs: list[Run],
-    comparisons: dict[str, Comparison],
-    draws: dict[tuple[str, int], dict[str, Any]],
-) -> list[Row]:
+def _trends(draws: Draws[Run], comparisons: Comparisons) -> list[Row]:
     groups: dict[tuple[str, str], list[Run]] = {}
-    for run in runs:
+    for run in draws.runs:
         if run.setting.trend:
             groups.setdefault((run.setting.name, run.matrix), []).append(run)
     rows = []
     for (name, matrix), members in groups.items():
-        sizes, logs, errors = [], [], []
-        for run in members:
-            observables = comparisons[run.key].observables
-            columns = [j for j, o in enumerate(observables) if o.name.startswith("q ")]
-            theory = np.array([observables[j].theory for j in columns])
-            off = np.abs(_values(run, draws)[:, columns] / theory - 1.0) ** 2
-            square = off.mean(axis=1)
-            sizes.append(float(run.dimension))
-            logs.append(0.5 * np.log(square.mean()))
-            errors.append(0.5 * square.std(ddof=1) / (square.mean() * np.sqrt(len(square))))
-        slope, uncertainty = exponent(np.array(sizes), np.array(logs), np.array(errors))
+        sizes = [float(run.dimension) for run in members]
+        squares = [_squared_errors(_values(draws, run), comparisons[run.key]) for run in members]
+        slope, uncertainty = exponent_of_errors(sizes, squares)
         passed = bool(abs(slope + 1.0) <= 3.0 * uncertainty + TREND_MARGIN)
         label = f"{name}, {matrix}, d = {'/'.join(f'{size:g}' for size in sizes)}"
         rows.append(
@@ -232,15 +171,13 @@ def _trends(
     return rows
 
 
-def exponent(
-    sizes: NDArray[np.float64], logs: NDArray[np.float64], errors: NDArray[np.float64]
-) -> tuple[float, float]:
-    """Return slope and standard error of the weighted straight line through (log size, log)."""
-    weights = 1.0 / errors**2
-    x = np.log(sizes)
-    x = x - np.average(x, weights=weights)
-    variance = 1.0 / float(np.sum(weights * x**2))
-    return variance * float(np.sum(weights * x * logs)), float(np.sqrt(variance))
+def _squared_errors(values: NDArray[np.complex128], comparison: Comparison) -> NDArray[np.float64]:
+    """Mean squared relative error of q in each draw."""
+    observables = comparison.observables
+    columns = [j for j, o in enumerate(observables) if o.name.startswith("q ")]
+    theory = np.array([observables[j].theory for j in columns])
+    off = np.abs(values[:, columns] / theory - 1.0) ** 2
+    return np.asarray(off.mean(axis=1))
 
 
 def print_table(rows: list[Row]) -> None:
@@ -265,24 +202,24 @@ def _number(value: complex) -> str:
 
 
 def _record(row: Row) -> dict[str, Any]:
+    theory, simulation = _pairs(np.array([row.theory, row.simulation], dtype=np.complex128))
     return {
         "row": row.label,
         "quantity": row.quantity,
-        "theory": _packed(np.array([row.theory], dtype=np.complex128))[0],
-        "simulation": _packed(np.array([row.simulation], dtype=np.complex128))[0],
-        "standard_error": float(f"{row.error:.4g}"),
-        "allowance": float(f"{row.allowance:.4g}"),
+        "theory": theory,
+        "simulation": simulation,
+        "standard_error": rounded(row.error, 4),
+        "allowance": rounded(row.allowance, 4),
         "passed": row.passed,
     }
 
 
-def _print_truncation(draws: dict[tuple[str, int], dict[str, Any]]) -> None:
-    bounds = [line["truncation"] for line in draws.values() if "truncation" in line]
-    effects = [line["order_effect"] for line in draws.values() if "order_effect" in line]
-    if not bounds:
-        return
-    print(
-        f"\nMehler's sum stops at order {MEHLER_ORDER}: Frobenius norm left out of U at most "
-        f"{max(bounds):.1e}; order {HIGHER_ORDER} changes no observable by more than "
-        f"{max(effects, default=0.0):.1e}, relative."
-    )
+def print_truncation(draws: Draws[Any], what: str) -> None:
+    """Print what Mehler's sum leaves out of U, and what a higher order changes in `what`."""
+    bounds, effects = draws.recorded("truncation"), draws.recorded("order_effect")
+    if bounds:
+        print(
+            f"\nMehler's sum stops at order {MEHLER_ORDER}: Frobenius norm left out of U at most "
+            f"{max(bounds):.1e}; order {HIGHER_ORDER} changes no {what} by more than "
+            f"{max(effects, default=0.0):.1e}, relative."
+        )

@@ -12,6 +12,10 @@ import rmtspec as rs
 
 Array = NDArray[np.float64]
 
+MEHLER_ORDER = 7
+"""Where Mehler's sum over the noise stops; one draw a run is repeated at `HIGHER_ORDER`."""
+HIGHER_ORDER = 15
+
 # Every population has a number of atoms that divides the sizes used, so that a finite matrix has
 # the limiting spectrum exactly and no rounding of weights is compared with the theory.
 POPULATIONS: dict[str, Callable[[], Array]] = {
@@ -24,6 +28,16 @@ POPULATIONS: dict[str, Callable[[], Array]] = {
 
 def _normalised(eigenvalues: Array) -> Array:
     return np.asarray(eigenvalues / eigenvalues.mean())
+
+
+def finite_spectrum(atoms: Array, dimension: int, spike: float = 0.0) -> Array:
+    """Return `dimension` population eigenvalues; a spike takes the place of the first."""
+    if dimension % len(atoms):
+        raise ValueError(f"dimension {dimension} is no multiple of {len(atoms)} atoms")
+    eigenvalues = np.repeat(atoms, dimension // len(atoms))
+    if spike:
+        eigenvalues[0] = spike
+    return eigenvalues
 
 
 @dataclass(frozen=True)
@@ -56,13 +70,7 @@ class Setting:
 
     def finite_spectrum(self, dimension: int) -> Array:
         """Return `dimension` population eigenvalues; a spike takes the place of the first."""
-        atoms = POPULATIONS[self.population]()
-        if dimension % len(atoms):
-            raise ValueError(f"dimension {dimension} is no multiple of {len(atoms)} atoms")
-        eigenvalues = np.repeat(atoms, dimension // len(atoms))
-        if self.kind == "outlier":
-            eigenvalues[0] = self.spike
-        return eigenvalues
+        return finite_spectrum(POPULATIONS[self.population](), dimension, self.spike)
 
 
 FEATURES = (

@@ -26,11 +26,14 @@ from validation.curves.flow import (
     flow_filters,
 )
 from validation.curves.fresh_features import data_moments, fresh_moments
-from validation.curves.run import CurveRun, judge, trends, verdict
+from validation.curves.run import CurveRun, judge, trends
 from validation.curves.settings import CURVE_SCALES, CurveSetting, Descent
-from validation.data import digits as digits_module
+from validation.data import run as digits_module
+from validation.data import settings as digits_settings
+from validation.harness.chance import verdict
+from validation.harness.draws import Draws
 from validation.spectra.features import gaussian_equivalent
-from validation.spectra.run import MEHLER_ORDER
+from validation.spectra.settings import MEHLER_ORDER
 
 TINY = [
     CurveSetting("tiny", "flow", 2, 1, 0.5, "two atoms", draws={20: 6, 40: 6}, trend=True),
@@ -290,14 +293,14 @@ def test_deviations_like_one_over_d_have_the_exponent_minus_one() -> None:
     runs = [CurveRun(case(TINY[0], d, 0), "gaussian", 6) for d in (20, 40)]
     rng = np.random.default_rng(9)
     for power in (1.0, 0.5):
-        records = {}
+        draws = Draws(runs, None, {})
         for run in runs:
             d = run.case.dimension
             for i in range(6):
                 off = (1.0 + 0.01 * rng.standard_normal()) / d**power
                 values = [(p.theory + off).tolist() for p in run.case.predictions]
-                records[run.key, i] = {"values": values}
-        for row in trends(runs, records):
+                draws.records[run.key, i] = {"values": values}
+        for row in trends(draws):
             assert row.deviation == pytest.approx(-power, abs=0.05)
             # Beyond the margin only for the wrong power.
             assert (row.sigmas > 10.0) == (power == 0.5)
@@ -310,7 +313,7 @@ def test_an_interrupted_run_resumes_to_the_same_file(
     whole, broken = tmp_path / "whole.jsonl", tmp_path / "broken.jsonl"
     assert main(["curves", "--output", str(whole)]) == 0
 
-    real = curves_module.one_record
+    real = curves_module.one_draw
     calls: list[int] = []
 
     def interrupted(*job: Any) -> Any:
@@ -319,7 +322,7 @@ def test_an_interrupted_run_resumes_to_the_same_file(
             raise KeyboardInterrupt
         return real(*job)
 
-    monkeypatch.setattr(curves_module, "one_record", interrupted)
+    monkeypatch.setattr(curves_module, "one_draw", interrupted)
     assert main(["curves", "--output", str(broken)]) == 130
     assert len(broken.read_text().splitlines()) == 1 + 4
     assert main(["curves", "--output", str(broken)]) == 0
@@ -362,8 +365,9 @@ def test_digits_are_measured_and_an_interrupted_measurement_resumes(
 ) -> None:
     few = digits_module.digits()[:300]
     monkeypatch.setattr(digits_module, "digits", lambda: few)
-    monkeypatch.setattr(digits_module, "SETTINGS", ((128, 0.1),))
-    monkeypatch.setattr(digits_module, "SPLITS", 2)
+    for module in (digits_module, digits_settings):
+        monkeypatch.setattr(module, "SETTINGS", ((128, 0.1),))
+        monkeypatch.setattr(module, "SPLITS", 2)
     file = tmp_path / "digits.jsonl"
     assert main(["digits", "--output", str(file)]) == 0
     first = file.read_bytes()
@@ -378,7 +382,7 @@ def test_digits_are_measured_and_an_interrupted_measurement_resumes(
     def refused(*job: Any) -> Any:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr(digits_module, "one_record", refused)
+    monkeypatch.setattr(digits_module, "draw", refused)
     assert main(["digits", "--output", str(file)]) == 0
     assert file.read_bytes() == first
 

@@ -13,6 +13,7 @@ from scipy.stats import binom, t
 from threadpoolctl import threadpool_limits
 
 from validation.__main__ import main
+from validation.harness.chance import COUNT_TAIL, permitted, verdict
 from validation.linear import run as linear_module
 from validation.linear import sampler as linear_sampler
 from validation.linear.draws import Prediction, draw, predictions
@@ -21,8 +22,6 @@ from validation.linear.run import (
     compared,
     judge,
     line_in_inverse_size,
-    permitted_settings,
-    verdict,
 )
 from validation.linear.sampler import recursion_error
 from validation.linear.settings import LINEAR_SCALES, LinearSetting
@@ -58,7 +57,7 @@ def test_an_interrupted_run_resumes_to_the_same_file(
     whole, broken = tmp_path / "whole.jsonl", tmp_path / "broken.jsonl"
     assert main(["linear", "--output", str(whole)]) == 0
 
-    real = linear_module.one_record
+    real = linear_module.one_draw
     calls: list[int] = []
 
     def interrupted(*job: Any) -> Any:
@@ -67,7 +66,7 @@ def test_an_interrupted_run_resumes_to_the_same_file(
             raise KeyboardInterrupt
         return real(*job)
 
-    monkeypatch.setattr(linear_module, "one_record", interrupted)
+    monkeypatch.setattr(linear_module, "one_draw", interrupted)
     assert main(["linear", "--output", str(broken)]) == 130
     assert len(broken.read_text().splitlines()) == 1 + 4
     assert main(["linear", "--output", str(broken)]) == 0
@@ -83,7 +82,7 @@ def test_an_interrupted_run_resumes_to_the_same_file(
         LinearSetting("k = 0.5", 3.0, 0.0, 30, 0.99, 1, start=1.0),
         LinearSetting("k = 2", 0.5, 0.0, 30, 0.9, 1, other_load=2.0),
     ],
-    ids=lambda setting: setting.name,
+    ids=lambda setting: setting.key,
 )
 def test_sampled_values_are_those_of_the_definitions_and_each_has_a_prediction(
     setting: LinearSetting,
@@ -102,7 +101,7 @@ def test_sampler_equals_its_recursion_to_rounding() -> None:
 
 def test_every_scale_has_the_promised_range_and_draws_enough_for_a_standard_error() -> None:
     settings = LINEAR_SCALES["cpu"]()
-    assert len({setting.name for setting in settings}) == len(settings) >= 30
+    assert len({setting.key for setting in settings}) == len(settings) >= 30
     assert {setting.dimension for setting in settings} == {100, 200, 400}
     assert min(setting.load for setting in settings) == 0.1
     assert max(setting.load for setting in settings) == 30.0
@@ -140,10 +139,10 @@ def test_line_through_exact_values_has_their_intercept_and_slope() -> None:
 def test_permitted_count_is_the_tail_of_the_binomial_law_when_settings_are_alike() -> None:
     row = LinearRow("", "loss", 1.0, None, 1.0, 0.1, 0.0, 1.0, 0.02)
     rows = [replace(row, label=f"setting {i}") for i in range(50) for _ in range(3)]
-    permitted, expected = permitted_settings(rows)
+    count, expected = permitted(rows)
     assert expected == pytest.approx(50 * 0.06)
-    tails = [float(binom.sf(permitted - 1 + i, 50, 0.06)) for i in range(2)]
-    assert tails[1] < linear_module.COUNT_TAIL <= tails[0]
+    tails = [float(binom.sf(count - 1 + i, 50, 0.06)) for i in range(2)]
+    assert tails[1] < COUNT_TAIL <= tails[0]
 
 
 def test_a_wrong_prediction_ends_with_status_1(

@@ -18,6 +18,7 @@ from validation.certificates.draws import POINTS_PER_SET, RATIOS, parameter_set
 from validation.certificates.ensemble import System
 from validation.certificates.equations import Parameters, judge
 from validation.certificates.summary import merge, passed
+from validation.harness.chance import exponent_of_errors
 from validation.harness.records import ForeignRecordsError, read_json, write_json
 from validation.spectra import run as simulate_module
 from validation.spectra.draws import Observable
@@ -213,7 +214,10 @@ def test_a_mean_may_miss_by_three_standard_errors_plus_c_over_d_and_a_count_not_
 
 def test_the_fitted_exponent_of_a_power_is_the_power() -> None:
     sizes = np.array([100.0, 200.0, 400.0])
-    slope, error = simulate_module.exponent(sizes, np.log(3.0 / sizes), np.array([0.1, 0.1, 0.2]))
+    rng = np.random.default_rng(0)
+    scatter = 1.0 + 0.1 * rng.standard_normal(50)
+    squares = [(3.0 / d) ** 2 * scatter / scatter.mean() for d in sizes]
+    slope, error = exponent_of_errors(sizes, squares)
     assert slope == pytest.approx(-1.0, abs=1e-12)
     assert 0.0 < error < 0.2
 
