@@ -8,39 +8,63 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Sequence
-from typing import Any
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from validation.harness.checks import FAILED, PASSED, Check, measured, within
 from validation.harness.experiment import Experiment, Outcome, Setup, Task, Values
-from validation.harness.records import read_json, read_lines
-
-# Program -> scale -> its arguments. Their own commands run them at full size.
-_CERTIFY = {
-    "smoke": {"draws": 500, "reference": 10},
-    "cpu": {"draws": 20_000, "reference": 200},
-    "gpu": {"draws": 100_000, "reference": 1_000},
-}
-_LAW = {"cpu": 100, "gpu": 300}
-_SIMULATE = {"cpu": "smoke", "gpu": "gpu"}
-_LINEAR = {"cpu": "smoke", "gpu": "cpu"}
 
 
-def _plan_certify(scale: str) -> list[Task]:
-    return [Task("certificate", _CERTIFY[scale], _CERTIFY[scale]["draws"] / 250)]
+@dataclass(frozen=True)
+class Program:
+    """A command as one task of an experiment.
+
+    Attributes
+    ----------
+    key : name of the task
+    scales : scale -> settings, and rough seconds on one core; its own command runs it at full size
+    run : settings, setup, file -> the program's table in the file
+    read : file -> what stays of it
+    """
+
+    key: str
+    scales: Mapping[str, tuple[Values, float]]
+    run: Callable[[Values, Setup, Path], object]
+    read: Callable[[Path], Values]
+
+    def plan(self, scale: str) -> list[Task]:
+        """Return the task, or nothing at a scale that has none."""
+        return [Task(self.key, *self.scales[scale])] if scale in self.scales else []
+
+    def measure(self, task: Task, setup: Setup) -> Values:
+        """Run the program in silence, or what is left of it, and read its table."""
+        asked = [self.key, *task.settings.values(), setup.device, setup.seed]
+        output = setup.folder / f"{'.'.join(map(str, asked))}.json"
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.run(task.settings, setup, output)
+        return self.read(output)
 
 
-def _certify(task: Task, setup: Setup) -> Values:
+def _rows(file: Path, *names: str) -> Values:
+    """Rows of the table at the end of a file of draws; all their entries, or those of `names`."""
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    rows = [line for line in lines if "quantity" in line]
+    return {"rows": [{name: row[name] for name in names or row} for row in rows]}
+
+
+# --- certify -------------------------------------------------------------------------------------
+
+
+def _certify(settings: Values, setup: Setup, output: Path) -> None:
     from validation.certificates.certify import certify
 
-    draws, reference = task.settings["draws"], task.settings["reference"]
-    output = setup.folder / f"certify.{draws}.{setup.seed}.json"
-    with contextlib.redirect_stdout(io.StringIO()):
-        certify(draws, reference, setup.seed, 1, output)
-    arguments = {"program": "certify", "draws": draws, "reference": reference, "seed": setup.seed}
-    found = read_json(output, arguments)
-    assert found is not None
-    return {"summary": found["summary"]}
+    certify(settings["draws"], settings["reference"], setup.seed, 1, output)
+
+
+def _read_certify(file: Path) -> Values:
+    return {"summary": json.loads(file.read_text(encoding="utf-8"))["summary"]}
 
 
 def _judge_certify(outcomes: Sequence[Outcome]) -> list[Check]:
@@ -66,26 +90,23 @@ def _as_bound(check: Check) -> Check:
                  "worst case; the promised bound is what is allowed")  # fmt: skip
 
 
-def _plan_law(scale: str) -> list[Task]:
-    if scale not in _LAW:
-        return []
-    return [Task("laws", {"draws": _LAW[scale]}, _LAW[scale] / 3)]
+# --- law -----------------------------------------------------------------------------------------
 
 
-def _law(task: Task, setup: Setup) -> Values:
+def _law(settings: Values, setup: Setup, output: Path) -> None:
     from validation.certificates.law import check_laws
 
-    draws = task.settings["draws"]
-    output = setup.folder / f"law.{draws}.{setup.seed}.jsonl"
-    with contextlib.redirect_stdout(io.StringIO()):
-        check_laws(draws, setup.seed, output)
-    lines = read_lines(output, {"program": "law", "draws": draws, "seed": setup.seed})
+    check_laws(settings["draws"], setup.seed, output)
+
+
+def _read_law(file: Path) -> Values:
     worst: dict[str, dict[str, float]] = {}
     numbers: dict[str, int] = {}
-    for line in lines:
-        numbers[line["kind"]] = numbers.get(line["kind"], 0) + 1
-        for name, value in line["figures"].items():
-            of_kind = worst.setdefault(line["kind"], {})
+    for line in file.read_text(encoding="utf-8").splitlines()[1:]:
+        law = json.loads(line)
+        numbers[law["kind"]] = numbers.get(law["kind"], 0) + 1
+        for name, value in law["figures"].items():
+            of_kind = worst.setdefault(law["kind"], {})
             of_kind[name] = max(of_kind.get(name, 0.0), value)
     return {"worst": worst, "numbers": numbers}
 
@@ -105,21 +126,13 @@ def _judge_law(outcomes: Sequence[Outcome]) -> list[Check]:
     return checks
 
 
-def _plan_simulate(scale: str) -> list[Task]:
-    if scale not in _SIMULATE:
-        return []
-    return [Task("matrices", {"scale": _SIMULATE[scale]}, 60.0 if scale == "cpu" else 1800.0)]
+# --- simulate, linear, curves, digits -------------------------------------------------------------
 
 
-def _simulate(task: Task, setup: Setup) -> Values:
+def _simulate(settings: Values, setup: Setup, output: Path) -> None:
     from validation.spectra.run import simulate
 
-    scale = task.settings["scale"]
-    output = setup.folder / f"simulate.{scale}.{setup.device}.{setup.seed}.jsonl"
-    with contextlib.redirect_stdout(io.StringIO()):
-        simulate(scale, setup.seed, output, setup.device)
-    rows = [line for line in _lines(output, "simulate", scale, setup) if "row" in line]
-    return {"rows": rows}
+    simulate(settings["scale"], setup.seed, output, setup.device)
 
 
 def _judge_simulate(outcomes: Sequence[Outcome]) -> list[Check]:
@@ -139,22 +152,16 @@ def _judge_simulate(outcomes: Sequence[Outcome]) -> list[Check]:
     return checks
 
 
-def _plan_linear(scale: str) -> list[Task]:
-    if scale not in _LINEAR:
-        return []
-    return [Task("data sets", {"scale": _LINEAR[scale]}, 45.0 if scale == "cpu" else 600.0)]
-
-
-def _linear(task: Task, setup: Setup) -> Values:
+def _linear(settings: Values, setup: Setup, output: Path) -> None:
     from validation.linear.run import run_linear
 
-    scale = task.settings["scale"]
-    output = setup.folder / f"linear.{scale}.{setup.seed}.jsonl"
-    with contextlib.redirect_stdout(io.StringIO()):
-        run_linear(scale, setup.seed, output)
-    rows = [line for line in _lines(output, "linear", scale, setup) if "label" in line]
-    names = ("label", "quantity", "leading", "corrected", "simulation", "error", "verdict")
-    return {"rows": [{name: row[name] for name in names} for row in rows]}
+    run_linear(settings["scale"], setup.seed, output)
+
+
+def _read_linear(file: Path) -> Values:
+    return _rows(
+        file, "label", "quantity", "leading", "corrected", "simulation", "error", "verdict"
+    )
 
 
 def _judge_linear(outcomes: Sequence[Outcome]) -> list[Check]:
@@ -170,22 +177,14 @@ def _judge_linear(outcomes: Sequence[Outcome]) -> list[Check]:
     return checks
 
 
-def _plan_curves(scale: str) -> list[Task]:
-    if scale not in _LINEAR:
-        return []
-    return [Task("networks", {"scale": _LINEAR[scale]}, 45.0 if scale == "cpu" else 900.0)]
-
-
-def _curves(task: Task, setup: Setup) -> Values:
+def _curves(settings: Values, setup: Setup, output: Path) -> None:
     from validation.curves.run import run_curves
 
-    scale = task.settings["scale"]
-    output = setup.folder / f"curves.{scale}.{setup.seed}.jsonl"
-    with contextlib.redirect_stdout(io.StringIO()):
-        run_curves(scale, setup.seed, output)
-    rows = [line for line in _lines(output, "curves", scale, setup) if "row" in line]
-    names = ("row", "quantity", "deviation", "error", "scaled_tau", "seen", "verdict")
-    return {"rows": [{name: row[name] for name in names} for row in rows]}
+    run_curves(settings["scale"], setup.seed, output)
+
+
+def _read_curves(file: Path) -> Values:
+    return _rows(file, "row", "quantity", "deviation", "error", "scaled_tau", "seen", "verdict")
 
 
 def _judge_curves(outcomes: Sequence[Outcome]) -> list[Check]:
@@ -210,18 +209,10 @@ def _told(value: float | None) -> str:
     return "inf" if value is None else f"{value:.3g}"
 
 
-def _plan_digits(scale: str) -> list[Task]:
-    return [] if scale == "smoke" else [Task("digits", {}, 60.0)]
-
-
-def _digits(task: Task, setup: Setup) -> Values:
+def _digits(settings: Values, setup: Setup, output: Path) -> None:
     from validation.data.run import run_digits
 
-    output = setup.folder / f"digits.{setup.seed}.jsonl"
-    with contextlib.redirect_stdout(io.StringIO()):
-        run_digits(setup.seed, output)
-    lines = read_lines(output, {"program": "digits", "seed": setup.seed})
-    return {"rows": [line for line in lines if "quantity" in line]}
+    run_digits(setup.seed, output)
 
 
 def _judge_digits(outcomes: Sequence[Outcome]) -> list[Check]:
@@ -234,19 +225,17 @@ def _judge_digits(outcomes: Sequence[Outcome]) -> list[Check]:
     ]  # fmt: skip
 
 
-def _plan_scaling(scale: str) -> list[Task]:
-    return [] if scale == "smoke" else [Task("exponents", {}, 20.0)]
+# --- scaling -------------------------------------------------------------------------------------
 
 
-def _scaling(task: Task, setup: Setup) -> Values:
+def _scaling(settings: Values, setup: Setup, output: Path) -> None:
     from validation.curves.scaling import run_scaling
 
-    output = setup.folder / "scaling.json"
-    with contextlib.redirect_stdout(io.StringIO()):
-        run_scaling(output, None)
-    found = read_json(output, {"program": "scaling"})
-    assert found is not None
-    return found
+    run_scaling(output, None)
+
+
+def _read_scaling(file: Path) -> Values:
+    return dict(json.loads(file.read_text(encoding="utf-8")))
 
 
 def _judge_scaling(outcomes: Sequence[Outcome]) -> list[Check]:
@@ -279,12 +268,41 @@ def _judge_scaling(outcomes: Sequence[Outcome]) -> list[Check]:
     return checks
 
 
-def _lines(output: Any, program: str, scale: str, setup: Setup) -> list[dict[str, Any]]:
-    arguments = {"program": program, "scale": scale, "seed": setup.seed}
-    if program == "simulate" and setup.device != "cpu":
-        arguments["device"] = setup.device
-    return read_lines(output, arguments)
+# --- the experiments -----------------------------------------------------------------------------
 
+_CERTIFICATE = Program(
+    "certificate",
+    {
+        "smoke": ({"draws": 500, "reference": 10}, 2.0),
+        "cpu": ({"draws": 20_000, "reference": 200}, 80.0),
+        "gpu": ({"draws": 100_000, "reference": 1_000}, 400.0),
+    },
+    _certify,
+    _read_certify,
+)
+_LAWS = Program(
+    "laws", {"cpu": ({"draws": 100}, 100 / 3), "gpu": ({"draws": 300}, 100.0)}, _law, _read_law
+)
+_MATRICES = Program(
+    "matrices",
+    {"cpu": ({"scale": "smoke"}, 60.0), "gpu": ({"scale": "gpu"}, 1800.0)},
+    _simulate,
+    _rows,
+)
+_DATA_SETS = Program(
+    "data sets",
+    {"cpu": ({"scale": "smoke"}, 45.0), "gpu": ({"scale": "cpu"}, 600.0)},
+    _linear,
+    _read_linear,
+)
+_NETWORKS = Program(
+    "networks",
+    {"cpu": ({"scale": "smoke"}, 45.0), "gpu": ({"scale": "cpu"}, 900.0)},
+    _curves,
+    _read_curves,
+)
+_DIGITS = Program("digits", {"cpu": ({}, 60.0), "gpu": ({}, 60.0)}, _digits, _rows)
+_EXPONENTS = Program("exponents", {"cpu": ({}, 20.0), "gpu": ({}, 20.0)}, _scaling, _read_scaling)
 
 CERTIFY = Experiment(
     name="certify",
@@ -293,8 +311,8 @@ CERTIFY = Experiment(
     theory="the unique solution with Im q > 0 and Im D > 0",
     statistic="failures among random points; worst residual, error and error over bound",
     tolerance="no failure; residual 1e-12, error 1e-10, error below its bound",
-    plan=_plan_certify,
-    measure=_certify,
+    plan=_CERTIFICATE.plan,
+    measure=_CERTIFICATE.measure,
     judge=_judge_certify,
 )
 LAW = Experiment(
@@ -304,8 +322,8 @@ LAW = Experiment(
     theory="closed forms",
     statistic="worst relative error over random laws",
     tolerance="1e-10 for the mass, 1e-9 otherwise",
-    plan=_plan_law,
-    measure=_law,
+    plan=_LAWS.plan,
+    measure=_LAWS.measure,
     judge=_judge_law,
 )
 SIMULATE = Experiment(
@@ -315,8 +333,8 @@ SIMULATE = Experiment(
     theory="resolvent at quantiles, counts below gaps, outliers and overlaps",
     statistic="mean over draws",
     tolerance="3 standard errors plus c/d (c by a stated argument), counts exactly",
-    plan=_plan_simulate,
-    measure=_simulate,
+    plan=_MATRICES.plan,
+    measure=_MATRICES.measure,
     judge=_judge_simulate,
     needs=("tqdm",),
 )
@@ -327,8 +345,8 @@ LINEAR = Experiment(
     theory="closed forms with the next order in 1/d where known",
     statistic="mean over sampled data sets",
     tolerance="p < 0.01/m fails a comparison (Bonferroni)",
-    plan=_plan_linear,
-    measure=_linear,
+    plan=_DATA_SETS.plan,
+    measure=_DATA_SETS.measure,
     judge=_judge_linear,
     needs=("tqdm",),
 )
@@ -339,8 +357,8 @@ CURVES = Experiment(
     theory="learning_curves, and training for steps, momentum, ridge and start",
     statistic="largest deviation of the mean curve over all times",
     tolerance="3 standard errors plus c scale/d, p < 0.01/m fails a curve (Bonferroni)",
-    plan=_plan_curves,
-    measure=_curves,
+    plan=_NETWORKS.plan,
+    measure=_NETWORKS.measure,
     judge=_judge_curves,
     needs=("tqdm",),
 )
@@ -351,8 +369,8 @@ DIGITS = Experiment(
     theory="law of the population of all images, and from_data with held-out rows",
     statistic="best stopping time, least test loss, final losses of true features",
     tolerance="none: measured",
-    plan=_plan_digits,
-    measure=_digits,
+    plan=_DIGITS.plan,
+    measure=_DIGITS.measure,
     judge=_judge_digits,
     needs=("tqdm", "sklearn"),
 )
@@ -363,8 +381,8 @@ SCALING = Experiment(
     theory="the published exponents",
     statistic="exponents of learning_curves and their windows",
     tolerance="none: theory against asymptotic claims, measured",
-    plan=_plan_scaling,
-    measure=_scaling,
+    plan=_EXPONENTS.plan,
+    measure=_EXPONENTS.measure,
     judge=_judge_scaling,
 )
 EXPERIMENTS = (CERTIFY, LAW, SIMULATE, LINEAR, CURVES, SCALING, DIGITS)
