@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,10 +23,12 @@ from validation.certificates.equations import Parameters, judge
 from validation.certificates.summary import merge, passed
 from validation.harness.chance import exponent_of_errors
 from validation.harness.records import ForeignRecordsError, read_json, write_json
+from validation.harness.result_file import load
 from validation.spectra import run as simulate_module
 from validation.spectra.draws import Observable
 from validation.spectra.settings import SCALES, Setting
 
+ROOT = Path(__file__).parents[3]
 TINY = Setting(
     "tiny", "covariance", 0.5, matrices=("data",), levels=(0.5,), draws={20: 6, 40: 6}, trend=True
 )
@@ -52,6 +57,38 @@ def test_a_wrong_argument_ends_with_status_2_and_one_line(
         main(arguments)
     assert stop.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def _without_reader(*command: str) -> tuple[int, str]:
+    """Exit status and standard error of a Python whose standard output nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, *command], stdout=writer, stderr=subprocess.PIPE, text=True, cwd=ROOT
+        )
+    finally:
+        os.close(writer)
+    return done.returncode, done.stderr
+
+
+def test_a_command_ends_quietly_and_whole_when_nobody_reads_its_output(tmp_path: Path) -> None:
+    for arguments in (
+        ["--help"],
+        ["list"],
+        ["run", "norm", "--results", str(tmp_path)],
+        ["report", "--results", str(tmp_path), "--output", str(tmp_path / "page.html")],
+    ):
+        assert _without_reader("-m", "validation", *arguments) == (0, ""), arguments
+    assert load(tmp_path / "norm.smoke.jsonl").checks
+
+
+def test_a_failure_is_told_by_the_status_when_nobody_reads_the_table() -> None:
+    broken = (
+        "import sys; from validation.__main__ import main; from validation.certificates import law;"
+        "law.PROMISED['moment 2'] = -1.0; sys.exit(main(['law', '--draws', '1']))"
+    )
+    assert _without_reader("-c", broken) == (1, "")
 
 
 def test_a_file_of_another_run_is_refused_in_one_line(
