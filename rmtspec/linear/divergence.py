@@ -37,6 +37,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _checks
+from ..inputs.population import RANK_TOLERANCE
 from .corrections import EmpiricalMean, weighted_shift
 from .renormalised_ridge import RenormalisedRidge, RidgeSums
 
@@ -136,6 +137,53 @@ def average(
             pair = _Pair(np.inf, np.inf)
         out[i] = 0.5 * (pair.forward if forward else pair.reverse)
     return out
+
+
+def of_data_set(
+    sampled: FloatArray,
+    vectors: FloatArray,
+    c: float,
+    covariance: FloatArray,
+    offset: FloatArray,
+    *,
+    forward: bool,
+) -> float:
+    """Divergence for one data set, per dimension; no average.
+
+    Parameters
+    ----------
+    sampled, vectors : eigenvalues (d,) and eigenvectors (d, d) of the sample covariance
+    c : ridge
+    covariance : (d, d), of the population
+    offset : (d,), population mean minus sample mean
+    forward : whether the data law is the first argument
+    """
+    eigenvalues, basis = np.linalg.eigh(covariance)
+    kept = eigenvalues > RANK_TOLERANCE * eigenvalues[-1]
+    rank = int(np.count_nonzero(kept))
+    if rank < sampled.size and c > 0.0:
+        return np.inf
+    if c == 0.0 and np.count_nonzero(sampled) < rank:
+        return np.inf
+    whiten = basis[:, kept] / np.sqrt(eigenvalues[kept])
+    # From factors, so that the smallest h is not the difference of large entries.
+    root = (whiten.T @ vectors) * np.sqrt(sampled + c)
+    h = np.linalg.svd(root, compute_uv=False)[:rank] ** 2
+    shift = whiten.T @ offset
+    if forward:
+        moved = np.linalg.solve(root @ root.T, shift)
+        total = np.sum(_excess(1.0 / h)) + shift @ moved
+    else:
+        total = np.sum(_excess(h)) + shift @ shift
+    return float(0.5 * total / sampled.size)
+
+
+def _excess(h: FloatArray) -> FloatArray:
+    """h − 1 − ln h, with the digits of h − 1."""
+    near = h - 1.0
+    with np.errstate(divide="ignore"):
+        close = near - np.log1p(near)
+    return np.where(np.abs(near) < 0.5, close, near - np.log(h))
 
 
 def _without_ridge(load: float, rank: float, mean: EmpiricalMean | None) -> _Pair:

@@ -33,7 +33,6 @@ there by Im κ < 0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,6 +41,7 @@ from numpy.typing import NDArray
 from ..ensembles.weighted_gram import WeightedGram
 from ..result import Status, warn_unconverged
 from .renormalised_ridge import RenormalisedRidge
+from .results import LinearCurves, OptimalStopping
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -59,35 +59,6 @@ _SETTLED = 1000.0
 
 _LEAST_GAIN = 1e-12
 """Relative gains below this are within the error of the contour: they count as none."""
-
-
-@dataclass(frozen=True)
-class LinearCurves:
-    """Averaged losses per dimension along gradient flow; all arrays of one shape.
-
-    Attributes
-    ----------
-    tau : training times
-    train, test : bare losses, NaN where the integral failed
-    error : relative change of the worse of the two under the last refinement of the contour
-    converged : whether `error` is within the tolerance and κ was certified on the whole contour
-    """
-
-    tau: FloatArray
-    train: FloatArray
-    test: FloatArray
-    error: FloatArray
-    converged: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class OptimalStopping:
-    """Best stopping time, the test loss there and after infinite training, and their difference."""
-
-    tau: FloatArray
-    test: FloatArray
-    final: FloatArray
-    gain: FloatArray
 
 
 class Points(NamedTuple):

@@ -16,7 +16,7 @@ is :math:`W=\frac{\sqrt{1-\bar\alpha}}{\bar\alpha}(\hat\Sigma+\zeta)^{-1}`,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,37 +24,11 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _checks
 from ..inputs.noise import NoiseSchedule, signal
 from ..inputs.population import RANK_TOLERANCE
-from . import sampling
+from . import divergence, sampling
+from .results import Affine, GivenCurves, GivenStopping
 from .sampling import SamplerNoise
 
 FloatArray = NDArray[np.float64]
-
-
-class Affine(NamedTuple):
-    """Weights W, shape (d, d), and bias b, shape (d,)."""
-
-    weights: FloatArray
-    bias: FloatArray
-
-
-class GivenCurves(NamedTuple):
-    """Times and bare losses along gradient flow for one data set."""
-
-    tau: FloatArray
-    train: FloatArray
-    test: FloatArray
-
-
-class GivenStopping(NamedTuple):
-    """Best time for one data set, the test loss there, and what it gains over infinite time.
-
-    `each` holds the best time of every eigendirection by itself; `inf` where it never overfits.
-    """
-
-    tau: float
-    test: float
-    gain: float
-    each: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -309,24 +283,14 @@ class FittedDenoiser:
             If `direction` is not one of the two.
         """
         _checks.choice("direction", direction, ("data||model", "model||data"))
-        eigenvalues, basis = np.linalg.eigh(self.covariance)
-        kept = eigenvalues > RANK_TOLERANCE * eigenvalues[-1]
-        rank = int(np.count_nonzero(kept))
-        if rank < self.dimension and self.c > 0.0:
-            return np.inf
-        if self.c == 0.0 and np.count_nonzero(self.eigenvalues) < rank:
-            return np.inf
-        whiten = basis[:, kept] / np.sqrt(eigenvalues[kept])
-        # From factors, so that the smallest h is not the difference of large entries.
-        root = (whiten.T @ self.vectors) * np.sqrt(self.eigenvalues + self.c)
-        h = np.linalg.svd(root, compute_uv=False)[:rank] ** 2
-        shift = whiten.T @ (self.population_mean - self.mean)
-        if direction == "model||data":
-            total = np.sum(_excess(h)) + shift @ shift
-        else:
-            moved = np.linalg.solve(root @ root.T, shift)
-            total = np.sum(_excess(1.0 / h)) + shift @ moved
-        return float(0.5 * total / self.dimension)
+        return divergence.of_data_set(
+            self.eigenvalues,
+            self.vectors,
+            self.c,
+            self.covariance,
+            self.population_mean - self.mean,
+            forward=direction == "data||model",
+        )
 
     def sampled_law(
         self, schedule: NoiseSchedule | None = None, *, noise: SamplerNoise = "beta"
@@ -506,14 +470,6 @@ class FittedDenoiser:
         goal = self.optimum(alpha_bar, gamma=gamma).weights
         weights = goal + ((start - goal) @ self.vectors * decay) @ self.vectors.T
         return Affine(weights, -np.sqrt(level) * weights @ self.mean)
-
-
-def _excess(h: FloatArray) -> FloatArray:
-    """h − 1 − ln h, with the digits of h − 1."""
-    near = h - 1.0
-    with np.errstate(divide="ignore"):
-        close = near - np.log1p(near)
-    return np.where(np.abs(near) < 0.5, close, near - np.log(h))
 
 
 def _symmetric(name: str, value: ArrayLike) -> FloatArray:

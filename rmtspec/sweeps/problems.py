@@ -29,7 +29,8 @@ from .. import _checks
 from ..inputs.activation import ActivationLike, resolve
 from ..inputs.noise import signal
 from ..inputs.population import PopulationSpectrum
-from ..linear.denoiser import LARGEST_LOAD, SMALLEST_LOAD, LinearDenoiser
+from ..linear.denoiser import LinearDenoiser
+from ..linear.parameters import LARGEST_LOAD, SMALLEST_LOAD
 from ..random_features.model import RandomFeatureModel
 
 Result = dict[str, Any]

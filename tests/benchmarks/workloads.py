@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import rmtspec as rs
 from rmtspec.ensembles.random_feature import RandomFeatureGram
-from rmtspec.linear.dynamics import LinearCurves
+from rmtspec.linear.results import LinearCurves
 from tests.benchmarks.published_way import TheoremEquations
 
 PSI_P, PSI_N, TIME = 8.0, 4.0, 0.01

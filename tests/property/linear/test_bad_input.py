@@ -16,7 +16,8 @@ import rmtspec as rs
 from rmtspec.inputs import noise
 from rmtspec.linear import sampling
 from rmtspec.linear.divergence import finite_sample
-from rmtspec.linear.fitted import Affine, FittedDenoiser
+from rmtspec.linear.fitted import FittedDenoiser
+from rmtspec.linear.results import Affine
 from rmtspec.plots.linear import plot_against_load
 
 POPULATION = rs.PopulationSpectrum([0.5, 1.0, 2.0])

@@ -8,7 +8,8 @@ import pytest
 from scipy.special import digamma
 
 import rmtspec as rs
-from rmtspec.linear.fitted import Affine, FittedDenoiser
+from rmtspec.linear.fitted import FittedDenoiser
+from rmtspec.linear.results import Affine
 from rmtspec.linear.sampling import continuous_path, discrete_path, sampled_variance
 
 EPS = np.finfo(float).eps
