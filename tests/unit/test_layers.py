@@ -41,20 +41,19 @@ VALIDATION = (
 )
 # Stands beside the others: the same equations at any precision, imported on request only.
 BESIDE = "reference"
-# A result has a method of this name that draws it, and imports its picture when it is called.
-DRAWS, PICTURES = "plot", "plots"
+# Where a module is imported by a name that is no part of the source: results draw themselves.
+BY_NAME = {"rmtspec.result"}
 
 MOST_ENTRIES, MOST_MODULES, MOST_LINES = 18, 12, 500
 
 
 class Import(NamedTuple):
-    """One name that a module imports; `within` is the innermost function around it."""
+    """One name that a module imports; `typing` if it is there for annotations only."""
 
     module: str
     target: str
     relative: bool
     typing: bool
-    within: str
 
     def __str__(self) -> str:
         return f"{self.module} imports {self.target}"
@@ -70,15 +69,15 @@ def imports(texts: Mapping[str, str]) -> list[Import]:
     """Everything that the modules import; what is none of them by the name written there."""
     found = []
     for module, text in texts.items():
-        for node, typing, within in _imports_of(ast.parse(text), False, ""):
+        for node, typing in _imports_of(ast.parse(text), False):
             if isinstance(node, ast.Import):
-                found += [Import(module, n.name, False, typing, within) for n in node.names]
+                found += [Import(module, n.name, False, typing) for n in node.names]
                 continue
             above = module.split(".")[: -node.level] if node.level else []
             base = ".".join([*above, *(node.module.split(".") if node.module else [])])
             for name in node.names:
                 target = _module(f"{base}.{name.name}", base, texts)
-                found.append(Import(module, target, node.level > 0, typing, within))
+                found.append(Import(module, target, node.level > 0, typing))
     return found
 
 
@@ -90,18 +89,13 @@ def _module(name: str, home: str, texts: Mapping[str, str]) -> str:
     return name
 
 
-def _imports_of(
-    tree: ast.AST, typing: bool, within: str
-) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool, str]]:
+def _imports_of(tree: ast.AST, typing: bool) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
-            yield node, typing, within
-        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            yield from _imports_of(node, typing, node.name)
-        elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            yield from _imports_of(node, True, within)
+            yield node, typing
         else:
-            yield from _imports_of(node, typing, within)
+            checked = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+            yield from _imports_of(node, typing or checked)
 
 
 def room(module: str) -> str:
@@ -118,7 +112,6 @@ def upward(found: Sequence[Import], layers: Sequence[Sequence[str]]) -> list[str
         for each in found
         if each.target.startswith(f"{package}.")
         and room(each.module) not in (room(each.target), BESIDE)
-        and not (each.within == DRAWS and room(each.target) == PICTURES)
         and height.get(room(each.target), len(layers)) >= height[room(each.module)]
     ]
 
@@ -127,7 +120,7 @@ def circles(found: Sequence[Import]) -> list[str]:
     """A circle of modules that import each other when the program runs, if there is one."""
     graph: dict[str, set[str]] = {}
     for each in found:
-        if not each.typing and each.within != DRAWS and each.target != each.module:
+        if not each.typing and each.target != each.module:
             graph.setdefault(each.module, set()).add(each.target)
     try:
         TopologicalSorter(graph).prepare()
@@ -208,6 +201,14 @@ def test_the_package_imports_itself_by_relative_names_and_nothing_that_is_not_in
     assert [str(each) for each in absolute if each.target.split(".")[0] in foreign] == []
 
 
+def test_a_module_is_imported_by_a_computed_name_in_one_place_only() -> None:
+    texts = {**sources("rmtspec"), **sources("validation")}
+    found = {
+        name for name, text in texts.items() if "import_module" in text or "__import__" in text
+    }
+    assert found == BY_NAME
+
+
 def test_validation_uses_public_names_and_its_machinery_knows_no_physics(
     validation: list[Import],
 ) -> None:
@@ -254,8 +255,7 @@ HOUSE = {
         ("rmtspec.solve.edges", "if TYPE_CHECKING:\n    from ..law import SpectralLaw", True),
         ("rmtspec.solve.edges", "import rmtspec.law", True),
         ("rmtspec.linear.denoiser", "from ..random_features.model import Model", True),
-        ("rmtspec.linear.denoiser", "def draw(self):\n    from ..plots.linear import f", True),
-        ("rmtspec.linear.denoiser", "def plot(self):\n    from ..plots.linear import f", False),
+        ("rmtspec.linear.denoiser", "def plot(self):\n    from ..plots.linear import f", True),
         ("rmtspec.linear.denoiser", "from ..solve import REORDERED", False),
         ("rmtspec.law", "from .reference import replica", True),
     ],

@@ -1,8 +1,8 @@
 """Theory against sampled matrices: tables of deviations in standard errors, and the 1/d trend.
 
 For every setting, kind of matrix and size d the mean of each observable over the draws must agree
-with theory within 3 standard errors plus c/d, relative (c is printed; `comparisons` says where it
-comes from), and eigenvalue counts below wide gaps must be exact. Settings with a trend must show a
+with theory within 3 standard errors plus c/d, relative (c is printed; `draws` says where it comes
+from), and eigenvalue counts below wide gaps must be exact. Settings with a trend must show a
 single-draw error of q that falls as 1/d.
 """
 

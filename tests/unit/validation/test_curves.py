@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -307,26 +308,10 @@ def test_deviations_like_one_over_d_have_the_exponent_minus_one() -> None:
 
 
 def test_an_interrupted_run_resumes_to_the_same_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    resumes_to_the_same_file: Callable[[str, ModuleType], bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(CURVE_SCALES, "smoke", lambda: TINY)
-    whole, broken = tmp_path / "whole.jsonl", tmp_path / "broken.jsonl"
-    assert main(["curves", "--output", str(whole)]) == 0
-
-    real = curves_module.one_draw
-    calls: list[int] = []
-
-    def interrupted(*job: Any) -> Any:
-        calls.append(job[-1])
-        if len(calls) == 5:
-            raise KeyboardInterrupt
-        return real(*job)
-
-    monkeypatch.setattr(curves_module, "one_draw", interrupted)
-    assert main(["curves", "--output", str(broken)]) == 130
-    assert len(broken.read_text().splitlines()) == 1 + 4
-    assert main(["curves", "--output", str(broken)]) == 0
-    assert broken.read_bytes() == whole.read_bytes()
+    assert resumes_to_the_same_file("curves", curves_module)
 
 
 def test_curves_of_a_wrong_model_end_with_status_1(
@@ -345,19 +330,6 @@ def test_curves_of_a_wrong_model_end_with_status_1(
     monkeypatch.setattr(curves_module, "case", mistaken)
     assert main(["curves"]) == 1
     assert "FAILED" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [["curves", "--scale", "huge"], ["digits", "--seed", "-1"], ["scaling", "--plot", "/"]],
-)
-def test_a_wrong_argument_ends_with_status_2_and_one_line(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(arguments)
-    assert stop.value.code == 2
-    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_digits_are_measured_and_an_interrupted_measurement_resumes(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -41,36 +40,11 @@ def _small_and_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def test_an_unknown_scale_ends_with_status_2_and_one_line(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(["linear", "--scale", "huge"])
-    assert stop.value.code == 2
-    assert capsys.readouterr().err.count("\n") == 1
-
-
 def test_an_interrupted_run_resumes_to_the_same_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    resumes_to_the_same_file: Callable[[str, ModuleType], bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(LINEAR_SCALES, "smoke", lambda: TINY)
-    whole, broken = tmp_path / "whole.jsonl", tmp_path / "broken.jsonl"
-    assert main(["linear", "--output", str(whole)]) == 0
-
-    real = linear_module.one_draw
-    calls: list[int] = []
-
-    def interrupted(*job: Any) -> Any:
-        calls.append(job[-1])
-        if len(calls) == 5:
-            raise KeyboardInterrupt
-        return real(*job)
-
-    monkeypatch.setattr(linear_module, "one_draw", interrupted)
-    assert main(["linear", "--output", str(broken)]) == 130
-    assert len(broken.read_text().splitlines()) == 1 + 4
-    assert main(["linear", "--output", str(broken)]) == 0
-    assert broken.read_bytes() == whole.read_bytes()
+    assert resumes_to_the_same_file("linear", linear_module)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -46,6 +48,10 @@ TINY = Setting(
         ["law", "--draws", "-3"],
         ["law", "--seed", "-1"],
         ["simulate", "--scale", "huge"],
+        ["linear", "--scale", "huge"],
+        ["curves", "--scale", "huge"],
+        ["digits", "--seed", "-1"],
+        ["scaling", "--plot", "/"],
         ["simulate", "--output", "/no/such/directory/records.jsonl"],
         ["simulate", "--output", "/"],
     ],
@@ -141,27 +147,10 @@ def test_an_interrupted_certificate_resumes_to_the_same_file(
 
 
 def test_an_interrupted_simulation_resumes_to_the_same_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    resumes_to_the_same_file: Callable[[str, ModuleType], bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(SCALES, "smoke", lambda: [TINY])
-    arguments = ["simulate", "--scale", "smoke", "--output"]
-    whole, broken = tmp_path / "whole.jsonl", tmp_path / "broken.jsonl"
-    assert main([*arguments, str(whole)]) == 0
-
-    real = simulate_module.one_draw
-    calls: list[int] = []
-
-    def interrupted(*job: Any) -> Any:
-        calls.append(job[-1])
-        if len(calls) == 5:
-            raise KeyboardInterrupt
-        return real(*job)
-
-    monkeypatch.setattr(simulate_module, "one_draw", interrupted)
-    assert main([*arguments, str(broken)]) == 130
-    assert len(broken.read_text().splitlines()) == 1 + 4
-    assert main([*arguments, str(broken)]) == 0
-    assert broken.read_bytes() == whole.read_bytes()
+    assert resumes_to_the_same_file("simulate", simulate_module)
 
 
 def test_random_sets_hold_the_promised_ranges_and_a_tenth_of_each_relation() -> None:
