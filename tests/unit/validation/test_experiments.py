@@ -402,7 +402,8 @@ def test_every_task_reaches_another_process_as_it_was_planned(name: str) -> None
         job = runner.Job(experiment, task, Setup(0, "cpu", ROOT))
         sent = pickle.loads(pickle.dumps(job))
         assert sent.task == task
-        assert sent.experiment.measure == experiment.measure
+        assert sent.experiment.statement == experiment.statement
+        assert sent.experiment.plan("gpu") == experiment.plan("gpu")
 
 
 def test_the_plan_for_a_cpu_takes_under_an_hour_on_two_cores() -> None:
