@@ -1,4 +1,4 @@
-r"""Training a random-feature score model: its learning curves and what one reads off them.
+r"""What one asks of a training: when to stop, what each bulk does, how much data it needs.
 
 All times are gradient-flow times τ = (steps)·(learning rate)/d² (arXiv 2505.17638, Sect. 3.1).
 """
@@ -17,10 +17,8 @@ from .. import _checks
 from ..ensembles.two_point import Points
 from ..result import ConvergenceWarning, Status, caller_level
 from ..solve.search import first_true, log_grid, smallest
-from .curves import MOST_NODES, Curves, Direction, Losses
+from .course import Course
 from .families import Timescales
-from .interfaces import Model
-from .relaxation import GradientDescent, GradientFlow, HeavyBall, Relaxation
 from .results import BestStopping, KLBound, LearningCurves, Window
 from .summary import ModelSummary
 from .times import automatic_times
@@ -30,171 +28,18 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Training:
-    r"""One model under one training rule; made by `RandomFeatureModel.training`.
+class Training(Course):
+    """One model under one training rule, and what one asks of it.
 
-    Parameters
-    ----------
-    model : RandomFeatureModel
-    step : float >= 0
-        Increment of τ of one step of gradient descent, (learning rate)/d²; 0 is gradient flow.
-        Times are rounded to whole steps.
-    momentum : float in [0, 1)
-        β of the heavy ball :math:`A_{k+1}=A_k-h\nabla L+\beta(A_k-A_{k-1})`; needs step > 0.  With
-        small steps it is gradient flow 1/(1 − β) times as fast; with others it overshoots.
-    ridge : float >= 0
-        γ, added to every eigenvalue of U: the penalty
-        :math:`\frac{\Delta_t\gamma}{dp}|A|^2` on the loss.  Reported losses are without it.
-    initial : float >= 0
-        Standard deviation of the independent entries of A at τ = 0.
+    Made by `RandomFeatureModel.training`; parameters, curves and limits are those of `Course`.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of the wrong kind or out of range, the step is not below
-        `stability_limit`, or the momentum is so close to 1 that the region of stability, an
-        ellipse of semi-axes 1 ± β, is too thin to be resolved.
-
-    Notes
-    -----
-    A non-zero mean feature adds to U one eigenvalue of order p.  Gradient flow relaxes it in a time
-    1/p; steps of gradient descent that are stable in the limit would not be stable for it, so
-    subtract the mean of the activation there.
+    Examples
+    --------
+    >>> import rmtspec as rs
+    >>> training = rs.RandomFeatureModel(psi_p=64, psi_n=8, t=0.1).training()
+    >>> 0 < training.best_stopping().tau < training.timescales().tau_mem
+    True
     """
-
-    model: Model
-    step: float = 0.0
-    momentum: float = 0.0
-    ridge: float = 0.0
-    initial: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name in ("step", "ridge", "initial"):
-            object.__setattr__(self, name, _checks.real(name, getattr(self, name), 0.0, 1e100))
-        momentum = _checks.real("momentum", self.momentum, 0.0, 1.0, high_open=True)
-        object.__setattr__(self, "momentum", momentum)
-        if momentum > 0.0 and self.step == 0.0:
-            raise ValueError(
-                f"momentum needs step > 0, got momentum {momentum!r} and step 0.0; with small "
-                "steps it is gradient flow that runs 1/(1 - momentum) times as fast"
-            )
-        if self.step > 0.0 and not self.step < self.stability_limit:
-            raise ValueError(
-                f"step must be below the stability limit {self.stability_limit:.6g}, "
-                f"got {self.step!r}"
-            )
-        if momentum > 0.0 and self._curves.nodes() > MOST_NODES:
-            raise ValueError(
-                f"momentum must be farther below 1 at step {self.step!r}, got {momentum!r}: "
-                f"a contour of {self._curves.nodes()} nodes (limit {MOST_NODES}) would be "
-                "needed"
-            )
-
-    @cached_property
-    def relaxation(self) -> Relaxation:
-        """How a mode relaxes."""
-        rate = 2.0 * self.model.delta / self.model.psi_p
-        if self.step == 0.0:
-            return GradientFlow(rate)
-        if self.momentum == 0.0:
-            return GradientDescent(rate, self.step)
-        return HeavyBall(rate, self.step, self.momentum)
-
-    @cached_property
-    def _curves(self) -> Curves:
-        return Curves(self.model, self.relaxation, self.ridge, self.initial)
-
-    @cached_property
-    def stability_limit(self) -> float:
-        r"""Steps from here on diverge: :math:`(1+\beta)\psi_p/(\Delta_t(\lambda_{max}+\gamma))`.
-
-        The largest eigenvalue is the upper end of the spectrum or the highest outlier.
-        """
-        flow = Curves(self.model, GradientFlow(1.0), self.ridge, 0.0)
-        top = self.model.delta * flow.ends[1]
-        return (1.0 + self.momentum) * self.model.psi_p / top if top > 0.0 else np.inf
-
-    def learning_curves(
-        self, tau: ArrayLike, directions: ArrayLike | None = None
-    ) -> LearningCurves:
-        r"""Train and test loss, generalisation loss and score error over training time.
-
-        The model of the score is :math:`s_A(x)=A\,\sigma(Wx/\sqrt d)/\sqrt p`, and
-
-        .. math::  L=\tfrac1dE_\xi\big|\sqrt{\Delta_t}\,s_A(x_t)+\xi\big|^2,\qquad
-                   x_t=e^{-t}x+\sqrt{\Delta_t}\,\xi,
-
-        averaged over the n samples x for the train loss and over fresh ones for the test loss
-        (arXiv 2505.17638, Sect. 3).  The formulas are derived in `rmtspec.random_features.curves`.
-
-        Parameters
-        ----------
-        tau : array_like >= 0, any shape; inf for the end of training
-            Training time (steps)·(learning rate)/d².
-        directions : array_like of shape (m,), optional
-            Eigenvalues of the data covariance: the curves of single eigendirections (of the output
-            of the network) instead of their mean.  For random data any eigenvalue >= 0 may be
-            asked, that of a spike above all; given the data, only eigenvalues of the data.
-
-        Returns
-        -------
-        LearningCurves
-            Arrays shaped like tau, or (m,) + tau.shape for directions; per dimension.  Losses are
-            1 where A = 0.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If tau or directions are not real or out of range, or directions not a vector.
-
-        Warns
-        -----
-        ConvergenceWarning
-            Once, if a curve could not be computed; it is NaN.
-        UserWarning
-            For a model of given data without held-out rows: only the train loss is known, the
-            others are NaN.
-
-        Notes
-        -----
-        *Accuracy.*  About 1e-13 of the largest loss on the curve for moderate parameters; `error`
-        bounds it.  It adds the change by doubling the nodes of the contour to the rounding of the
-        sums.
-        """
-        times = _checks.real_array("tau", tau, 0.0, infinite=True)
-        flat = self.relaxation.times(times.ravel())
-        if directions is None:
-            rows = [self._curves.losses(flat)]
-            precision = [self._precision]
-            shape = times.shape
-        else:
-            levels = _checks.real_array("directions", directions, 0.0)
-            if levels.ndim != 1:
-                raise ValueError(f"directions must be a vector, got shape {levels.shape}")
-            known = np.append(self.model.population.eigenvalues, self.model.population.spikes)
-            alone = np.setdiff1d(levels, known)
-            if alone.size and not self.model.conditional:
-                return self._with_spikes(alone).learning_curves(tau, levels)
-            found = [self._direction(level) for level in levels]
-            rows = [self._curves.losses(flat, direction) for direction, _ in found]
-            precision = [value for _, value in found]
-            shape = (*levels.shape, *times.shape)
-        curves = self._assembled(flat.reshape(times.shape), rows, precision, shape)
-        if not curves.converged:
-            warnings.warn(
-                "learning_curves: the resolvent could not be solved on the contour, or at the end "
-                "of training; the curves are NaN there",
-                ConvergenceWarning,
-                stacklevel=caller_level(),
-            )
-        elif not self._curves.knows_fresh_data:
-            warnings.warn(
-                "learning_curves: only the train loss follows from the data; pass held-out rows "
-                "to from_data as test for the others, which are NaN",
-                UserWarning,
-                stacklevel=caller_level(),
-            )
-        return curves
 
     def summary(
         self,
@@ -232,63 +77,6 @@ class Training:
         model = ModelSummary.of(self.model, source, held_out)
         pairs = nearest_directions(self, directions)
         return TrainingSummary.of(self, model, times, pairs, collapse or {})
-
-    def _with_spikes(self, eigenvalues: FloatArray) -> Training:
-        """The same training where single directions have these variances: no law changes."""
-        population = self.model.population
-        spikes = np.append(population.spikes, eigenvalues)
-        return replace(
-            self, model=replace(self.model, population=replace(population, spikes=spikes))
-        )
-
-    def _assembled(
-        self,
-        tau: FloatArray,
-        rows: list[Losses],
-        precision: list[float],
-        shape: tuple[int, ...],
-    ) -> LearningCurves:
-        train, test, error = (
-            (np.array(column).reshape((len(rows), -1)) for column in zip(*rows, strict=True))
-            if rows
-            else (np.empty((0, tau.size)),) * 3
-        )
-        delta = self.model.delta
-        converged = bool(np.isfinite(error).all())
-        if not self._curves.knows_fresh_data:
-            test = np.full_like(test, np.nan)
-        score = test + np.array(precision).reshape(-1, 1)
-        rounding = 4.0 * np.finfo(float).eps * (1.0 + delta * np.abs(np.nan_to_num(test)))
-        return LearningCurves(
-            tau,
-            (1.0 + delta * train).reshape(shape),
-            (1.0 + delta * test).reshape(shape),
-            (delta * (test - train)).reshape(shape),
-            score.reshape(shape),
-            (delta * error + rounding).reshape(shape),
-            converged,
-        )
-
-    @cached_property
-    def _precision(self) -> float:
-        """(1/d) Tr Σ_t^-1: the score error of A = 0."""
-        return float(np.dot(self._curves.setting.weights, self._curves.setting.precision))
-
-    def _direction(self, level: float) -> tuple[Direction, float]:
-        """A direction, and the entry of Σ_t^-1 along it."""
-        model, known = self.model, self._curves.setting
-        if not model.conditional:
-            noisy = np.exp(-2.0 * model.t) * level + model.delta
-            return Direction(float(level), float(level)), float(1.0 / noisy)
-        nearest = int(np.abs(known.levels - level).argmin())
-        found = float(known.levels[nearest])
-        if abs(found - level) > 1e-9 * known.levels[-1] or known.weights[nearest] == 0.0:
-            raise ValueError(
-                f"directions must be eigenvalues of the data, got {float(level)!r} "
-                f"(nearest {found!r})"
-            )
-        direction = Direction(found, float(self._curves.fresh.variance[nearest]))
-        return direction, float(known.precision[nearest])
 
     @cached_property
     def _times(self) -> FloatArray:

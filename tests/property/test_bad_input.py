@@ -237,7 +237,7 @@ def test_orders_integrands_sizes_and_generators(value):
     outcome("max_order", lambda: LAW.integrate(np.cos, max_order=value))
     outcome("size", lambda: LAW.sample(value, rng) if not _is_big(value) else 0.0)
     found, _ = outcome("rng", lambda: LAW.sample(1, value))
-    assert found is None
+    assert found is None or value is None or isinstance(value, int | np.integer)
     if not callable(value):
         found, _ = outcome("f", lambda: LAW.integrate(value))
         assert found is None
