@@ -12,9 +12,14 @@ from numpy.typing import NDArray
 
 from ..inputs.population import PopulationSpectrum
 from ..random_features.model import TRUSTED_PARTICIPATION, RandomFeatureModel
-from ..random_features.times import automatic_times, curves_beside, dense_times, in_whole_steps
+from ..random_features.summaries.times import (
+    automatic_times,
+    curves_beside,
+    dense_times,
+    in_whole_steps,
+)
+from ..random_features.summaries.training import differing
 from ..random_features.training import Training
-from ..random_features.training_summary import differing
 from ..result import FewDimensionsWarning, caller_level
 from . import data, options
 from .groups import PSI_N, Outcome, add_data, add_model, add_output, add_spikes

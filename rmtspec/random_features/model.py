@@ -28,7 +28,7 @@ from ..result import FewDimensionsWarning, caller_level
 from .families import Family, Timescales, find_families, names_of_bulks
 from .outliers import Outliers
 from .results import LearningCurves
-from .summary import ModelSummary
+from .summaries.model import ModelSummary
 from .training import Training
 
 FloatArray = NDArray[np.float64]

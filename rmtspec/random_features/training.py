@@ -20,9 +20,9 @@ from ..solve.search import first_true, log_grid, smallest
 from .course import Course
 from .families import Timescales
 from .results import BestStopping, KLBound, LearningCurves, Window
-from .summary import ModelSummary
-from .times import automatic_times
-from .training_summary import TrainingSummary, nearest_directions
+from .summaries.model import ModelSummary
+from .summaries.times import automatic_times
+from .summaries.training import TrainingSummary, nearest_directions
 
 FloatArray = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ import pytest
 
 import rmtspec as rs
 from rmtspec.cli.main import main
-from rmtspec.random_features.times import automatic_times
+from rmtspec.random_features.summaries.times import automatic_times
 
 SMALL = ["--psi-p", "8", "--psi-n", "4", "--t", "0.1"]
 LOSSES = ("train", "test", "generalization", "score_error")

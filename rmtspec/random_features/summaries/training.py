@@ -10,10 +10,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..result import Summary, Table, rounded
-from .interfaces import Trained
-from .results import LearningCurves
-from .summary import ModelSummary, head, runs_of_bulks
+from ...result import Summary, Table, rounded
+from ..interfaces import Trained
+from ..results import LearningCurves
+from .model import ModelSummary, head, runs_of_bulks
 
 FloatArray = NDArray[np.float64]
 

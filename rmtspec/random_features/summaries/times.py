@@ -8,8 +8,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from .interfaces import Trained
-from .results import LearningCurves
+from ..interfaces import Trained
+from ..results import LearningCurves
 
 FloatArray = NDArray[np.float64]
 

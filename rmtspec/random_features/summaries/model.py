@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
-from ..inputs.activation import ActivationLike
-from ..inputs.description import describe, headline
-from ..result import Summary, Table, rounded
-from .interfaces import Model
+from ...inputs.activation import ActivationLike
+from ...inputs.description import describe, headline
+from ...result import Summary, Table, rounded
+from ..interfaces import Model
 
 _MOST_ROWS = 12  # more bulks than these are shown as runs of one name; the values have them all
 _LEARNED = {"fast": "tau_gen: ", "sample": "tau_mem: ", "slow": "tau_slow: "}

@@ -1,0 +1,1 @@
+"""What a model and a training say of themselves, and over which times."""
