@@ -29,11 +29,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ..solve import REORDERED
 from ..solve.edges import Gaps
+from ..solve.kernel import kernel
 from .feature_gaps import FeatureGaps, FeatureSolution
 from .two_point import Directions, Points, Response, Source, averaged_response
 from .weighted_gram import WeightedGram
@@ -129,13 +129,13 @@ class FeatureEquations(FeatureGaps):
         return WeightedGram(self.psi_p, mu[order], weight[order])
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _reciprocal(x):
     scale = 1.0 / (x.real * x.real + x.imag * x.imag)
     return complex(x.real * scale, -x.imag * scale)
 
 
-@njit(cache=True, error_model="numpy", fastmath=REORDERED)
+@kernel(fastmath=REORDERED)
 def _first_sums(k, y, tau, weights, zero_weight, b2):
     """S_0 and c²S_1, with c²l = τ."""
     kr, ki, yr, yi = k.real + b2, k.imag, y.real, y.imag
@@ -154,7 +154,7 @@ def _first_sums(k, y, tau, weights, zero_weight, b2):
     return complex(r0, i0), complex(r1, i1)
 
 
-@njit(cache=True, error_model="numpy", fastmath=REORDERED)
+@kernel(fastmath=REORDERED)
 def _sums(k, y, tau, weights, zero_weight, b2):
     """S_0, c²S_1, ∫1/g², ∫c²l/g², ∫c⁴l²/g², and rounding sizes of the first two.
 
@@ -197,13 +197,13 @@ def _sums(k, y, tau, weights, zero_weight, b2):
     )  # fmt: skip
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _phase(log_modulus, wall, far):
     modulus = np.exp(log_modulus)
     return complex(modulus * np.cos(wall) * (1.0 - 2.0 * far), -modulus * np.sin(wall))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _moved(wall, far, turn):
     """New distance from the nearer of the walls 0 and −π after the phase turned by `turn`."""
     moved = wall - turn * (1.0 - 2.0 * far)
@@ -216,7 +216,7 @@ def _moved(wall, far, turn):
     return moved, far
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _newton(
     z, log_k, wall_k, far_k, log_y, wall_y, far_y,
     tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps,
@@ -298,7 +298,7 @@ def _newton(
     return log_k, wall_k, far_k, log_y, wall_y, far_y, error, residual, status
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _polar(x):
     """log|x| and the phase of x as a distance from its wall, at least 1e-14."""
     angle = -np.arctan2(x.imag, x.real)
@@ -307,7 +307,7 @@ def _polar(x):
     return 0.5 * np.log(x.real * x.real + x.imag * x.imag), wall, far
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _cold(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps):
     """Start from k = −z/ψ_p, y = 1 with a few averaged steps of the fixed-point map of (q, D)."""
     tilted = complex(z.real, z.imag + 1e-3 * abs(z.real))
@@ -325,7 +325,7 @@ def _cold(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps):
     )  # fmt: skip
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _warm(state, z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps, floor):
     """Newton from the state of another point."""
     return _newton(
@@ -334,7 +334,7 @@ def _warm(state, z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_step
     )  # fmt: skip
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _continued(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps):
     """Follow the root down from a large imaginary part."""
     mean = 0.0
@@ -362,7 +362,7 @@ def _continued(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps)
     return state
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _solve(zr, zi, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps):
     """Solve along the points in order, each started from its predecessor."""
     count = zr.size

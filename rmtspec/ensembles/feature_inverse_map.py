@@ -22,15 +22,15 @@ which equals :math:`\int\mu^2(k+\mu)^{-2}dH` and is therefore convex between the
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from ..solve import REORDERED
+from ..solve.kernel import kernel
 
 BY_K, UPPER, LOWER = 0, 1, 2
 """How an interval is swept: by k, or by η on the larger or the smaller root k."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def roots_of_k(kappa, b2, u):
     """``k_-, k_- + b², k_- + u`` then for ``k_+``, the roots of (k + b²)(k + u) = κk, κ <= 0."""
     b, root_u = np.sqrt(b2), np.sqrt(u)
@@ -48,19 +48,19 @@ def roots_of_k(kappa, b2, u):
     return low, low_b, low_u, high, high_b, high_u
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _from_pole(pole, tau, offset):
     """η + τ at η = pole + offset, in the order that is exact next to the pole."""
     return (pole + tau) + offset
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _pick(condition, this, other):
     """A choice between two numbers: unlike a branch, it can be made in a vectorised loop."""
     return this if condition else other
 
 
-@njit(cache=True, error_model="numpy", fastmath=REORDERED)
+@kernel(fastmath=REORDERED)
 def _data_sums(pole, offset, tau, weights):
     """Weight with τ > |η| and with τ < |η|, rest of −df1, and Σ w |τ/(η + τ)|, Σ w τ²/(η + τ)²."""
     eta = pole + offset
@@ -78,7 +78,7 @@ def _data_sums(pole, offset, tau, weights):
     return high, low, rest, size, square
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _data_ratio(pole, offset, tau, weights, psi_n, spare):
     """κ/η = 1 − df1/ψ_n at η = pole + offset, κ' and Σ w |τ/(η + τ)|.
 
@@ -91,7 +91,7 @@ def _data_ratio(pole, offset, tau, weights, psi_n, spare):
     return (whole + rest) / psi_n, 1.0 - square / psi_n, size
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _solve_eta(kappa, tau, weights, psi_n, spare):
     """Solve κ(η) = kappa on its rising convex branch right of the data law, as (pole, offset).
 
@@ -120,7 +120,7 @@ def _solve_eta(kappa, tau, weights, psi_n, spare):
     return pole, offset
 
 
-@njit(cache=True, error_model="numpy", fastmath=REORDERED)
+@kernel(fastmath=REORDERED)
 def _real_sums(pole, offset, ridge, level, tau, weights):
     """Sums over f = (ridge + τ)/h and e = τ/h, h = η + τ; level = k/y = η − ridge.
 
@@ -151,7 +151,7 @@ def _real_sums(pole, offset, ridge, level, tau, weights):
     return off_f, rest_f, size_f, off_e, rest_e, size_e, second, squares
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def inverse_map(
     index, anchor, offset, branch, low_pole, low_offset, high_pole, high_offset,
     tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, spare,

@@ -16,7 +16,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
@@ -26,6 +25,7 @@ from ..result import Status, warn_unconverged
 from ..solve import REORDERED
 from ..solve.edges import Gaps
 from ..solve.ensemble import BoundaryValue, Transform
+from ..solve.kernel import kernel
 from .feature_equations import Equations, FeatureEquations
 from .feature_gaps import FeatureSolution
 
@@ -257,7 +257,7 @@ def _nearest(intervals: FloatArray, spike: float) -> float:
     return float(ends[np.argmin(np.abs(ends - spike))]) if ends.size else np.nan
 
 
-@njit(cache=True, error_model="numpy", fastmath=REORDERED)
+@kernel(fastmath=REORDERED)
 def _resolved(base, steep, eigenvalues, weights, zero_weight):
     """∫1/g, ∫l/g and ∫1/|g|², ∫l/|g|², ∫l²/|g|², where g = base + steep·l."""
     r0 = i0 = r1 = i1 = a0 = a1 = a2 = 0.0
@@ -280,7 +280,7 @@ def _resolved(base, steep, eigenvalues, weights, zero_weight):
     return complex(r0, i0), complex(r1, i1), a0, a1, a2
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _reciprocal(x):
     size = max(abs(x.real), abs(x.imag))
     re, im = x.real / size, x.imag / size
@@ -288,7 +288,7 @@ def _reciprocal(x):
     return complex(re * scale, -im * scale)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _traces(
     k, y, error, status, lower, eigenvalues, weights, zero_weight, psi_p, c2, b2, rtol
 ):  # fmt: skip

@@ -26,12 +26,12 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ..result import Status
 from ..solve import REORDERED
 from ..solve.edges import Gaps, Intervals, find_gaps, log_excess, real_points
+from ..solve.kernel import kernel
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -174,19 +174,19 @@ class WeightedGram:
         return _inverse_map(anchor, offset, self.mu, self.weight, self.spare)[0]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _pick(condition, this, other):
     """A choice between two numbers: unlike a branch, it can be made in a vectorised loop."""
     return this if condition else other
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _from_pole(anchor, mu, offset):
     """k + μ at k = anchor + offset, in the order that is exact next to the pole."""
     return (anchor + mu) + offset
 
 
-@njit(cache=True, error_model="numpy", fastmath=REORDERED)
+@kernel(fastmath=REORDERED)
 def _real_parts(anchor, offset, mu, weight):
     """Mass that does not count one, and the rests of z/k, dz/dk and of the size of the terms."""
     k = anchor + offset
@@ -203,7 +203,7 @@ def _real_parts(anchor, offset, mu, weight):
     return off, part, rise, size
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _real_sums(anchor, offset, mu, weight, spare):
     """z/k, dz/dk and the size of the terms of z/k at real k = anchor + offset.
 
@@ -215,7 +215,7 @@ def _real_sums(anchor, offset, mu, weight, spare):
     return count + part, count + rise, abs(count) + size
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _inverse_map(anchor, offset, mu, weight, spare):
     """z and dz/dk at real k = anchor + offset, poles measured from the anchor."""
     value, rise = np.empty(offset.size), np.empty(offset.size)
@@ -225,7 +225,7 @@ def _inverse_map(anchor, offset, mu, weight, spare):
     return value, rise
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _polish_real(z, anchor, offset, mu, weight, spare):
     """One Newton step at real points outside the support, with error bound and residual."""
     eps = 2.220446049250313e-16
@@ -244,7 +244,7 @@ def _polish_real(z, anchor, offset, mu, weight, spare):
     return k, error, residual
 
 
-@njit(cache=True, error_model="numpy", fastmath=REORDERED)
+@kernel(fastmath=REORDERED)
 def _complex_parts(kr, ki, mu, weight):
     """Mass that does not count one, and the rests of z/k, dz/dk and of the size of the terms."""
     off = part_r = part_i = rise_r = rise_i = size = 0.0
@@ -265,7 +265,7 @@ def _complex_parts(kr, ki, mu, weight):
     return off, part_r, part_i, rise_r, rise_i, size
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _equation(kr, ki, zr, zi, mu, weight, spare):
     """F(k), dF/dlog k and the sum of the sizes of the terms of F, split as in `_real_sums`."""
     off, part_r, part_i, rise_r, rise_i, size = _complex_parts(kr, ki, mu, weight)
@@ -276,7 +276,7 @@ def _equation(kr, ki, zr, zi, mu, weight, spare):
     return fr, fi, dr, di, size
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, spare, max_steps):
     """Newton in log k; the phase is kept as its distance `wall` from 0 (far=0) or −π (far=1).
 
@@ -324,7 +324,7 @@ def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, spare, max_steps):
     return log_k, wall, far, error, residual, 0 if residual < 1e-12 else 4
 
 
-@njit(cache=True, error_model="numpy", fastmath=REORDERED)
+@kernel(fastmath=REORDERED)
 def _pull(kr, ki, mu, weight):
     """∫μ/(k + μ), real and imaginary part."""
     ar = ai = 0.0
@@ -336,7 +336,7 @@ def _pull(kr, ki, mu, weight):
     return ar, ai
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _cold(zr, zi, mu, weight, aspect, spare, max_steps):
     """Start from k = −z/P with a few averaged fixed-point steps."""
     kr, ki = -zr / aspect, -max(zi, 1e-3 * abs(zr)) / aspect
@@ -353,7 +353,7 @@ def _cold(zr, zi, mu, weight, aspect, spare, max_steps):
     return _newton(zr, zi, log_k, wall, far, mu, weight, aspect, spare, max_steps)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _continued(zr, zi, mu, weight, aspect, spare, max_steps):
     """Follow the root down from a large imaginary part."""
     height = 10.0 * (mu[-1] * (1.0 + np.sqrt(aspect)) ** 2 + abs(zr))
@@ -377,7 +377,7 @@ def _continued(zr, zi, mu, weight, aspect, spare, max_steps):
     return state
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _solve(zr, zi, mu, weight, aspect, spare, max_steps):
     """Solve along the points in order, each started from its predecessor."""
     size = zr.size

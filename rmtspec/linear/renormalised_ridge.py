@@ -36,8 +36,9 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from ..solve.kernel import kernel
 
 FloatArray = NDArray[np.float64]
 
@@ -180,7 +181,7 @@ def resolvent_pair(
     return float(kappa_1 / zeta_1 * kappa_2 / zeta_2 * (direct + ladder / rung))
 
 
-@njit(cache=True, error_model="numpy", fastmath=_REASSOCIATE)
+@kernel(fastmath=_REASSOCIATE)
 def _upper(kappa, eigenvalues, weights, start):
     """⟨x⟩ and ⟨ux⟩ over the atoms above κ."""
     x = ux = 0.0
@@ -192,7 +193,7 @@ def _upper(kappa, eigenvalues, weights, start):
     return x, ux
 
 
-@njit(cache=True, error_model="numpy", fastmath=_REASSOCIATE)
+@kernel(fastmath=_REASSOCIATE)
 def _lower(kappa, eigenvalues, weights, stop):
     """⟨u⟩ and ⟨ux⟩ over the atoms up to κ."""
     u = ux = 0.0
@@ -204,7 +205,7 @@ def _lower(kappa, eigenvalues, weights, stop):
     return u, ux
 
 
-@njit(cache=True, error_model="numpy", fastmath=_REASSOCIATE)
+@kernel(fastmath=_REASSOCIATE)
 def _sums(kappa, eigenvalues, weights):
     """All averages of u and x at κ."""
     u1 = x1 = ux = uu = xx = uux = uuxx = uuu = 0.0
@@ -224,7 +225,7 @@ def _sums(kappa, eigenvalues, weights):
     return u1, x1, ux, uu, xx, uux, uuxx, uuu
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _fraction(kappa, load, eigenvalues, weights, high, low):
     """1 − a and df/dκ, split at κ."""
     start = np.searchsorted(eigenvalues, kappa, side="right")
@@ -234,7 +235,7 @@ def _fraction(kappa, load, eigenvalues, weights, high, low):
     return fraction, fraction + (above + below) / load
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _solve(zeta, load, eigenvalues, weights, high, low, mean, table):
     """Newton at each point, from the tangent at the point before where the load is the same."""
     kappa = slope = 1.0
@@ -266,7 +267,7 @@ def _solve(zeta, load, eigenvalues, weights, high, low, mean, table):
         ) = _sums(kappa, eigenvalues, weights)  # fmt: skip
 
 
-@njit(cache=True, error_model="numpy", fastmath=_REASSOCIATE)
+@kernel(fastmath=_REASSOCIATE)
 def _average_of_square(slope, offset, kappa, shift, eigenvalues, weights, out):
     for i in range(out.size):
         total = 0.0
@@ -276,7 +277,7 @@ def _average_of_square(slope, offset, kappa, shift, eigenvalues, weights, out):
         out[i] = total
 
 
-@njit(cache=True, error_model="numpy", fastmath=_REASSOCIATE)
+@kernel(fastmath=_REASSOCIATE)
 def _optimal(shift, eigenvalues, weights, out):
     for i in range(out.size):
         total = 0.0

@@ -19,8 +19,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from .kernel import kernel
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -66,7 +67,7 @@ class Intervals:
         return anchor, offset
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _point(low, high, scale, index, x):
     rows = np.empty((2, x.size))  # one array: each one returned from compiled code costs 2 us
     anchor, offset = rows
@@ -194,7 +195,7 @@ def find_gaps(intervals: Intervals, excess: ExcessFunction, value: CoordinateFun
     return gaps
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def log_excess(rise, aspect):
     """F = ln(Φ/P) from dz/dk = Φ − P, exact where the two nearly cancel."""
     excess = np.empty(rise.size)
@@ -252,7 +253,7 @@ def _negative_point(
     return x, value < 0.0
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _golden_step(state):
     """Next abscissa of every search that is still undecided."""
     active = np.empty(state.shape[2], dtype=np.intp)
@@ -273,7 +274,7 @@ def _golden_step(state):
     return active[:count], x[:count]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _stays_positive(f, k):
     """Whether Φ > P at all between the outer of four points, by its convexity in k.
 
@@ -289,14 +290,16 @@ def _stays_positive(f, k):
     return min(middle, below, above) > 1.0 + _DISTINCT
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _golden_update(state, active, x, f, k):
     for j in range(active.size):
         i = active[j]
-        if state[1, 1, i] < state[2, 1, i]:
-            state[3, :, i], state[2, :, i], new = state[2, :, i], state[1, :, i], 1
-        else:
-            state[0, :, i], state[1, :, i], new = state[1, :, i], state[2, :, i], 2
+        new = 1 if state[1, 1, i] < state[2, 1, i] else 2
+        for row in range(state.shape[1]):  # assigning slices takes 3 s more to compile
+            if new == 1:
+                state[3, row, i], state[2, row, i] = state[2, row, i], state[1, row, i]
+            else:
+                state[0, row, i], state[1, row, i] = state[1, row, i], state[2, row, i]
         state[new, 0, i], state[new, 1, i], state[new, 2, i] = x[j], f[j], k[j]
 
 
@@ -322,7 +325,7 @@ def bracketed_root(
     return state[3]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _root_start(state, values):
     """Bisect first; state holds a, b, c and the next abscissa."""
     active = np.empty(state.shape[1], dtype=np.intp)
@@ -338,7 +341,7 @@ def _root_start(state, values):
     return active[:count]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _root_step(state, values, active, f, xtol):
     """Take in f at the proposed abscissae, propose the next, return those still running."""
     count = 0

@@ -14,9 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
+
+from .kernel import kernel
 
 FloatArray = NDArray[np.float64]
 
@@ -176,7 +177,7 @@ def _sample(
     return values @ _TO_COEFFICIENTS.T, worst
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _tails(coefficients):
     """Largest of the last three coefficients of every panel over the largest of all."""
     tail = np.empty(coefficients.shape[0])
@@ -192,7 +193,7 @@ def _tails(coefficients):
     return tail
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _nodes(edges, half, low, high):
     """x and u of the nodes of every panel, and the change of the density by an ulp of x."""
     rows = np.empty((3, half.size, NODES))
@@ -210,7 +211,7 @@ def _nodes(edges, half, low, high):
     return rows
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _smooth_factor(density, noise, order, u, spacing, hard, half):
     """Density at the nodes without its behaviour at the edge, and the worst noise of a panel."""
     values, worst = np.empty(u.shape), np.zeros(half.size)
@@ -266,7 +267,7 @@ def _assemble(
     )  # fmt: skip
 
 
-@njit(cache=True, error_model="numpy", fastmath={"contract"})
+@kernel(fastmath={"contract"})
 def _polynomial(powers, panel, t):
     """Horner's rule for even and odd powers side by side; the fixed length lets it unroll."""
     square = t * t
@@ -277,7 +278,7 @@ def _polynomial(powers, panel, t):
     return even + t * odd
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _last_not_above(values, start, stop, x):
     """Largest i in [start, stop) with values[i] <= x, or start."""
     while stop - start > 1:
@@ -289,7 +290,7 @@ def _last_not_above(values, start, stop, x):
     return start
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _segment(x, edges, first, low, high):
     """The panel that holds x: its ends, bulk, whether in the upper half, and number.
 
@@ -312,7 +313,7 @@ def _segment(x, edges, first, low, high):
     return a + start, a + stop, bulk, False, panel
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _scales(edges, low, high, bulk, upper, panel):
     """The end e of a bulk, 1/L (negative at the upper end) and 2/(width of a panel in u)."""
     a, b = edges[bulk, 0], edges[bulk, 1]
@@ -320,7 +321,7 @@ def _scales(edges, low, high, bulk, upper, panel):
     return (b, -1.0 / (b - a), per_panel) if upper else (a, 1.0 / (b - a), per_panel)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _density(x, edges, hard, first, low, high, powers):
     result = np.zeros(x.size)
     left = right = np.nan
@@ -338,7 +339,7 @@ def _density(x, edges, hard, first, low, high, powers):
     return result
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _mass_below(x, edges, masses, first, low, high, powers, before):
     result = np.zeros(x.size)
     below = np.zeros(edges.shape[0] + 1)
@@ -360,7 +361,7 @@ def _mass_below(x, edges, masses, first, low, high, powers, before):
     return result
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _locate(bulk, mass, edges, masses, first, low, high, powers, before):
     """Invert the mass of a bulk: panel search, then Newton kept inside a shrinking bracket."""
     result = np.empty(mass.size)
