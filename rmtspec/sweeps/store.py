@@ -3,6 +3,11 @@
 A block counts as finished once its entry in ``sweep-progress/finished`` is written, which happens
 after its values: 1 more than the number of its points that failed.  Zarr writes every file under
 another name first and renames it.
+
+Every file of values ends in a checksum.  A finished block that is gone or does not agree with its
+own is computed again, with one warning: that is what its owner would do by hand, and the points
+that are sound need not be.  Where the damage is to what all blocks share (labels, metadata)
+nothing can be recovered with certainty, so the store is refused by name and left as it is.
 """
 
 from __future__ import annotations
@@ -11,7 +16,9 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +38,13 @@ class Results:
     Parameters
     ----------
     root : zarr.Group
+    path : of the store on disk; None if it is in memory
     """
 
-    def __init__(self, root: Any) -> None:
+    def __init__(self, root: Any, path: Path | None) -> None:
         import zarr
 
-        self._root = root
+        self._root, self._path = root, path
         with zarr.config.set(_WRITE_ALL):
             self._arrays = dict(root.arrays())  # once: the group looks them up on disk
         self._finished = root[_FINISHED]
@@ -72,20 +80,23 @@ class Results:
         if path is None:
             root = zarr.open_group(zarr.storage.MemoryStore(), mode="w")
             _lay_out(root, grid, layout, chunk, seconds, identity, attributes)
-            return cls(root)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+            return cls(root, path)
+        with _writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         try:
-            root = zarr.open_group(draft, mode="w")
-            _lay_out(root, grid, layout, chunk, seconds, identity, attributes)
-            os.rename(draft, path)
+            with _writing(path):
+                root = zarr.open_group(draft, mode="w")
+                _lay_out(root, grid, layout, chunk, seconds, identity, attributes)
+                _consolidate(draft)
+                os.rename(draft, path)
         except BaseException as problem:
             shutil.rmtree(draft, ignore_errors=True)
             first = cls.find(path, identity) if isinstance(problem, OSError) else None
             if first is None:
                 raise
             return first  # of another process that began the same sweep at the same moment
-        return cls(zarr.open_group(path, mode="r+"))
+        return cls(zarr.open_group(path, mode="r+"), path)
 
     @classmethod
     def find(cls, path: Path, identity: Mapping[str, Any]) -> Results | None:
@@ -94,7 +105,8 @@ class Results:
         Raises
         ------
         ValueError
-            If the path holds anything else than a sweep of this very identity.
+            If the path holds anything else than a sweep of this very identity, or one that is
+            damaged in what all of its blocks share.
         """
         import zarr
 
@@ -103,14 +115,32 @@ class Results:
         try:
             root = zarr.open_group(path, mode="r+")
             found = json.loads(str(root.attrs[_IDENTITY]))
-        except (OSError, KeyError, ValueError, TypeError):
-            raise ValueError(f"store must be a new path or a sweep's, got {path}") from None
+        except Exception:  # whatever zarr makes of bytes that are not its own
+            raise ValueError(
+                f"store must be a new path or a sweep's, got {path} whose zarr.json is not one's"
+            ) from None
         differences = "; ".join(_differences(found, dict(identity)))
         if differences:
             raise ValueError(
                 f"store {path} was made by another sweep and is not overwritten: {differences}"
             )
-        return cls(root)
+        with _reading(path):
+            results = cls(root, path)
+            results._check_shared()
+        return results
+
+    def _check_shared(self) -> None:
+        """Read all that does not belong to a block, so that no work is done for nothing."""
+        for name in json.loads(str(self._root.attrs[_LAYOUT]))[2]:
+            with _reading(self._path, f"{name}/"):
+                self._arrays[name][...]
+        layout, grid_dims = self.layout, self._finished.ndim
+        for name, variable in {**layout.variables, FAILURE: Variable((), (), "str")}.items():
+            array = self._arrays[name]
+            if array.shape[grid_dims:] != variable.shape or array.cdata_shape != (
+                self._finished.shape + (1,) * len(variable.shape)
+            ):
+                raise ValueError(f"{name} has another shape than its blocks")
 
     @property
     def layout(self) -> Layout:
@@ -128,23 +158,71 @@ class Results:
 
     def missing(self, grid: Grid) -> list[Where]:
         """The blocks of the grid that are not finished yet."""
-        finished = self._finished[...].ravel()
-        blocks = grid.blocks(self.chunk)
-        return [block for block, done in zip(blocks, finished, strict=True) if not done]
+        blocks, marks = grid.blocks(self.chunk), self._marks()
+        return [block for block, done in zip(blocks, marks, strict=True) if not done]
+
+    def _marks(self) -> NDArray[np.uint32]:
+        """The mark of every block in C order, 0 where it cannot be read."""
+        try:
+            return np.asarray(self._finished[...]).ravel()
+        except Exception:  # of which only the file that is damaged counts
+            return np.array([self._mark(index) for index in np.ndindex(self._finished.shape)])
+
+    def _mark(self, index: tuple[int, ...]) -> int:
+        try:
+            return int(self._finished[index])
+        except Exception:
+            return 0
+
+    def forget_damaged(self, grid: Grid) -> int:
+        """Take back the marks of finished blocks that cannot be read; return how many."""
+        count = 0
+        for where, mark in zip(grid.blocks(self.chunk), self._marks(), strict=True):
+            damaged = [name for name in self._varying() if mark and not self._is_sound(name, where)]
+            if damaged:
+                count += 1
+                with _writing(self._path):
+                    self._finished[self._index(where)] = 0
+                    for name in damaged:
+                        self._file(name, where).unlink(missing_ok=True)
+        return count
+
+    def _varying(self) -> list[str]:
+        return [*self.layout.variables, FAILURE]
+
+    def _is_sound(self, name: str, where: Where) -> bool:
+        try:
+            self._arrays[name][where]
+        except Exception:  # checksum, decompression, reading: none of them is a value
+            return False
+        return self._file(name, where).exists()
+
+    def _file(self, name: str, where: Where) -> Path:
+        array = self._arrays[name]
+        index = self._index(where) + (0,) * (array.ndim - len(where))
+        return Path(self._path or "", name, array.metadata.encode_chunk_key(index))
+
+    def _index(self, where: Where) -> tuple[int, ...]:
+        return tuple(part.start // step for part, step in zip(where, self.chunk, strict=True))
 
     def write(self, block: Block) -> None:
-        """Keep one block."""
-        for name, values in block.values.items():
-            self._arrays[name][block.where] = values
-        self._arrays[FAILURE][block.where] = block.failure
-        index = tuple(
-            part.start // step for part, step in zip(block.where, self.chunk, strict=True)
-        )
-        self._finished[index] = 1 + np.count_nonzero(block.failure != "")
+        """Keep one block.
+
+        Raises
+        ------
+        OSError
+            If the store cannot be written; blocks that were finished stay so.
+        """
+        with _writing(self._path):
+            for name, values in block.values.items():
+                self._arrays[name][block.where] = values
+            self._arrays[FAILURE][block.where] = block.failure
+            mark = 1 + np.count_nonzero(block.failure != "")
+            self._finished[self._index(block.where)] = mark
 
     def failures(self, grid: Grid) -> tuple[int, tuple[int, ...], str]:
         """Once all blocks are finished: points that failed; index and reason in the first block."""
-        marks = self._finished[...].ravel()
+        marks = self._marks()
         for where, mark in zip(grid.blocks(self.chunk), marks, strict=True):
             if mark > 1:
                 failure = self._arrays[FAILURE][where]
@@ -158,17 +236,16 @@ class Results:
 
         Raises
         ------
-        RuntimeError
-            If files of finished blocks are gone.
+        ValueError
+            If files of finished blocks are gone or damaged.
         """
         import xarray as xr
-        from zarr.storage import LocalStore
 
-        for name, array in self._arrays.items():
-            on_disk = isinstance(self._root.store, LocalStore)
-            if on_disk and array.nchunks_initialized < array.nchunks:
-                raise RuntimeError(f"store {self._root.store} has lost blocks of {name}")
-        data = xr.open_zarr(self._root.store, consolidated=False, chunks=None).load()
+        with _reading(self._path):
+            for name, array in self._arrays.items():
+                if self._path is not None and array.nchunks_initialized < array.nchunks:
+                    raise ValueError(f"blocks of {name} are gone")
+            data = xr.open_zarr(self._root.store, consolidated=False, chunks=None).load()
         variables, _, coordinates = json.loads(data.attrs.pop(_LAYOUT))
         del data.attrs[_IDENTITY]
         for name, values in data.variables.items():
@@ -193,7 +270,11 @@ def _lay_out(
 ) -> None:
     def add(name: str, dims: tuple[str, ...], values: NDArray[Any]) -> None:
         array = root.create_array(
-            name, shape=values.shape, dtype=_stored(values), dimension_names=dims
+            name,
+            shape=values.shape,
+            dtype=_stored(values),
+            dimension_names=dims,
+            compressors=_checked_compression(),
         )
         array[...] = values.astype(object) if values.dtype.kind == "U" else values
         array.attrs.update(attributes.get(name, {}))
@@ -205,6 +286,7 @@ def _lay_out(
             chunks=chunk + variable.shape,
             dtype=str if variable.dtype == "str" else variable.dtype,
             fill_value=fill,
+            compressors=_checked_compression(),
             dimension_names=grid.dims + variable.dims,
             attributes=dict(attributes.get(name, {})),
         )
@@ -227,13 +309,60 @@ def _lay_out(
     reserve(FAILURE, Variable((), (), "str"), "")
     pieces = tuple(-(-extent // step) for extent, step in zip(grid.shape, chunk, strict=True))
     finished = root.create_array(
-        _FINISHED, shape=pieces, chunks=(1,) * len(pieces), dtype=np.uint32
+        _FINISHED,
+        shape=pieces,
+        chunks=(1,) * len(pieces),
+        dtype=np.uint32,
+        compressors=_checked_compression(),
     )
     finished.attrs["seconds"] = seconds
     root.attrs.update(attributes.get("", {}))
     root.attrs["coordinates"] = " ".join(plain)
     root.attrs[_LAYOUT] = json.dumps([layout.variables, [*layout.coordinates], [*labels, *plain]])
     root.attrs[_IDENTITY] = json.dumps(identity)
+
+
+def _checked_compression() -> tuple[Any, ...]:
+    """Zarr's usual compression, and a checksum of what it leaves."""
+    from zarr.codecs import Crc32cCodec, ZstdCodec
+
+    return ZstdCodec(), Crc32cCodec()
+
+
+def _consolidate(path: Path) -> None:
+    """Put all metadata in one file, where xarray looks first."""
+    import zarr
+
+    with warnings.catch_warnings():
+        # Other programs that read version 3 of the format ignore it.
+        warnings.filterwarnings("ignore", "Consolidated metadata")
+        zarr.consolidate_metadata(path)
+
+
+@contextmanager
+def _writing(path: Path | None) -> Iterator[None]:
+    try:
+        yield
+    except OSError as problem:
+        reason = problem.strerror or str(problem)
+        raise type(problem)(
+            problem.errno,
+            f"store {path} cannot be written ({reason}); what is finished is kept, so call again",
+        ) from None
+
+
+@contextmanager
+def _reading(path: Path | None, part: str = "") -> Iterator[None]:
+    try:
+        yield
+    except Exception as problem:  # zarr, its codecs and json raise many kinds for damaged bytes
+        if str(problem).startswith("store "):
+            raise
+        text = " ".join(str(problem).split())
+        raise ValueError(
+            f"store {path} is damaged ({part}{' ' if part else ''}{type(problem).__name__}: "
+            f"{text:.120}); move it away to compute all of it again"
+        ) from None
 
 
 def _stored(values: NDArray[Any]) -> Any:

@@ -14,6 +14,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .. import _checks
 from ..result import ConvergenceWarning, caller_level
 from . import execution
@@ -30,6 +33,7 @@ _BLOCK_SECONDS = 1.0
 _CALLER_SECONDS = 0.05  # the caller receives and writes a block in some 15 ms
 _MOST_BLOCKS = 20_000
 _BLOCKS_PER_WORKER = 8  # so that none waits long for the last one
+_EXACT = 2.0**53  # integers up to this are floats
 _WORTH_PROCESSES = 4.0  # seconds; processes take one or two to start and to load the kernels
 
 
@@ -63,7 +67,8 @@ def sweep(
         one if that takes only seconds.
     store : path, optional
         Zarr folder in which every finished block is kept at once.  Called again, the sweep computes
-        only what is missing; points that failed are finished.  An edited function is recognised by
+        only what is missing; points that failed are finished.  Blocks carry checksums: damaged ones
+        are computed again, with a warning.  An edited function is recognised by
         its own source (of a method: by that of its class), not by that of what it calls in other
         modules.
     progress : bool
@@ -90,7 +95,9 @@ def sweep(
     TypeError, ValueError
         Before any work: if an argument is of the wrong kind, coordinates are not what func takes,
         or the store holds anything but a part of this very sweep (same function, coordinates and
-        version).
+        version) or is damaged beyond single blocks.
+    OSError
+        If the store cannot be written; what was finished is kept.
     RuntimeError
         If none of the first points, which are spread over the grid, could be computed, or processes
         or workers died; what was finished is in the store.
@@ -99,6 +106,8 @@ def sweep(
 
     Warns
     -----
+    UserWarning
+        Once, if finished blocks of the store were damaged or gone.
     ConvergenceWarning
         Once, if points failed: how many, and why the first did.  They are NaN (a point that
         converged in parts keeps these).
@@ -130,12 +139,29 @@ def sweep(
         shape = grid.chunk(chunk or _block_size(grid.size, seconds, count))
         attributes = _attributes(problem, grid)
         results = Results.create(path, grid, layout, shape, seconds, identity, attributes)
-    missing = results.missing(grid)
-    if missing:
-        task = partial(evaluation.block, layout=results.layout, known=known)
-        blocks = _executed(task, missing, results.seconds, client, workers)
-        _fill(results, grid.size, blocks, sum(map(points_in, missing)), progress)
-    return _summarised(results, grid, problem.name)
+
+    def complete() -> None:
+        missing = results.missing(grid)
+        if missing:
+            task = partial(evaluation.block, layout=results.layout, known=known)
+            blocks = _executed(task, missing, results.seconds, client, workers)
+            _fill(results, grid.size, blocks, sum(map(points_in, missing)), progress)
+
+    complete()
+    try:
+        data = results.dataset()
+    except ValueError:
+        damaged = results.forget_damaged(grid)
+        if not damaged:
+            raise
+        warnings.warn(
+            f"store {path}: {damaged} finished blocks were damaged or gone, and are computed again",
+            UserWarning,
+            stacklevel=caller_level(),
+        )
+        complete()
+        data = results.dataset()
+    return _summarised(data, results, grid, problem.name)
 
 
 def _pilot(evaluation: Evaluation, client: Any) -> tuple[Layout, float, Known]:
@@ -196,9 +222,8 @@ def _fill(
         warnings.warn(message, category, stacklevel=caller_level())
 
 
-def _summarised(results: Results, grid: Grid, name: str) -> xarray.Dataset:
+def _summarised(data: xarray.Dataset, results: Results, grid: Grid, name: str) -> xarray.Dataset:
     """The data set with the number of points that failed, and one warning if there are any."""
-    data: xarray.Dataset = results.dataset()
     data.attrs["failed"], index, reason = results.failures(grid)
     if reason:
         point = zip(grid.axes.items(), index, strict=True)
@@ -248,7 +273,7 @@ def _identity(problem: Problem, grid: Grid) -> dict[str, Any]:
     """What makes a sweep the same as another, in words and hashes."""
     listed = {
         name: f"{len(values)} from {values[0]} to {values[-1]} ({_token(values)})"
-        for name, values in {**grid.axes, **grid.whole}.items()
+        for name, values in map(_as_numbers, {**grid.axes, **grid.whole}.items())
     }
     single = {
         name: value if _is_plain(value) else f"{value!r:.80} ({_token(value)})"
@@ -259,6 +284,13 @@ def _identity(problem: Problem, grid: Grid) -> dict[str, Any]:
         "rmtspec": version("rmtspec"),
         "coords": {**listed, **single},
     }
+
+
+def _as_numbers(item: tuple[str, NDArray[Any]]) -> tuple[str, NDArray[Any]]:
+    """Integers as the floats that equal them, so that 4 is 4.0 in a list too."""
+    name, values = item
+    exact = values.dtype.kind in "iu" and np.all(np.abs(values.astype(float)) <= _EXACT)
+    return name, values.astype(np.float64) if exact else values
 
 
 def _token(value: Any, *, source: bool = False) -> str:

@@ -489,17 +489,6 @@ def test_store_may_be_a_path_in_the_home_folder(tmp_path, monkeypatch):
     assert (tmp_path / "s" / "zarr.json").exists()
 
 
-def test_store_that_lost_a_finished_block_is_refused(tmp_path):
-    def f(x):
-        return {"y": x if x < 3 else np.nan}
-
-    quiet(f, {"x": [1, 2, 3]}, store=tmp_path / "s", chunk=1)
-    assert np.isnan(quiet(f, {"x": [1, 2, 3]}, store=tmp_path / "s").y[2])
-    (tmp_path / "s" / "y" / "c" / "1").unlink()
-    with pytest.raises(RuntimeError, match="lost blocks of y"):
-        quiet(f, {"x": [1, 2, 3]}, store=tmp_path / "s")
-
-
 def test_two_processes_that_begin_at_once_share_a_store(tmp_path, monkeypatch):
     coords, store = {"x": [1, 2, 3]}, tmp_path / "s"
 
