@@ -131,16 +131,27 @@ class Results:
 
     def _check_shared(self) -> None:
         """Read all that does not belong to a block, so that no work is done for nothing."""
+        for name in [*self._arrays, _FINISHED]:
+            self._check_metadata(name)
         for name in json.loads(str(self._root.attrs[_LAYOUT]))[2]:
             with _reading(self._path, f"{name}/"):
                 self._arrays[name][...]
-        layout, grid_dims = self.layout, self._finished.ndim
-        for name, variable in {**layout.variables, FAILURE: Variable((), (), "str")}.items():
-            array = self._arrays[name]
-            if array.shape[grid_dims:] != variable.shape or array.cdata_shape != (
-                self._finished.shape + (1,) * len(variable.shape)
-            ):
-                raise ValueError(f"{name} has another shape than its blocks")
+        own = self._finished.ndim
+        for name, variable in {**self.layout.variables, FAILURE: Variable((), (), "str")}.items():
+            metadata = self._arrays[name].metadata
+            if (metadata.dimension_names[own:], metadata.shape[own:]) != variable[:2]:
+                raise ValueError(f"{name} is not laid out as its blocks are")
+
+    def _check_metadata(self, name: str) -> None:
+        """Compare the two copies of an array's metadata: in its own file, and in the group's."""
+        assert self._path is not None
+        first, second = (
+            json.loads((self._path / part / "zarr.json").read_text()) for part in ("", name)
+        )
+        if "consolidated_metadata" in first:
+            first = first["consolidated_metadata"]["metadata"][name]
+            if {**first, "attributes": {}} != {**second, "attributes": {}}:
+                raise ValueError(f"zarr.json and {name}/zarr.json differ")
 
     @property
     def layout(self) -> Layout:
@@ -245,7 +256,8 @@ class Results:
             for name, array in self._arrays.items():
                 if self._path is not None and array.nchunks_initialized < array.nchunks:
                     raise ValueError(f"blocks of {name} are gone")
-            data = xr.open_zarr(self._root.store, consolidated=False, chunks=None).load()
+            whole = self._root.metadata.consolidated_metadata is not None
+            data = xr.open_zarr(self._root.store, consolidated=whole, chunks=None).load()
         variables, _, coordinates = json.loads(data.attrs.pop(_LAYOUT))
         del data.attrs[_IDENTITY]
         for name, values in data.variables.items():

@@ -1,0 +1,48 @@
+"""The last step of a command: its text on standard output, if anyone listens."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+
+
+def say(text: str) -> int:
+    """Print a text and flush it; nobody is told twice that nobody listens.
+
+    Parameters
+    ----------
+    text : to be printed, with a line feed after it
+
+    Returns
+    -------
+    int
+        Exit status: 0 also where the reader left early (``| head -1``) or standard output was
+        closed from the start (``>&-``), for both asked for no more than they took.
+
+    Raises
+    ------
+    OSError
+        If standard output cannot be written for another reason, such as a full disk.
+    """
+    if sys.stdout is None or sys.stdout.closed:
+        return 0
+    try:
+        print(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard()
+    except OSError as problem:
+        if problem.errno != errno.EBADF:
+            raise
+        _discard()
+    return 0
+
+
+def _discard() -> None:
+    """Send what is left in the buffer nowhere, so that it cannot fail again at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
