@@ -57,8 +57,11 @@ _SATURATED = 40.0
 _SETTLED = 1000.0
 """τζ beyond which exp(-τζ) is 0 in double precision even times 1e100: infinite time."""
 
-_LEAST_GAIN = 1e-12
+LEAST_GAIN = 1e-12
 """Relative gains below this are within the error of the contour: they count as none."""
+
+BELOW = 1e-6
+"""Of the first time of a grid: a minimum before that is one at 0."""
 
 
 class Points(NamedTuple):
@@ -159,7 +162,7 @@ def _best_time(
     contour = _contour(ridge, level, longest, None, 1.0)
     losses = _losses(contour, grid, level, 0.0)[1]
     best = int(np.argmin(losses))
-    if not losses[best] < final * (1.0 - _LEAST_GAIN):
+    if not losses[best] < final * (1.0 - LEAST_GAIN):
         return np.inf, final
 
     def slope(log_tau: float) -> float:
@@ -168,15 +171,19 @@ def _best_time(
         inner = q * (contour.weighted + s * contour.plain) - contour.plain
         return float(contour.integrate(relax * inner)[0])
 
-    low = np.log(grid[max(best - 1, 0)])
+    low = np.log(grid[best - 1] if best > 0 else BELOW * grid[0])
     high = np.log(grid[min(best + 1, grid.size - 1)])
+    if slope(low) >= 0.0 and best == 0:  # it only ever rises
+        return 0.0, float(_losses(contour, np.zeros(1), level, 0.0)[1][0])
+    if slope(high) <= 0.0 and best == grid.size - 1:  # it only ever falls
+        return np.inf, final
     at = float(np.log(grid[best]))
     if slope(low) < 0.0 < slope(high):
         from scipy.optimize import brentq
 
         at = float(brentq(slope, low, high, xtol=1e-12))
     lowest = float(_losses(contour, np.exp([at]), level, 0.0)[1][0])
-    return (float(np.exp(at)), lowest) if lowest < final * (1.0 - _LEAST_GAIN) else (np.inf, final)
+    return (float(np.exp(at)), lowest) if lowest < final * (1.0 - LEAST_GAIN) else (np.inf, final)
 
 
 def _refined(

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _checks
 from ..inputs.noise import NoiseSchedule, signal
 from ..inputs.population import RANK_TOLERANCE
-from . import divergence, sampling
+from . import divergence, dynamics, sampling
 from .results import Affine, GivenCurves, GivenStopping
 from .sampling import SamplerNoise
 
@@ -410,13 +410,16 @@ class FittedDenoiser:
         grid = np.log(np.geomspace(1e-2 / zeta.max(), 40.0 / zeta.min(), 400))
         losses = self.training_curves(np.exp(grid), alpha_bar, gamma=gamma).test
         best = int(np.argmin(losses))
-        if not losses[best] < final:
+        if not losses[best] < final * (1.0 - dynamics.LEAST_GAIN):
             return GivenStopping(np.inf, final, 0.0, each)
-        bounds = (grid[max(best - 1, 0)], grid[min(best + 1, grid.size - 1)])
+        low = grid[best - 1] if best > 0 else grid[0] + np.log(dynamics.BELOW)
         from scipy.optimize import minimize_scalar
 
+        bounds = (low, grid[min(best + 1, grid.size - 1)])
         at = float(minimize_scalar(loss, bounds=bounds, method="bounded").x)
-        lowest = loss(at)
+        lowest, first = loss(at), float(self.training_curves(0.0, alpha_bar, gamma=gamma).test)
+        if best == 0 and first <= lowest:  # training only does harm
+            return GivenStopping(0.0, first, final - first, each)
         return GivenStopping(float(np.exp(at)), lowest, final - lowest, each)
 
     # -- shared ----------------------------------------------------------------------------------

@@ -152,9 +152,9 @@ class Window:
     tau_gen, tau_mem : by the spectrum, at the lower ends of the fast and the sample family (see
         `Training.timescales`); NaN without such a family
     tau_gen_curve : when the score error first comes within the factor 1 + excess of its minimum;
-        NaN if it does so only at the end
-    tau_mem_curve : when test − train, after the best time to stop, first reaches `fraction` of its
-        final value; NaN if that is not positive
+        0 if it starts there, inf if it does so only at the end
+    tau_mem_curve : when test − train first reaches `fraction` of its final value, not before the
+        best time to stop; inf if it does so only at the end, NaN if that value is not positive
     excess, fraction : as asked
     """
 

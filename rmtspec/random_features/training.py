@@ -6,7 +6,7 @@ All times are gradient-flow times τ = (steps)·(learning rate)/d² (arXiv 2505.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -150,10 +150,20 @@ class Training(Course):
             found = self._curves.losses(self.relaxation.times(tau))
             return found.test - found.train >= memorised
 
-        first = first_true(learned, grid)
-        last = first_true(overfits, later) if memorised > 0.0 else np.nan
+        first = self._first(learned, grid)
+        last = self._first(overfits, later, best.tau) if memorised > 0.0 else np.nan
         first, last = self.relaxation.times(np.array([first, last]))
         return Window(times.tau_gen, times.tau_mem, float(first), float(last), excess, fraction)
+
+    @staticmethod
+    def _first(
+        holds: Callable[[FloatArray], NDArray[np.bool_]], grid: FloatArray, start: float = 0.0
+    ) -> float:
+        """First time from `start` on at which something holds: the grid lacks 0 and inf."""
+        if holds(np.array([start]))[0]:
+            return start
+        inside = first_true(holds, grid)
+        return np.inf if np.isnan(inside) and holds(np.array([np.inf]))[0] else inside
 
     def timescales(self) -> Timescales:
         r"""Times at the lower ends of the families, as this rule of training has them.
@@ -239,7 +249,8 @@ class Training(Course):
         -------
         float
             The largest psi_n in [1e-3, 1e9] at which the generalisation loss at tau is `gap`, found
-            by going down from above in factors of 2; NaN if it stays below.
+            by going down from above in factors of 2; NaN if it stays below, inf if it is above
+            at 1e9 already.
 
         Raises
         ------
@@ -261,12 +272,14 @@ class Training(Course):
 
         from scipy.optimize import brentq
 
-        low = high = np.log(1e9)
-        while excess(low) < 0.0:
-            low, high = low - np.log(2.0), low
-            if low < np.log(1e-3):
-                return np.nan
-        return float(np.exp(brentq(excess, low, high, xtol=1e-10))) if high > low else 1e9
+        least, high = np.log(1e-3), np.log(1e9)
+        if (value := excess(high)) >= 0.0:
+            return np.inf
+        low = high
+        while value < 0.0 and low > least:
+            low, high = max(low - np.log(2.0), least), low
+            value = excess(low)
+        return float(np.exp(brentq(excess, low, high, xtol=1e-10))) if value >= 0.0 else np.nan
 
     def kl_bound(self, tau: ArrayLike, *, t_min: float = 1e-3, t_max: float = 5.0) -> KLBound:
         r"""Bound on the divergence of the generated law from the data, from the score error.

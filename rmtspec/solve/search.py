@@ -12,6 +12,7 @@ FloatArray = NDArray[np.float64]
 _PER_DECADE = 24
 _ROUNDS = 6  # each narrows the bracket sixteen-fold at least: below 1e-8 of a decade in the end
 _POINTS = 33
+_BELOW = 1e-6
 
 
 def log_grid(low: float, high: float) -> FloatArray:
@@ -20,10 +21,14 @@ def log_grid(low: float, high: float) -> FloatArray:
 
 
 def smallest(f: Callable[[FloatArray], FloatArray], grid: FloatArray) -> float:
-    """Where f is smallest, given a grid that tells its minima apart; inf counts as a value."""
+    """Where f is smallest, given a grid that tells its minima apart; inf counts as a value.
+
+    A minimum below the grid is found, or its distance from 0 shrinks by 1e-6 a round.
+    """
     for _ in range(_ROUNDS):
         best = int(np.argmin(f(grid)))
-        grid = np.geomspace(grid[max(best - 1, 0)], grid[min(best + 1, grid.size - 1)], _POINTS)
+        low = grid[best - 1] if best > 0 else _BELOW * grid[0]
+        grid = np.geomspace(low, grid[min(best + 1, grid.size - 1)], _POINTS)
     return float(grid[int(np.argmin(f(grid)))])
 
 

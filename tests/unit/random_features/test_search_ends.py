@@ -1,0 +1,55 @@
+"""Searches report the ends of their ranges as ends, not as the first or last point of a grid."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import rmtspec as rs
+from rmtspec.solve.search import log_grid, smallest
+
+
+def test_window_opens_at_zero_where_the_score_is_good_enough_untrained() -> None:
+    model = rs.RandomFeatureModel(0.7304, 0.9668, 0.00201, "centred_relu")
+    training = model.training(ridge=5.4e-4)
+    window, best = training.window(excess=1.0), training.best_stopping()
+    assert float(training.learning_curves(0.0).score_error) <= 2.0 * best.score_error
+    assert window.tau_gen_curve == 0.0
+
+
+def test_window_never_opens_between_zero_and_the_first_time_of_the_search() -> None:
+    """Below the first time nothing has moved: an answer there is the grid, not the curve."""
+    rng = np.random.default_rng(7)
+    for _ in range(20):
+        psi_p, psi_n = np.exp(rng.uniform(-1.0, 2.0, 2))
+        model = rs.RandomFeatureModel(psi_p, psi_n, np.exp(rng.uniform(-6.0, 0.0)), "tanh")
+        training = model.training(ridge=np.exp(rng.uniform(-8.0, 0.0)))
+        excess = float(np.exp(rng.uniform(-2.0, 1.0)))
+        at = training.window(excess=excess).tau_gen_curve
+        goal = (1.0 + excess) * training.best_stopping().score_error
+        error = training.learning_curves(np.array([0.0, 0.999 * at])).score_error
+        assert (error[0] <= goal) == (at == 0.0)
+        assert at == 0.0 or error[1] > goal
+
+
+@pytest.mark.parametrize("place", [1e-9, 1e-4, 3.0])
+def test_a_minimum_below_the_grid_is_found(place: float) -> None:
+    grid = log_grid(1.0, 1e6)
+    assert smallest(lambda x: np.log(x / place) ** 2, grid) == pytest.approx(place, rel=1e-6)
+
+
+def test_what_only_rises_is_smallest_at_zero() -> None:
+    assert smallest(lambda x: x, log_grid(1.0, 1e6)) < 1e-30
+
+
+def test_memorisation_boundary_at_the_ends_of_its_range() -> None:
+    training = rs.RandomFeatureModel(4.0, 2.0, 0.05).training()
+    assert training.memorisation_boundary(np.inf, gap=1e-12) == np.inf
+    assert np.isnan(training.memorisation_boundary(np.inf, gap=1e6))
+    # A boundary in the lowest stretch, which a factor of 2 from above would jump over.
+    small = rs.RandomFeatureModel(4.0, 1.1e-3, 0.05).training()
+    gap = float(small.learning_curves(np.inf).generalization)
+    found = training.memorisation_boundary(np.inf, gap=gap)
+    assert found >= 1.1e-3 * (1.0 - 1e-8)
+    there = rs.RandomFeatureModel(4.0, found, 0.05).training().learning_curves(np.inf)
+    assert float(there.generalization) == pytest.approx(gap, rel=1e-7)
