@@ -126,7 +126,7 @@ class SpectralLaw:
         if hard.size:
             hard[0] = self._ensemble.is_hard
         made = represent(boundary, np.asarray(self.edges), np.asarray(self.masses), hard)
-        if failed:
+        if failed and not np.all(np.isfinite(made.defect)):
             points, status = (np.concatenate(part) for part in zip(*failed, strict=True))
             warn_unconverged("SpectralLaw", self.origin + points, status)
         worst = float(np.abs(made.defect[np.isfinite(made.defect)]).max(initial=0.0))

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import fsum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,8 @@ from .weighted_gram import GramSolution, WeightedGram
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
+_FULL_RANK = 1e-12  # psi_n and the rank, both counts over d, are equal within this
+
 
 @dataclass(frozen=True)
 class ConditionalFeatureGram(RandomFeatureGram):
@@ -43,7 +46,7 @@ class ConditionalFeatureGram(RandomFeatureGram):
     def __post_init__(self) -> None:
         super().__post_init__()
         rank = float(self._split_population[1].sum())
-        if self.psi_n < rank * (1.0 - 1e-12):
+        if self.psi_n < rank * (1.0 - _FULL_RANK):
             raise ValueError(
                 f"psi_n must be at least the rank over d, {rank:g}, got {self.psi_n!r}"
             )
@@ -75,15 +78,26 @@ class ConditionalEquations:
         spread = np.sqrt((signal + (b - root_u) ** 2) * (signal + (b + root_u) ** 2))
         upper = 0.5 * (signal + self.b2 + u + spread)
         lower = np.divide(self.b2 * u, upper, out=np.zeros_like(upper), where=upper > 0.0)
-        rank = float(self.weights.sum())
         mu = np.concatenate([upper, lower, [u, self.b2]])
-        weight = np.concatenate(
-            [self.weights, self.weights, [max(self.psi_n - rank, 0.0), self.zero_weight]]
-        )
+        weight = np.concatenate([self.weights, self.weights, [self._sample_mass, self.zero_weight]])
         kept = (mu > 0.0) & (weight > 0.0)
         distinct, position = np.unique(mu[kept], return_inverse=True)
         merged = np.bincount(position, weights=weight[kept]).astype(np.float64)
-        return WeightedGram(self.psi_p, distinct, merged)
+        return WeightedGram(self.psi_p, distinct, merged, known_excess=self._excess)
+
+    @property
+    def _sample_mass(self) -> float:
+        """psi_n less the rank: samples that see no data direction, none if that is rounding."""
+        rest = fsum([self.psi_n, -1.0, self.zero_weight])
+        return rest if rest > _FULL_RANK * self.psi_n else 0.0
+
+    @property
+    def _excess(self) -> float | None:
+        """Mass of H less psi_p, rounded once: 1 for b² and psi_n for v² (the rank for neither)."""
+        if self.b2 == 0.0 and self.v2 == 0.0:
+            return None
+        samples = self.psi_n if self._sample_mass > 0.0 else 1.0 - self.zero_weight
+        return fsum([float(self.b2 > 0.0), samples * (self.v2 > 0.0), -self.psi_p])
 
     @property
     def gaps(self) -> Gaps:
@@ -124,13 +138,15 @@ class ConditionalEquations:
         )
         return conditional_response(
             first, second, source, directions, self.psi_p, self.c2, self.b2,
-            self.v2 / self.psi_n, self.gram.mu, self.gram.weight,
+            self.v2 / self.psi_n, self.gram.mu, self.gram.weight, self.gram.excess,
         )  # fmt: skip
 
     def _with_shrinkage(self, found: GramSolution) -> FeatureSolution:
         u = self.v2 / self.psi_n
         if u == 0.0:
             return FeatureSolution(found.k, np.ones_like(found.k), *found[1:])
-        shifted = found.k + u
-        error = found.error * np.maximum(1.0, np.abs(u / shifted))
-        return FeatureSolution(found.k, found.k / shifted, error, found.residual, found.status)
+        with np.errstate(invalid="ignore"):  # k is NaN where it did not converge
+            shifted = found.k + u
+            error = found.error * np.maximum(1.0, np.abs(u / shifted))
+            y = found.k / shifted
+        return FeatureSolution(found.k, y, error, found.residual, found.status)

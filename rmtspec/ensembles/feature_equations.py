@@ -107,6 +107,7 @@ class FeatureEquations(FeatureGaps):
                 np.ascontiguousarray(z.real),
                 np.ascontiguousarray(z.imag),
                 *self._parameters,
+                *self._closing,
                 self.max_steps,
             )
         )
@@ -126,7 +127,7 @@ class FeatureEquations(FeatureGaps):
         mu, weight = np.array([self.b2, self.u]), np.array([1.0, self.psi_n])
         weight[mu == 0.0] = 0.0
         order = np.argsort(mu)
-        return WeightedGram(self.psi_p, mu[order], weight[order])
+        return WeightedGram(self.psi_p, mu[order], weight[order], known_excess=self.excess)
 
 
 @kernel
@@ -219,16 +220,18 @@ def _moved(wall, far, turn):
 @kernel
 def _newton(
     z, log_k, wall_k, far_k, log_y, wall_y, far_y,
-    tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps,
+    tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps,
 ):  # fmt: skip
     """Newton in (log k, log y), each phase kept as its distance from the nearer of 0 and −π.
 
     Both phases of a physical root lie strictly between the walls.  Measured from the nearer wall
     they keep their relative accuracy where an imaginary part is many decades below the modulus,
     and a step across a wall, towards an unphysical root, is cut back.
+
+    `closing` is 1 + ψ_n − ψ_p, rounded once: next to a hard edge the root hangs on its digits.
     """
     eps = 2.220446049250313e-16
-    near = abs(1.0 + psi_n - psi_p) < 0.5 * psi_p
+    near = abs(closing) < 0.5 * psi_p
     ulp = (8.0 + np.sqrt(weights.size)) * eps
     extra = False
     error = residual = rounding = np.inf
@@ -241,11 +244,11 @@ def _newton(
         folded = near
         if near:  # F_1 + kyF_2 or F_1 itself, whichever has the smaller terms
             size_k, size_y = abs(k), abs(y)
-            folded_size = abs(1.0 + psi_n - psi_p) + psi_n * size_y + size_k * e0 + size_y * e1
+            folded_size = abs(closing) + psi_n * size_y + size_k * e0 + size_y * e1
             plain_size = v2 * size_y + size_k * (abs(psi_p - 1.0) + size_k * e0)
             folded = size_k * folded_size < plain_size
         if folded:
-            bracket = (1.0 + psi_n - psi_p) - psi_n * y - k * s0 - y * s1
+            bracket = closing - psi_n * y - k * s0 - y * s1
             f1 = k * bracket - z
             f1_k = k * (bracket + k * (k * s00 - s0 + y * s01))
             f1_y = k * y * (k * s01 - psi_n - s1 + y * s11)
@@ -266,8 +269,8 @@ def _newton(
         if extra or length < 1e-4 or step == max_steps - 1:
             size_k, size_y = abs(k), abs(y)
             if folded:
-                size1 = abs(1.0 + psi_n - psi_p) + psi_n * size_y + size_k * e0 + size_y * e1
-                size1 = size_k * size1 + abs(z)
+                size1 = abs(closing) + psi_n * size_y + size_k * e0 + size_y * e1
+                size1 = size_k * (size1 + doubt / ulp) + abs(z)
             elif psi_p < 0.5:
                 size1 = v2 * size_y + size_k * (psi_p + b2 * e0 + size_y * e1) + abs(z)
             else:
@@ -308,7 +311,7 @@ def _polar(x):
 
 
 @kernel
-def _cold(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps):
+def _cold(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps):
     """Start from k = −z/ψ_p, y = 1 with a few averaged steps of the fixed-point map of (q, D)."""
     tilted = complex(z.real, z.imag + 1e-3 * abs(z.real))
     q, d = -_reciprocal(tilted), complex(1.0, 1e-6)
@@ -321,34 +324,38 @@ def _cold(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps):
     log_y, wall_y, far_y = _polar(_reciprocal(d))
     return _newton(
         z, log_k, wall_k, far_k, log_y, wall_y, far_y,
-        tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps,
+        tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps,
     )  # fmt: skip
 
 
 @kernel
-def _warm(state, z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps, floor):
+def _warm(
+    state, z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps, floor
+):
     """Newton from the state of another point."""
     return _newton(
         z, state[0], max(state[1], floor), state[2], state[3], max(state[4], floor), state[5],
-        tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps,
+        tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps,
     )  # fmt: skip
 
 
 @kernel
-def _continued(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps):
+def _continued(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps):
     """Follow the root down from a large imaginary part."""
     mean = 0.0
     for j in range(tau.size):
         mean += weights[j] * tau[j]
     height = 10.0 * ((1.0 + psi_p) * (mean + b2) + (1.0 + psi_p / psi_n) * v2 + abs(z))
     lifted = complex(z.real, z.imag + height)
-    state = _cold(lifted, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps)
+    state = _cold(
+        lifted, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps
+    )
     factor = 0.2
     for _ in range(400):
         lower = height * factor if height * factor > 1e-18 * abs(z) else 0.0
         trial = _warm(
             state, complex(z.real, z.imag + lower),
-            tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps, 1e-14,
+            tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps, 1e-14,
         )  # fmt: skip
         if trial[8] == 0:
             state, height = trial, lower
@@ -363,7 +370,7 @@ def _continued(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps)
 
 
 @kernel
-def _solve(zr, zi, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps):
+def _solve(zr, zi, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps):
     """Solve along the points in order, each started from its predecessor."""
     count = zr.size
     k, y = np.empty(count, dtype=np.complex128), np.empty(count, dtype=np.complex128)
@@ -374,11 +381,30 @@ def _solve(zr, zi, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps
     for i in range(count):
         z = complex(zr[i], zi[i])
         if warm:
-            state = _warm(state, z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, 12, 1e-8)
+            state = _warm(
+                state,
+                z,
+                tau,
+                weights,
+                zero_weight,
+                psi_p,
+                psi_n,
+                b2,
+                v2,
+                u,
+                closing,
+                doubt,
+                12,
+                1e-8,
+            )
         if not warm or state[8] != 0:
-            state = _cold(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps)
+            state = _cold(
+                z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps
+            )
         if state[8] != 0:
-            state = _continued(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, max_steps)
+            state = _continued(
+                z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps
+            )
         warm = state[8] == 0
         if warm:
             k[i], y[i] = _phase(state[0], state[1], state[2]), _phase(state[3], state[4], state[5])

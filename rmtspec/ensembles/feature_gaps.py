@@ -25,6 +25,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from math import fsum
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,13 +34,12 @@ from numpy.typing import NDArray
 from ..result import Status
 from ..solve.edges import Gaps, Intervals, find_gaps, log_excess, real_points
 from .feature_inverse_map import BY_K, LOWER, UPPER, inverse_map, roots_of_k
-from .weighted_gram import WeightedGram
+from .weighted_gram import HARD_EDGE, WeightedGram
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 IntArray = NDArray[np.intp]
 
-_HARD_EDGE = 8 * np.finfo(float).eps
 _NEGLIGIBLE = 1e-40  # (1 + psi_n^-1/2)^2 times this is 1e-31 at most
 
 
@@ -78,7 +78,24 @@ class FeatureGaps:
     @property
     def rank(self) -> float:
         """Mass of the non-zero eigenvalues of the data covariance, per dimension."""
-        return min(self.psi_n, 1.0 - self.zero_weight) if self.has_data else 0.0
+        return min(self.psi_n, self.directions) if self.has_data else 0.0
+
+    @property
+    def directions(self) -> float:
+        """Mass of the positive eigenvalues of the population."""
+        return 1.0 - self.zero_weight
+
+    @property
+    def sample_mass(self) -> float:
+        """psi_n less the rank: samples that see no data direction."""
+        return max(self._spare, 0.0) if self.has_data else self.psi_n
+
+    @property
+    def noise_mass(self) -> float:
+        """1 less the rank: directions without data."""
+        if not self.has_data:
+            return 1.0
+        return self.zero_weight if self._spare >= 0.0 else 1.0 - self.psi_n
 
     @property
     def has_data(self) -> bool:
@@ -87,31 +104,55 @@ class FeatureGaps:
             return False
         return bool(self.c2 * self.eigenvalues[-1] > _NEGLIGIBLE * max(self.b2, self.u))
 
+    @cached_property
+    def excess(self) -> float:
+        """Mass of H on (0, inf) less psi_p, rounded once.
+
+        That mass is 1 and psi_n for b² and v², or the rank if there is neither.
+        """
+        bare = self.b2 == 0.0 and self.v2 == 0.0
+        if not bare:
+            return fsum([float(self.b2 > 0.0), self.psi_n * (self.v2 > 0.0), -self.psi_p])
+        if not self.has_data or self._spare <= 0.0:
+            return self.rank - self.psi_p
+        return fsum([1.0, -self.zero_weight, -self.psi_p])
+
+    @property
+    def spare(self) -> float:
+        """Mass of H less psi_p, exactly 0 at a hard edge."""
+        return 0.0 if self._is_balanced else self.excess
+
+    @cached_property
+    def _closing(self) -> tuple[float, float]:
+        """1 + psi_n − psi_p, rounded once and 0 at a hard edge, and what that leaves out."""
+        value = fsum([1.0, self.psi_n, -self.psi_p])
+        snapped = abs(value) <= HARD_EDGE * self.psi_p
+        return (0.0, abs(value)) if snapped else (value, 0.0)
+
     @property
     def total(self) -> float:
         """Mass of H on (0, inf)."""
-        return (
-            self.rank * (1.0 + (self.b2 > 0.0 and self.v2 > 0.0))
-            + (1.0 - self.rank) * (self.b2 > 0.0)
-            + (self.psi_n - self.rank) * (self.v2 > 0.0)
-        )
+        if self._is_balanced:
+            return self.psi_p
+        bare = self.b2 == 0.0 and self.v2 == 0.0
+        return self.rank if bare else (self.b2 > 0.0) + self.psi_n * (self.v2 > 0.0)
 
     def atoms_above(self, k: float) -> float:
         """Mass of the two atoms of H, at b² and u, that lie above −k."""
-        return (1.0 - self.rank) * (self.b2 > -k) + (self.psi_n - self.rank) * (self.u > -k)
+        return self.noise_mass * (self.b2 > -k) + self.sample_mass * (self.u > -k)
 
     @property
     def _is_balanced(self) -> bool:
         """Whether psi_p equals the mass of H."""
-        return bool(abs(self.total - self.psi_p) <= _HARD_EDGE * self.psi_p)
+        return bool(abs(self.excess) <= HARD_EDGE * self.psi_p)
 
     @property
     def meets_atom(self) -> bool:
         """Whether bulk and atom meet at s²: b = v = 0 and data whose law touches 0."""
         bare = self.has_data and self.b2 == 0.0 and self.v2 == 0.0
-        return bare and self.data_level.is_hard and self.psi_p > self.total
+        return bare and self.data_level.is_hard and self.spare < 0.0
 
-    @cached_property
+    @property
     def is_hard(self) -> bool:
         """Whether the spectrum touches s² with a diverging density."""
         return self._is_balanced or self.meets_atom
@@ -119,14 +160,22 @@ class FeatureGaps:
     @property
     def atom(self) -> float:
         """Mass of the eigenvalue s²."""
-        return 0.0 if self._is_balanced else max(0.0, 1.0 - self.total / self.psi_p)
+        return max(0.0, -self.spare / self.psi_p)
+
+    def leaves_room(self, mass: float) -> bool:
+        """Whether p holds more than this mass, rounding apart."""
+        return bool(mass < self.psi_p * (1.0 - HARD_EDGE))
+
+    @cached_property
+    def _data_excess(self) -> float:
+        """Mass of the data directions less psi_n, rounded once: weights sum to 1 roughly."""
+        lost = fsum([*self.weights, self.zero_weight, -1.0])
+        return fsum([1.0, -self.zero_weight, self.zero_weight * lost, -self.psi_n])
 
     @cached_property
     def _spare(self) -> float:
         """psi_n minus the mass of the data directions, 0 where the data law touches 0."""
-        if not self.has_data:
-            return self.psi_n
-        return 0.0 if self.data_level.is_hard else self.psi_n - float(self.weights.sum())
+        return -self.data_level.spare if self.has_data else self.psi_n
 
     @cached_property
     def _parameters(
@@ -147,9 +196,10 @@ class FeatureGaps:
             target = z[outside]
             value, rise, k[outside], y[outside], size, slope = self._map(index, x)
             rounding = (8.0 + np.sqrt(self.weights.size)) * np.finfo(float).eps
+            doubt = self._closing[1] * np.abs(k[outside])
             with np.errstate(all="ignore"):  # z out of reach leaves an infinite error
                 rest = np.abs(value - target)
-                shift = (rest + rounding * size) / np.abs(rise)  # of k
+                shift = (rest + rounding * size + doubt) / np.abs(rise)  # of k
                 moved = shift * np.maximum(1.0 / np.abs(k[outside]), np.abs(slope / y[outside]))
             error[outside] = 4.0 * (moved + rounding)
             residual[outside] = rest / (size + np.abs(target))
@@ -184,7 +234,7 @@ class FeatureGaps:
         pole = np.full(branch.size, -self.c2 * eigenvalue)
         value, rise, _, _, _, slope = inverse_map(
             np.arange(branch.size), zero, zero, branch, pole, zero, pole, zero,
-            *self._parameters, self._spare,
+            *self._parameters, self._spare, self._closing[0],
         )  # fmt: skip
         fall = -rise
         with np.errstate(invalid="ignore"):
@@ -212,7 +262,12 @@ class FeatureGaps:
     @cached_property
     def data_level(self) -> WeightedGram:
         """The law of the non-zero eigenvalues of c²XX^T/n: −psi_n κ(η) is its z at k = η."""
-        return WeightedGram(self.psi_n, self.c2 * self.eigenvalues, self.weights)
+        return WeightedGram(
+            self.psi_n,
+            self.c2 * self.eigenvalues,
+            self.weights,
+            known_excess=self._data_excess,
+        )
 
     @cached_property
     def _table(self) -> _Table:
@@ -233,7 +288,7 @@ class FeatureGaps:
         return (
             table.intervals.branch,
             table.low_pole, table.low_offset, table.high_pole, table.high_offset,
-            *self._parameters, self._spare,
+            *self._parameters, self._spare, self._closing[0],
         )  # fmt: skip
 
     def _excess(self, index: IntArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -266,7 +321,7 @@ class _Rows:
         high_value: float = np.nan,
     ) -> None:  # fmt: skip
         """Add an interval of k, unless it is empty or would lie below all p eigenvalues."""
-        if low < high and (mass < self.model.psi_p or high == np.inf):
+        if low < high and (self.model.leaves_room(mass) or high == np.inf):
             signal = float(self.model.c2 * np.dot(self.model.weights, self.model.eigenvalues))
             scale = self.model.b2 + self.model.u + signal or 1.0
             self.rows.append(
@@ -278,7 +333,7 @@ class _Rows:
         low_value: float = np.nan,
     ) -> None:  # fmt: skip
         """Add an interval of η with ends (pole, offset); no low end stands for −inf."""
-        if mass >= self.model.psi_p:
+        if not self.model.leaves_room(mass):
             return
         if low is None:
             low, start, width = (0.0, 0.0), -np.inf, 0.0
@@ -300,7 +355,7 @@ class _Rows:
     def outside(self) -> _Table:
         """Close the table with the interval k > 0, left of the whole spectrum."""
         model = self.model
-        soft = model.total > model.psi_p and not model.is_hard
+        soft = model.spare > 0.0
         mass = model.total if model.meets_atom else model.psi_p
         self.by_k(0.0, np.inf, mass, np.nan if soft else 0.0, -np.inf)
         return self.table()
@@ -340,7 +395,9 @@ def _with_data(model: FeatureGaps) -> _Table:
     lowest = 0.0 if data.is_hard else -float(gaps.upper[gaps.upper > 0.0][0]) / model.psi_n
     start, _, _, end, _, _ = roots_of_k(lowest, model.b2, model.u)
     rank = model.rank
-    cuts = [-mu for mu, atom in ((model.b2, 1.0 - rank), (model.u, model.psi_n - rank)) if atom > 0]
+    cuts = [
+        -mu for mu, atom in ((model.b2, model.noise_mass), (model.u, model.sample_mass)) if atom > 0
+    ]
     points = [start, *sorted(cut for cut in set(cuts) if start < cut < end), end]
     for low_k, high_k in pairwise(points):
         mass = rank + model.atoms_above(0.5 * (low_k + high_k))

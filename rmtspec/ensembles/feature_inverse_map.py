@@ -62,9 +62,9 @@ def _pick(condition, this, other):
 
 @kernel(fastmath=REORDERED)
 def _data_sums(pole, offset, tau, weights):
-    """Weight with τ > |η| and with τ < |η|, rest of −df1, and Σ w |τ/(η + τ)|, Σ w τ²/(η + τ)²."""
+    """Weight with τ > |η| and with τ < |η|, Σ w |τ/(η + τ)|, and the rests of −df1 and of κ'."""
     eta = pole + offset
-    high = low = rest = size = square = 0.0
+    high = low = rest = size = rise = 0.0
     for j in range(tau.size):
         t, w = tau[j], weights[j]
         inverse = 1.0 / _from_pole(pole, t, offset)
@@ -74,8 +74,8 @@ def _data_sums(pole, offset, tau, weights):
         low += _pick(above, 0.0, w)
         rest += w * inverse * _pick(above, eta, -t)
         size += w * abs(ratio)
-        square += w * ratio * ratio
-    return high, low, rest, size, square
+        rise += w * _pick(above, eta * inverse * (1.0 + ratio), -ratio * ratio)
+    return high, low, size, rest, rise
 
 
 @kernel
@@ -86,9 +86,9 @@ def _data_ratio(pole, offset, tau, weights, psi_n, spare):
     cancels where ψ_n equals the number of large eigenvalues. Where most are large it is ψ_n − Σw,
     exactly 0 where ψ_n equals the number of all, plus the weight of those below.
     """
-    above, below, rest, size, square = _data_sums(pole, offset, tau, weights)
+    above, below, size, rest, rise = _data_sums(pole, offset, tau, weights)
     whole = spare + below if below < above else psi_n - above
-    return (whole + rest) / psi_n, 1.0 - square / psi_n, size
+    return (whole + rest) / psi_n, (whole + rise) / psi_n, size
 
 
 @kernel
@@ -125,17 +125,19 @@ def _real_sums(pole, offset, ridge, level, tau, weights):
     """Sums over f = (ridge + τ)/h and e = τ/h, h = η + τ; level = k/y = η − ridge.
 
     f and e count as 1 − level/h and 1 − η/h where the last term is small: the ones are kept
-    apart, as the mass that does not count one, because they cancel against psi_p and psi_n.
-    Returns that mass, the rest and its size for f, the same for e, ∫τ/h², and ∫f² without the
-    ones.
+    apart, as the mass that counts one and that does not, because they cancel against psi_p and
+    psi_n.  Returns these masses, the rest and its size for f, the same for e, ∫τ/h², and ∫f²
+    and ∫e² without the ones.
     """
     eta = pole + offset
-    off_f = rest_f = size_f = off_e = rest_e = size_e = second = squares = 0.0
+    on_f = off_f = rest_f = size_f = on_e = off_e = rest_e = size_e = second = 0.0
+    squares = squares_e = 0.0
     for j in range(tau.size):
         t, w = tau[j], weights[j]
         inverse = 1.0 / _from_pole(pole, t, offset)
         whole, missing = (ridge + t) * inverse, level * inverse
         near = abs(missing) < 0.5
+        on_f += _pick(near, w, 0.0)
         off_f += _pick(near, 0.0, w)
         part = w * _pick(near, -missing, whole)
         rest_f += part
@@ -143,18 +145,42 @@ def _real_sums(pole, offset, ridge, level, tau, weights):
         squares += w * _pick(near, missing * (missing - 2.0), whole * whole)
         share, missing = t * inverse, eta * inverse
         near = abs(missing) < 0.5
+        on_e += _pick(near, w, 0.0)
         off_e += _pick(near, 0.0, w)
         part = w * _pick(near, -missing, share)
         rest_e += part
         size_e += abs(part)
+        squares_e += w * _pick(near, missing * (missing - 2.0), share * share)
         second += w * share * inverse
-    return off_f, rest_f, size_f, off_e, rest_e, size_e, second, squares
+    return (
+        on_f, off_f, rest_f, size_f, on_e, off_e, rest_e, size_e, second, squares, squares_e
+    )  # fmt: skip
+
+
+@kernel
+def _level_count(on_f, off_f, on_e, off_e, psi_p, psi_n, spare, closing):
+    """Ones of ∫f − ψ_p + ψ_n − ∫e and the size of what they are made of.
+
+    `spare` is ψ_n less the mass of the data directions, `closing` is 1 + ψ_n − ψ_p.
+    Of each sum either the ones are counted or the mass is that does not count one, whichever is
+    less: then no ratio is rounded away, be it decades below the other masses or next to one.
+    """
+    many_f, many_e = off_f < on_f, off_e < on_e
+    if many_f and many_e:
+        return (1.0 - psi_p) - off_f + (spare + off_e), abs(1.0 - psi_p) + off_f + abs(
+            spare
+        ) + off_e
+    if many_f:
+        return closing - off_f - on_e, abs(closing) + off_f + on_e
+    if many_e:
+        return (on_f - psi_p) + (spare + off_e), on_f + psi_p + abs(spare) + off_e
+    return (psi_n - psi_p) + on_f - on_e, abs(psi_n - psi_p) + on_f + on_e
 
 
 @kernel
 def inverse_map(
     index, anchor, offset, branch, low_pole, low_offset, high_pole, high_offset,
-    tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, spare,
+    tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, spare, closing,
 ):  # fmt: skip
     """Rows: z − s², dz/dk, k, y, the size of the terms of z, dy/dk; at points anchor + offset."""
     rows = np.empty((6, offset.size))
@@ -183,11 +209,12 @@ def inverse_map(
             y = kb / eta
         else:
             y = ratio * (k / ku if u > 0.0 else 1.0)
-        off_f, rest_f, size_f, off_e, rest_e, size_e, second, squares = _real_sums(
-            pole, at, b2 / y, k / y, tau, weights
-        )
+        (
+            on_f, off_f, rest_f, size_f, on_e, off_e, rest_e, size_e, second, squares, squares_e
+        ) = _real_sums(pole, at, b2 / y, k / y, tau, weights)  # fmt: skip
         if zero_weight > 0.0:  # f = b²/(k + b²)
             near = abs(k) < 0.5 * abs(kb)
+            on_f += zero_weight if near else 0.0
             off_f += 0.0 if near else zero_weight
             part = zero_weight * (-k if near else b2) / kb
             rest_f += part
@@ -195,17 +222,25 @@ def inverse_map(
             whole, missing = b2 / kb, k / kb
             squares += zero_weight * (missing * (missing - 2.0) if near else whole * whole)
         # z = k(∫f − ψ_p) + v²y, and v²y = k(ψ_n − ∫e − ψ_n y): either may cancel, not both.
-        count = 1.0 - psi_p - off_f
-        squares += count
-        plain = k * (count + rest_f) + v2 * y
-        plain_size = abs(k) * (abs(count) + size_f) + abs(v2 * y)
-        count += spare + off_e
-        level = k * (count + rest_f - rest_e - psi_n * y)
-        level_size = abs(k) * (abs(count) + size_f + size_e + abs(psi_n * y))
-        value[i], size[i] = (plain, plain_size) if plain_size < level_size else (level, level_size)
+        count, count_size = on_f - psi_p, on_f + psi_p
+        if off_f < on_f:
+            count, count_size = (1.0 - psi_p) - off_f, abs(1.0 - psi_p) + off_f
         m = second / (y * y) + (v2 / (k * k) if v2 > 0.0 else 0.0)
         slope[i] = m * y * y / (psi_n * rise)
-        squares += k * k * m * slope[i]
-        climb[i] = squares if rise > 0.0 and np.isfinite(squares) else np.inf
+        plain_rise = count + squares + k * k * m * slope[i]
+        plain_rise_size = count_size + abs(squares) + k * k * m * abs(slope[i])
+        plain = k * (count + rest_f) + v2 * y
+        plain_size = abs(k) * (count_size + size_f) + abs(v2 * y)
+        count, count_size = _level_count(on_f, off_f, on_e, off_e, psi_p, psi_n, spare, closing)
+        level = k * (count + rest_f - rest_e - psi_n * y)
+        level_size = abs(k) * (count_size + size_f + size_e + abs(psi_n * y))
+        value[i], size[i] = (plain, plain_size) if plain_size < level_size else (level, level_size)
+        # kmy = ψ_n κ' − C: where C is small, the ones of ψ_n κ' = ψ_n − ∫e² cancel against ψ_p.
+        small = psi_n * y + b2 / y * second
+        cross = small * (small / (psi_n * rise) - 2.0)
+        level_rise = count + squares - squares_e + cross
+        level_rise_size = count_size + abs(squares) + abs(squares_e) + abs(cross)
+        steep = plain_rise if plain_rise_size < level_rise_size else level_rise
+        climb[i] = steep if rise > 0.0 and np.isfinite(plain_rise) else np.inf
         k_row[i], y_row[i] = k, y
     return rows

@@ -13,6 +13,7 @@ the n x n companion, c times the density of g.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
@@ -83,6 +84,7 @@ class SampleCovariance:
             1.0,
             self.population.eigenvalues[positive],
             self.ratio * self.population.weights[positive],
+            known_excess=float(Fraction(self.ratio) * (1 - Fraction(self._zero_weight)) - 1),
         )
 
     @property
@@ -110,7 +112,7 @@ class SampleCovariance:
     @property
     def atoms(self) -> FloatArray:
         """(j, 2) the atom at 0, if there is one."""
-        excess = 0.0 if self.is_hard else 1.0 - 1.0 / self.ratio
+        excess = 0.0 if self.is_hard else (self.ratio - 1.0) / self.ratio
         mass = max(self._zero_weight, excess)
         return np.array([[0.0, mass]]) if mass > 0.0 else np.empty((0, 2))
 
@@ -143,7 +145,7 @@ class SampleCovariance:
             error[at_zero], status[at_zero] = 4.0 * np.finfo(float).eps, Status.CONVERGED  # k = 0
             value = np.where(
                 at_zero,
-                level / (1.0 - self.ratio * np.sum(w * t / shifted, axis=1)),
+                -level / (self._companion.spare or np.nan),  # at a hard edge 0 is on the support
                 -k * level / np.where(at_zero, 1.0, z),
             )
             slope = np.sum(w * t / shifted**2, axis=1)

@@ -98,9 +98,9 @@ def averaged_response(
         signal, sum0 = (c2 * y)[:, None] * level * h, h @ weight
         noise.append((k * sum0, signal + b2 * h))
         data.append(((k + b2) * sum0, signal))
-    a11, size11 = _spared(psi_p, weight, kk * i0, noise)
+    a11, size11 = _spared(psi_p, psi_p - 1.0, weight, kk * i0, noise)
     gg = np.multiply.outer(first.k + b2, second.k + b2)
-    a22, size22 = _spared(psi_n, weight, gg * i0, data)
+    a22, size22 = _spared(psi_n, psi_n - 1.0, weight, gg * i0, data)
     a22, size22 = a22 / yy, size22 / np.abs(yy)
     a12, a21 = -(v2 + c2 * kk * i1), -(v2 / kk + c2 * i1)
     rhs1 = source.identity + kk * (source.noise * i0 + source.data * it)
@@ -115,18 +115,19 @@ def averaged_response(
 
 def _spared(
     psi: float,
+    spare: float,
     weight: FloatArray,
     both: ComplexArray,
     seen: list[tuple[ComplexArray, ComplexArray]],
 ) -> tuple[ComplexArray, FloatArray]:
     """ψ − ∫(1 − f_1)(1 − f_2)dρ and the size of its terms.
 
-    `both` is ∫f_1f_2dρ, each of `seen` holds ∫f dρ and 1 − f.  As it stands where most of the
-    brackets are small, with the ones taken out of ψ where they are not: next to a hard edge, where
-    ψ is the mass of ρ, nothing else keeps the digits.
+    `spare` is ψ less the mass of ρ, `both` is ∫f_1f_2dρ, each of `seen` holds ∫f dρ and 1 − f.
+    As it stands where most of the brackets are small, with the ones taken out of ψ where they are
+    not: next to a hard edge, where ψ is the mass of ρ, nothing else keeps the digits.
     """
     (part1, share1), (part2, share2) = seen
-    taken, spare = (share1 * weight) @ share2.T, psi - float(weight.sum())
+    taken = (share1 * weight) @ share2.T
     plain, ones = psi + np.abs(taken), abs(spare) + np.abs(both)
     ones = ones + np.add.outer(np.abs(part1), np.abs(part2))
     rest = np.add.outer(part1, part2) - both
@@ -135,9 +136,12 @@ def _spared(
 
 def conditional_response(
     first: Points, second: Points, source: Source, directions: Directions,
-    psi_p: float, c2: float, b2: float, u: float, mu: FloatArray, mass: FloatArray,
+    psi_p: float, c2: float, b2: float, u: float, mu: FloatArray, mass: FloatArray, excess: float,
 ) -> Response:  # fmt: skip
-    """K and Y given the data; (mu, mass) is the measure H of the Gram matrix that U − s² is."""
+    """K and Y given the data; (mu, mass) is the measure H of the Gram matrix that U − s² is.
+
+    Its mass is psi_p + excess.
+    """
     level, weight = directions
     h1, h2 = first.along(level, c2, b2), second.along(level, c2, b2)
     i0, i1, it, itl = (
@@ -148,7 +152,7 @@ def conditional_response(
     factor = u / np.multiply.outer(first.k + u, second.k + u) if u > 0.0 else np.zeros_like(kk)
     r1, r2 = 1.0 / (first.k[:, None] + mu), 1.0 / (second.k[:, None] + mu)
     parts = [(k * (r @ mass), mu * r) for k, r in ((first.k, r1), (second.k, r2))]
-    spared, size = _spared(psi_p, mass, kk * ((r1 * mass) @ r2.T), parts)
+    spared, size = _spared(psi_p, -excess, mass, kk * ((r1 * mass) @ r2.T), parts)
     seen = source.noise * i0 + source.data * it
     seen = seen + c2 * factor * (source.noise * i1 + source.data * itl)
     k = (source.identity + kk * seen) / spared

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import fsum
 from typing import NamedTuple
 
 import numpy as np
@@ -37,7 +38,8 @@ FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 IntArray = NDArray[np.intp]
 
-_HARD_EDGE = 8 * np.finfo(float).eps
+HARD_EDGE = 8 * np.finfo(float).eps
+"""Masses that differ by less than this, relative to them, are equal: users give rounded ratios."""
 
 
 class GramSolution(NamedTuple):
@@ -54,33 +56,48 @@ class WeightedGram:
     """The measure H (ascending positive `mu`, `weight`) and the aspect ratio P.
 
     All z here are distances from the origin of the matrix; a multiple of the identity is added
-    by whoever uses it.
+    by whoever uses it.  `known_excess` is the mass of H less P where the owner has it more exactly
+    than the rounded weights do: next to a hard edge the law depends on nothing else.
     """
 
     aspect: float
     mu: FloatArray
     weight: FloatArray
+    known_excess: float | None = field(default=None, kw_only=True)
     max_steps: int = field(default=100, kw_only=True)
 
     @cached_property
-    def total(self) -> float:
-        """Mass of H on (0, inf)."""
-        return float(self.weight.sum())
+    def excess(self) -> float:
+        """Mass of H less P, rounded once."""
+        if self.known_excess is not None:
+            return self.known_excess
+        return fsum([*self.weight, -self.aspect])
 
-    @cached_property
+    @property
     def is_hard(self) -> bool:
         """Whether the spectrum touches 0 with a diverging density (P equal to the mass of H)."""
-        return bool(abs(self.total - self.aspect) <= _HARD_EDGE * self.aspect)
+        return bool(abs(self.excess) <= HARD_EDGE * self.aspect)
 
-    @cached_property
+    @property
     def spare(self) -> float:
         """Mass of H less P, exactly 0 at a hard edge."""
-        return 0.0 if self.is_hard else self.total - self.aspect
+        return 0.0 if self.is_hard else self.excess
+
+    @property
+    def doubt(self) -> float:
+        """What `spare` leaves out of the mass of H less P."""
+        return abs(self.excess) if self.is_hard else 0.0
+
+    @property
+    def total(self) -> float:
+        """Mass of H on (0, inf): P and what is left of it, or the weights where P is far more."""
+        few = self.excess < -0.5 * self.aspect
+        return float(self.weight.sum()) if few else self.aspect + self.spare
 
     @property
     def atom(self) -> float:
         """Mass of the eigenvalue 0."""
-        return 0.0 if self.is_hard else max(0.0, 1.0 - self.total / self.aspect)
+        return max(0.0, -self.spare / self.aspect)
 
     def solve(self, z: ComplexArray) -> GramSolution:
         """Solve for k at flat points with Im z >= 0; real z is the limit from above.
@@ -95,6 +112,7 @@ class WeightedGram:
                 self.weight,
                 self.aspect,
                 self.spare,
+                self.doubt,
                 self.max_steps,
             )
         )
@@ -110,7 +128,7 @@ class WeightedGram:
             target = z[outside]
             anchor, offset = self._intervals.point(index, x)
             k[outside], error[outside], residual[outside] = _polish_real(
-                target, anchor, offset, self.mu, self.weight, self.spare
+                target, anchor, offset, self.mu, self.weight, self.aspect, self.spare, self.doubt
             )
             status[outside] = np.where(
                 residual[outside] < 1e-12, Status.CONVERGED, Status.PRECISION_EXHAUSTED
@@ -126,17 +144,19 @@ class WeightedGram:
         """Return z(k) and dz/dk at real k."""
         k = np.asarray(k, dtype=np.float64)
         flat = np.ravel(k)
-        value, rise = _inverse_map(flat, np.zeros_like(flat), self.mu, self.weight, self.spare)
+        value, rise = self._map(flat, np.zeros_like(flat))
         return value.reshape(k.shape), rise.reshape(k.shape)
 
     @cached_property
     def _intervals(self) -> Intervals:
         """Intervals between the poles −μ on which a gap is not excluded by its two end poles."""
         mu, weight, aspect = self.mu, self.weight, self.aspect
-        above = np.append(weight[::-1].cumsum()[::-1][1:], 0.0)  # mass above each pole
+        # Mass above each pole; that of all p eigenvalues, but for rounding, leaves none below.
+        above = np.append(weight[::-1].cumsum(dtype=np.longdouble)[::-1][1:], 0.0).astype(float)
+        rounding = (8.0 + np.sqrt(weight.size)) * np.finfo(float).eps
         term = np.cbrt(weight * mu**2)
         possible = (term[:-1] + term[1:]) ** 3 < aspect * np.diff(mu) ** 2
-        possible &= above[:-1] < aspect
+        possible &= above[:-1] < aspect * (1.0 - rounding)
         inner = np.flatnonzero(possible)
         low = [-np.inf, *-mu[inner + 1]]
         high = [-mu[-1], *-mu[inner]]
@@ -151,7 +171,7 @@ class WeightedGram:
         low.append(0.0)
         high.append(np.inf)
         fraction.append(aspect)
-        low_value.append(np.nan if self.total > aspect and not self.is_hard else 0.0)
+        low_value.append(np.nan if self.spare > 0.0 else 0.0)
         high_value.append(-np.inf)
         size = len(low)
         return Intervals(
@@ -166,12 +186,16 @@ class WeightedGram:
 
     def _excess(self, index: IntArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         anchor, offset = self._intervals.point(index, x)
-        _, rise = _inverse_map(anchor, offset, self.mu, self.weight, self.spare)
+        _, rise = self._map(anchor, offset)
         return log_excess(rise, self.aspect), anchor + offset
 
     def _value(self, index: IntArray, x: FloatArray) -> FloatArray:
         anchor, offset = self._intervals.point(index, x)
-        return _inverse_map(anchor, offset, self.mu, self.weight, self.spare)[0]
+        return self._map(anchor, offset)[0]
+
+    def _map(self, anchor: FloatArray, offset: FloatArray) -> tuple[FloatArray, FloatArray]:
+        value, rise = _inverse_map(anchor, offset, self.mu, self.weight, self.aspect, self.spare)
+        return value, rise
 
 
 @kernel
@@ -188,57 +212,66 @@ def _from_pole(anchor, mu, offset):
 
 @kernel(fastmath=REORDERED)
 def _real_parts(anchor, offset, mu, weight):
-    """Mass that does not count one, and the rests of z/k, dz/dk and of the size of the terms."""
+    """Mass that counts one and that does not, the rests of z/k, dz/dk and of the size of terms."""
     k = anchor + offset
-    off = part = rise = size = 0.0
+    on = off = part = rise = size = 0.0
     for j in range(mu.size):
         w = weight[j]
         inverse = 1.0 / _from_pole(anchor, mu[j], offset)
         missing, whole = k * inverse, mu[j] * inverse
         near = abs(missing) < 0.5
+        on += _pick(near, w, 0.0)
         off += _pick(near, 0.0, w)
         part += w * _pick(near, -missing, whole)
         rise += w * _pick(near, missing * (missing - 2.0), whole * whole)
         size += w * _pick(near, abs(missing), abs(whole))
-    return off, part, rise, size
+    return on, off, part, rise, size
 
 
 @kernel
-def _real_sums(anchor, offset, mu, weight, spare):
-    """z/k, dz/dk and the size of the terms of z/k at real k = anchor + offset.
+def _count(on, off, aspect, spare):
+    """Mass that counts one less P, and the size of what it is made of.
 
-    μ/(k + μ) counts as 1 − k/(k + μ) where the last term is small: the ones cancel against P, up
-    to `spare` = mass of H − P less the mass that does not count one.
+    μ/(k + μ) counts as 1 − k/(k + μ) where the last term is small: the ones cancel against P.
+    Where nearly all count one, their mass is `spare` = mass of H − P less what does not; where few
+    do (P may be decades below the mass of H), P is taken from them as it stands.
     """
-    off, part, rise, size = _real_parts(anchor, offset, mu, weight)
-    count = spare - off
-    return count + part, count + rise, abs(count) + size
+    all_but, few = abs(spare) + off, on + aspect
+    return (spare - off, all_but) if all_but < few else (on - aspect, few)
 
 
 @kernel
-def _inverse_map(anchor, offset, mu, weight, spare):
+def _real_sums(anchor, offset, mu, weight, aspect, spare):
+    """z/k, dz/dk and the size of the terms of z/k at real k = anchor + offset."""
+    on, off, part, rise, size = _real_parts(anchor, offset, mu, weight)
+    count, count_size = _count(on, off, aspect, spare)
+    return count + part, count + rise, count_size + size
+
+
+@kernel
+def _inverse_map(anchor, offset, mu, weight, aspect, spare):
     """z and dz/dk at real k = anchor + offset, poles measured from the anchor."""
     value, rise = np.empty(offset.size), np.empty(offset.size)
     for i in range(offset.size):
-        ratio, rise[i], _ = _real_sums(anchor[i], offset[i], mu, weight, spare)
+        ratio, rise[i], _ = _real_sums(anchor[i], offset[i], mu, weight, aspect, spare)
         value[i] = (anchor[i] + offset[i]) * ratio
     return value, rise
 
 
 @kernel
-def _polish_real(z, anchor, offset, mu, weight, spare):
+def _polish_real(z, anchor, offset, mu, weight, aspect, spare, doubt):
     """One Newton step at real points outside the support, with error bound and residual."""
     eps = 2.220446049250313e-16
     k, error, residual = np.empty(z.size), np.empty(z.size), np.empty(z.size)
     for i in range(z.size):
         at = anchor[i] + offset[i]
-        ratio, rise, size = _real_sums(anchor[i], offset[i], mu, weight, spare)
+        ratio, rise, size = _real_sums(anchor[i], offset[i], mu, weight, aspect, spare)
         scale = abs(at) * size + abs(z[i])
         rest = at * ratio - z[i]
         step = rest / rise
         step = min(max(step, -0.5 * abs(offset[i])), 0.5 * abs(offset[i]))
         k[i] = at - step
-        rounding = (8.0 + np.sqrt(mu.size)) * eps * scale
+        rounding = (8.0 + np.sqrt(mu.size)) * eps * scale + doubt * abs(at)
         error[i] = 4.0 * (abs(step) + rounding / abs(rise)) / abs(at) + 4.0 * eps
         residual[i] = abs(rest) / scale
     return k, error, residual
@@ -246,14 +279,15 @@ def _polish_real(z, anchor, offset, mu, weight, spare):
 
 @kernel(fastmath=REORDERED)
 def _complex_parts(kr, ki, mu, weight):
-    """Mass that does not count one, and the rests of z/k, dz/dk and of the size of the terms."""
-    off = part_r = part_i = rise_r = rise_i = size = 0.0
+    """Mass that counts one and that does not, the rests of z/k, dz/dk and of the size of terms."""
+    on = off = part_r = part_i = rise_r = rise_i = size = 0.0
     for j in range(mu.size):
         w, gr = weight[j], kr + mu[j]
         scale = 1.0 / (gr * gr + ki * ki)
         missing_r, missing_i = (kr * gr + ki * ki) * scale, ki * mu[j] * scale
         whole_r = mu[j] * gr * scale
         near = missing_r * missing_r + missing_i * missing_i < 0.25
+        on += _pick(near, w, 0.0)
         off += _pick(near, 0.0, w)
         part_r += w * _pick(near, -missing_r, whole_r)
         part_i -= w * missing_i
@@ -262,22 +296,22 @@ def _complex_parts(kr, ki, mu, weight):
         rise_i -= 2.0 * w * missing_i * whole_r
         small = _pick(near, kr * kr + ki * ki, mu[j] * mu[j])
         size += w * np.sqrt(small * scale)
-    return off, part_r, part_i, rise_r, rise_i, size
+    return on, off, part_r, part_i, rise_r, rise_i, size
 
 
 @kernel
-def _equation(kr, ki, zr, zi, mu, weight, spare):
-    """F(k), dF/dlog k and the sum of the sizes of the terms of F, split as in `_real_sums`."""
-    off, part_r, part_i, rise_r, rise_i, size = _complex_parts(kr, ki, mu, weight)
-    count = spare - off
+def _equation(kr, ki, zr, zi, mu, weight, aspect, spare):
+    """F(k), dF/dlog k and the sum of the sizes of the terms of F, split as in `_count`."""
+    on, off, part_r, part_i, rise_r, rise_i, size = _complex_parts(kr, ki, mu, weight)
+    count, count_size = _count(on, off, aspect, spare)
     fr, fi = kr * (count + part_r) - ki * part_i - zr, ki * (count + part_r) + kr * part_i - zi
     dr, di = kr * (count + rise_r) - ki * rise_i, ki * (count + rise_r) + kr * rise_i
-    size = np.sqrt(kr * kr + ki * ki) * (abs(count) + size) + abs(zr) + abs(zi)
+    size = np.sqrt(kr * kr + ki * ki) * (count_size + size) + abs(zr) + abs(zi)
     return fr, fi, dr, di, size
 
 
 @kernel
-def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, spare, max_steps):
+def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, spare, doubt, max_steps):
     """Newton in log k; the phase is kept as its distance `wall` from 0 (far=0) or −π (far=1).
 
     Returns log|k|, wall, far, error bound, residual, status.  A root on the physical branch has
@@ -291,14 +325,15 @@ def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, spare, max_steps):
         modulus = np.exp(log_k)
         kr = modulus * np.cos(wall) * (1.0 - 2.0 * far)
         ki = -modulus * np.sin(wall)
-        fr, fi, dr, di, size = _equation(kr, ki, zr, zi, mu, weight, spare)
+        fr, fi, dr, di, size = _equation(kr, ki, zr, zi, mu, weight, aspect, spare)
         norm = 1.0 / (dr * dr + di * di)
         sr, si = -(fr * dr + fi * di) * norm, -(fi * dr - fr * di) * norm
         if not np.isfinite(sr + si):
             return log_k, wall, far, np.inf, np.inf, 3
         length = np.sqrt(sr * sr + si * si)
         residual = np.sqrt(fr * fr + fi * fi) / size
-        rounding = (8.0 + np.sqrt(mu.size)) * eps * size * np.sqrt(norm)
+        rounding = (8.0 + np.sqrt(mu.size)) * eps * size + doubt * modulus
+        rounding *= np.sqrt(norm)
         error = 4.0 * (length + rounding + eps * (1.0 + abs(log_k)))
         if extra:
             break
@@ -337,7 +372,7 @@ def _pull(kr, ki, mu, weight):
 
 
 @kernel
-def _cold(zr, zi, mu, weight, aspect, spare, max_steps):
+def _cold(zr, zi, mu, weight, aspect, spare, doubt, max_steps):
     """Start from k = −z/P with a few averaged fixed-point steps."""
     kr, ki = -zr / aspect, -max(zi, 1e-3 * abs(zr)) / aspect
     for _ in range(8):
@@ -350,20 +385,20 @@ def _cold(zr, zi, mu, weight, aspect, spare, max_steps):
     far = 1.0 if angle > 0.5 * np.pi else 0.0
     wall = max(min(angle, np.pi - angle), 1e-14)
     log_k = 0.5 * np.log(kr * kr + ki * ki)
-    return _newton(zr, zi, log_k, wall, far, mu, weight, aspect, spare, max_steps)
+    return _newton(zr, zi, log_k, wall, far, mu, weight, aspect, spare, doubt, max_steps)
 
 
 @kernel
-def _continued(zr, zi, mu, weight, aspect, spare, max_steps):
+def _continued(zr, zi, mu, weight, aspect, spare, doubt, max_steps):
     """Follow the root down from a large imaginary part."""
     height = 10.0 * (mu[-1] * (1.0 + np.sqrt(aspect)) ** 2 + abs(zr))
-    state = _cold(zr, zi + height, mu, weight, aspect, spare, max_steps)
+    state = _cold(zr, zi + height, mu, weight, aspect, spare, doubt, max_steps)
     factor = 0.2
     for _ in range(400):
         lower = height * factor if height * factor > 1e-18 * abs(zr) else 0.0
         trial = _newton(
             zr, zi + lower, state[0], max(state[1], 1e-14), state[2],
-            mu, weight, aspect, spare, max_steps,
+            mu, weight, aspect, spare, doubt, max_steps,
         )  # fmt: skip
         if trial[5] == 0:
             state, height = trial, lower
@@ -378,7 +413,7 @@ def _continued(zr, zi, mu, weight, aspect, spare, max_steps):
 
 
 @kernel
-def _solve(zr, zi, mu, weight, aspect, spare, max_steps):
+def _solve(zr, zi, mu, weight, aspect, spare, doubt, max_steps):
     """Solve along the points in order, each started from its predecessor."""
     size = zr.size
     k = np.empty(size, dtype=np.complex128)
@@ -390,12 +425,12 @@ def _solve(zr, zi, mu, weight, aspect, spare, max_steps):
         if warm:
             state = _newton(
                 zr[i], zi[i], state[0], max(state[1], 1e-8), state[2],
-                mu, weight, aspect, spare, 12,
+                mu, weight, aspect, spare, doubt, 12,
             )  # fmt: skip
         if not warm or state[5] != 0:
-            state = _cold(zr[i], zi[i], mu, weight, aspect, spare, max_steps)
+            state = _cold(zr[i], zi[i], mu, weight, aspect, spare, doubt, max_steps)
         if state[5] != 0:
-            state = _continued(zr[i], zi[i], mu, weight, aspect, spare, max_steps)
+            state = _continued(zr[i], zi[i], mu, weight, aspect, spare, doubt, max_steps)
         warm = state[5] == 0
         log_k, wall, far = state[0], state[1], state[2]
         modulus = np.exp(log_k)

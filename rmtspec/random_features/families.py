@@ -127,7 +127,7 @@ def find_families(
     taken, found, upper = 0.0, [], np.inf
     for name, share in [("fast", rank), *middle, ("slow", rank * (has_v and has_b))]:
         mass = min(share, psi_p - taken)
-        if mass <= 1e-14 * (1.0 + psi_n):  # rounding of psi_n - rank
+        if mass <= 1e-14 * psi_p:  # rounding of psi_n - rank, which is below psi_p
             continue
         taken += mass
         lower, merged = _end_above(law, taken / psi_p)

@@ -37,6 +37,7 @@ _SHARP = 1e-11  # roots stop here: an edge is stationary, so its z is then exact
 _DISTINCT = 1e-5  # points this close in k say nothing about the shape of Φ between them
 _HUGE = 300.0  # above this exp F may overflow
 _TOUCHING = 1e-13  # relative accuracy of an edge
+_NO_MASS = 4 * np.finfo(float).eps  # a difference of two fractions that is rounding
 _CEILING = 1500.0  # stands in for +inf in F, so that interpolation stays finite
 
 
@@ -106,12 +107,12 @@ class Gaps:
     @property
     def edges(self) -> FloatArray:
         """(k, 2) lower and upper edge of every bulk."""
-        return np.column_stack([self.upper[:-1], self.lower[1:]])[self._has_width]
+        return np.column_stack([self.upper[:-1], self.lower[1:]])[self._is_bulk]
 
     @property
     def masses(self) -> FloatArray:
         """(k,) exact mass of every bulk."""
-        return (self.above[:-1] - self.above[1:])[self._has_width]
+        return self._between[self._is_bulk]
 
     @property
     def are_ordered(self) -> bool:
@@ -126,8 +127,18 @@ class Gaps:
     def narrow(self) -> FloatArray:
         """(j, 2) location and mass of the bulks that are too narrow for double precision."""
         middle = 0.5 * self.upper[:-1] + 0.5 * self.lower[1:]
-        thin = ~self._has_width & (middle != 0.0) & (self.above[:-1] > self.above[1:])
-        return np.column_stack([middle, self.above[:-1] - self.above[1:]])[thin]
+        thin = ~self._has_width & (middle != 0.0) & (self._between > _NO_MASS)
+        return np.column_stack([middle, self._between])[thin]
+
+    @property
+    def _between(self) -> FloatArray:
+        """Fraction of the spectrum between two gaps."""
+        return self.above[:-1] - self.above[1:]
+
+    @property
+    def _is_bulk(self) -> NDArray[np.bool_]:
+        """Whether what lies between two gaps has a width, and a mass that is more than rounding."""
+        return self._has_width & (self._between > _NO_MASS)
 
     @property
     def _has_width(self) -> NDArray[np.bool_]:

@@ -28,6 +28,7 @@ _FIRST = 4  # panels that each half of a bulk is tried with first
 _TAIL = 1e-12  # a panel is done when its last three coefficients are below this times the largest
 _NOISE = 10.0  # ... or below this times the error that the solver reports for its nodes
 _BLIND = 1e-10  # points closer to an edge than this, relative to x, are not asked for
+_BLINDER = tuple(10.0**-n for n in range(9, 2, -1))  # ... or than this, where there is no answer
 _MAX_DEPTH = 60
 _MAX_PANELS = 4000  # of one size, and 16 a bulk: thousands of atoms leave ripples in one bulk
 _HALF = float(np.sqrt(0.5))
@@ -92,7 +93,7 @@ class Representation:
     tail: FloatArray
 
     def density(self, x: FloatArray) -> FloatArray:
-        """Density at flat points, 0 outside the bulks."""
+        """Density at flat points, 0 outside the bulks; NaN in a bulk that was not resolved."""
         return _density(
             x, self.edges, self.hard, self.first, self.low, self.high, self.density_powers
         )
@@ -169,10 +170,27 @@ def _sample(
     low: FloatArray,
     high: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
-    """Chebyshev coefficients of the smooth factor on every panel, and the noise of its nodes."""
-    x, u, spacing = _nodes(edges, half, low, high)
-    order = np.argsort(x, axis=None)
-    density, noise = boundary(x.ravel()[order])
+    """Chebyshev coefficients of the smooth factor on every panel, and the noise of its nodes.
+
+    An edge next to a nearly hard one is known to fewer digits, and points within its rounding have
+    no density.  There the smooth factor is that of a place a little farther inside.
+    """
+    nodes = _nodes(edges, half, low, high, _BLIND)
+    order = np.argsort(nodes[0], axis=None)
+    density, noise = boundary(nodes[0].ravel()[order])
+    for blind in _BLINDER:
+        lost = ~np.isfinite(density)
+        if not lost.any():
+            break
+        farther = _nodes(edges, half, low, high, blind)
+        moved = order[lost & (farther[1].ravel()[order] > nodes[1].ravel()[order])]
+        if moved.size:
+            moved = moved[np.argsort(farther[0].ravel()[moved])]
+            for new, old in zip(farther, nodes, strict=True):
+                old.ravel()[moved] = new.ravel()[moved]
+            place = np.argsort(order)[moved]
+            density[place], noise[place] = boundary(nodes[0].ravel()[moved])
+    _, u, spacing = nodes
     values, worst = _smooth_factor(density, noise, order, u, spacing, hard, half)
     return values @ _TO_COEFFICIENTS.T, worst
 
@@ -194,7 +212,7 @@ def _tails(coefficients):
 
 
 @kernel
-def _nodes(edges, half, low, high):
+def _nodes(edges, half, low, high, blind):
     """x and u of the nodes of every panel, and the change of the density by an ulp of x."""
     rows = np.empty((3, half.size, NODES))
     x, u, spacing = rows
@@ -202,7 +220,7 @@ def _nodes(edges, half, low, high):
         a, b = edges[half[i] // 2, 0], edges[half[i] // 2, 1]
         end, width = (b, a - b) if half[i] % 2 else (a, b - a)
         # Closer to an edge than rounding resolves, the smooth factor is that of a safe distance.
-        safe = min(np.sqrt(_BLIND * abs(end) / (b - a)), 0.5)
+        safe = min(np.sqrt(blind * abs(end) / (b - a)), 0.5)
         for j in range(NODES):
             u[i, j] = max(low[i] + 0.5 * (high[i] - low[i]) * (_T[j] + 1.0), safe)
             x[i, j] = end + width * u[i, j] ** 2
@@ -335,7 +353,8 @@ def _density(x, edges, hard, first, low, high, powers):
             u = np.sqrt((x[i] - end) * per_width)
             t = ((u - low[panel]) + (u - high[panel])) * (0.5 * per_panel)
             smooth = _polynomial(powers, panel, t)
-            result[i] = max(smooth / u if diverges else smooth * u, 0.0)
+            value = smooth / u if diverges else smooth * u
+            result[i] = 0.0 if value < 0.0 else value
     return result
 
 
@@ -356,7 +375,8 @@ def _mass_below(x, edges, masses, first, low, high, powers, before):
             u = np.sqrt((x[i] - end) * per_width)
             t = ((u - low[panel]) + (u - high[panel])) * (0.5 * per_panel)
             part = before[panel] + _polynomial(powers, panel, t)
-            part = min(max(part, 0.0), masses[bulk])
+            if not np.isnan(part):
+                part = min(max(part, 0.0), masses[bulk])
             result[i] = below[bulk + 1] - part if upper else below[bulk] + part
     return result
 
@@ -370,6 +390,9 @@ def _locate(bulk, mass, edges, masses, first, low, high, powers, before):
         a, b = edges[index, 0], edges[index, 1]
         half = 2 * index
         stop = first[half + 1] - 1
+        if np.isnan(before[first[half]]):
+            result[i] = np.nan
+            continue
         lower_mass = before[stop] + _polynomial(powers, stop, 1.0)
         upper = mass[i] > lower_mass
         target = mass[i]
