@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_LARGEST_INTEGER = 2**63 - 1
+_MOST_DIMENSIONS, _MOST_NUMBERS = 32, 10**9  # of an array that is asked for by its shape
+
 
 def real(
     name: str,
@@ -30,14 +33,11 @@ def real(
         If it is NaN, infinite or outside the range.
     """
     allowed = f"{'(' if low_open else '['}{low:g}, {high:g}{')' if high_open else ']'}"
-    if isinstance(value, np.ndarray) and value.ndim == 0:
+    if isinstance(value, np.ndarray) and value.ndim == 0 and not np.ma.is_masked(value):
         value = value[()]
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a real number in {allowed}, got {value!r}")
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
+    if not _is_a(numbers.Real, value):
+        raise TypeError(f"{name} must be a real number in {allowed}, got {shown(value)}")
+    number = _float(value)
     inside = (number > low if low_open else number >= low) and (
         number < high if high_open else number <= high
     )
@@ -54,18 +54,41 @@ def positive(name: str, value: Any, high: float = math.inf) -> float:
 def integer(name: str, value: Any, low: int, high: int | None = None) -> int:
     """Return `value` as an int inside [low, high]."""
     allowed = f">= {low}" if high is None else f"in [{low}, {high}]"
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name} must be an integer {allowed}, got {value!r}")
+    if not _is_a(numbers.Integral, value):
+        raise TypeError(f"{name} must be an integer {allowed}, got {shown(value)}")
     number = int(value)
     if number < low or (high is not None and number > high):
-        raise ValueError(f"{name} must be an integer {allowed}, got {number!r}")
+        raise ValueError(f"{name} must be an integer {allowed}, got {shown(number)}")
+    if number > _LARGEST_INTEGER:
+        raise ValueError(f"{name} must be an integer below 2^63, got {shown(number)}")
     return number
+
+
+def shape(name: str, value: Any) -> tuple[int, ...]:
+    """Return an integer, or a tuple of them, as the shape of an array that can be made."""
+    lengths = value if isinstance(value, tuple) else (value,)
+    found = tuple(integer(name, length, 0) for length in lengths)
+    if len(found) > _MOST_DIMENSIONS or math.prod(found) > _MOST_NUMBERS:
+        raise ValueError(
+            f"{name} must have at most {_MOST_DIMENSIONS} dimensions and {_MOST_NUMBERS:,} "
+            f"numbers, got {shown(value)}"
+        )
+    return found
+
+
+def shown(value: Any) -> str:
+    """At most 80 characters of a value, whatever it is."""
+    try:
+        text = repr(value)
+    except Exception:  # integers of more than 4300 digits, among others
+        text = f"an object of type {type(value).__name__}"
+    return f"{text:.80}"
 
 
 def flag(name: str, value: Any) -> bool:
     """Return `value` as True or False; nothing else stands for either."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False, got {value!r:.80}")
+        raise TypeError(f"{name} must be True or False, got {shown(value)}")
     return bool(value)
 
 
@@ -80,7 +103,7 @@ def choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
     if not (isinstance(value, str) and value in allowed):
         words = ", ".join(repr(word) for word in allowed[:-1])
         hint = did_you_mean(value, allowed)
-        raise ValueError(f"{name} must be {words} or {allowed[-1]!r}, got {value!r:.80}{hint}")
+        raise ValueError(f"{name} must be {words} or {allowed[-1]!r}, got {shown(value)}{hint}")
 
 
 def did_you_mean(value: Any, allowed: Sequence[str]) -> str:
@@ -103,9 +126,9 @@ def generator(name: str, value: Any) -> np.random.Generator:
         return value
     if value is None:
         return np.random.default_rng()
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+    if not _is_a(numbers.Integral, value):
         raise TypeError(
-            f"{name} must be a numpy.random.Generator, a seed or None, got {value!r:.80}"
+            f"{name} must be a numpy.random.Generator, a seed or None, got {shown(value)}"
         )
     return np.random.default_rng(integer(name, value, 0))
 
@@ -132,7 +155,8 @@ def real_array(
     array = _numeric(name, value, "real")
     if np.iscomplexobj(array):
         raise TypeError(f"{name} must be real, got dtype {array.dtype}")
-    array = array.astype(np.float64)
+    with np.errstate(over="ignore"):  # longdouble; what overflows is refused as infinite
+        array = array.astype(np.float64)
     allowed = np.isfinite(array) | (np.isinf(array) & infinite)
     bad = ~(allowed & (array >= low) & (array <= high))
     if np.any(bad):
@@ -146,7 +170,8 @@ def real_array(
 
 def complex_array(name: str, value: Any) -> NDArray[np.complex128]:
     """Return `value` as a complex128 array of finite numbers."""
-    array = _numeric(name, value, "complex").astype(np.complex128)
+    with np.errstate(over="ignore"):
+        array = _numeric(name, value, "complex").astype(np.complex128)
     bad = ~np.isfinite(array)
     if np.any(bad):
         raise ValueError(f"{name} must hold finite numbers, got {array[bad].flat[0].item()!r}")
@@ -154,12 +179,36 @@ def complex_array(name: str, value: Any) -> NDArray[np.complex128]:
 
 
 def _numeric(name: str, value: Any, kind: str) -> NDArray[Any]:
+    for part in (value, *(value if isinstance(value, (list, tuple)) else ())):
+        if isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part):
+            raise ValueError(
+                f"{name} must have no masked entries, which are not read: give .filled(...) or "
+                "leave their rows out"
+            )
+        if isinstance(part, (bytes, bytearray, memoryview)):
+            raise TypeError(f"{name} must hold {kind} numbers, got {shown(value)}")
     try:
         array = np.asarray(value)
     except ValueError:
         raise ValueError(f"{name} must be a rectangular array of {kind} numbers") from None
-    if array.size == 0 and array.dtype == object:
-        array = array.astype(np.float64)
-    if array.dtype == object or array.dtype.kind not in "iufc":
-        raise TypeError(f"{name} must hold {kind} numbers, got {value!r:.80}")
+    except Exception:  # whatever the __array__ of another library raises
+        raise TypeError(f"{name} must hold {kind} numbers, got {shown(value)}") from None
+    if array.dtype == object and all(_is_a(numbers.Real, item) for item in array.flat):
+        # Fractions, integers beyond 64 bits; and empty lists
+        array = np.array([_float(item) for item in array.flat], float).reshape(array.shape)
+    if array.dtype.kind not in "iufc":
+        raise TypeError(f"{name} must hold {kind} numbers, got {shown(value)}")
     return array
+
+
+def _is_a(kind: type, value: Any) -> bool:
+    """Whether a value is a number: neither truth values nor durations are, whatever their bases."""
+    return isinstance(value, kind) and not isinstance(value, (bool, np.bool_, np.timedelta64))
+
+
+def _float(value: Any) -> float:
+    try:
+        with np.errstate(over="ignore"):
+            return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MASS_TOLERANCE = 1e-9
+_MOST_NODES = 4096  # Gauss-Legendre nodes a panel, which take a second to find
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
@@ -158,6 +159,7 @@ class SpectralLaw:
             If x is not real or holds NaN.
         """
         points = _checks.real_array("x", x, infinite=True)
+        from_origin = _checks.flag("from_origin", from_origin)
         distance = points.ravel() - (0.0 if from_origin else self.origin)
         return self._bulks.density(distance).reshape(points.shape)
 
@@ -167,6 +169,7 @@ class SpectralLaw:
         Parameters and errors are those of `density`.
         """
         points = _checks.real_array("x", x, infinite=True)
+        from_origin = _checks.flag("from_origin", from_origin)
         distance = points.ravel() - (0.0 if from_origin else self.origin)
         total = self._bulks.mass_below(distance)
         for location, mass in self._atoms:
@@ -191,6 +194,7 @@ class SpectralLaw:
             If u is not real, or outside [0, 1].
         """
         fractions = _checks.real_array("u", u, 0.0, 1.0)
+        from_origin = _checks.flag("from_origin", from_origin)
         starts, kinds, masses = self._pieces
         below = np.concatenate([[0.0], np.cumsum(masses)])
         flat = fractions.ravel()
@@ -262,14 +266,18 @@ class SpectralLaw:
         Raises
         ------
         TypeError, ValueError
-            If k is not an integer >= 0.
+            If k is not an integer >= 0, or the moment exceeds the largest float.
         """
         power = _checks.integer("k", k, 0)
         x, w = self._bulks.quadrature(24)
-        return float(
-            np.dot(w, (self.origin + x) ** power)
-            + np.dot(self.atoms[:, 1], self.atoms[:, 0] ** power)
-        )
+        with np.errstate(over="ignore", under="ignore"):
+            moment = float(
+                np.dot(w, (self.origin + x) ** power)
+                + np.dot(self.atoms[:, 1], self.atoms[:, 0] ** power)
+            )
+        if np.isinf(moment):
+            raise ValueError(f"k must give a moment that a float can hold, got {power}")
+        return moment
 
     def integrate(
         self, f: Callable[[FloatArray], Any], *, rtol: float = 1e-10, max_order: int = 512
@@ -296,9 +304,9 @@ class SpectralLaw:
             If the order limit is reached first (a jump, a kink, or fast oscillation of f).
         """
         if not callable(f):
-            raise TypeError(f"f must be callable, got {f!r}")
+            raise TypeError(f"f must be callable, got {_checks.shown(f)}")
         rtol = _checks.real("rtol", rtol, 4 * np.finfo(float).eps, 1.0)
-        _checks.integer("max_order", max_order, 16)
+        _checks.integer("max_order", max_order, 16, _MOST_NODES)
         at_atoms = np.dot(self.atoms[:, 1], _evaluate(f, self.atoms[:, 0]))
         previous, order, result = None, 16, at_atoms
         while True:
@@ -339,7 +347,10 @@ class SpectralLaw:
         TypeError, ValueError
             If f does not return finite numbers of the right shape, or order is not >= 1.
         """
-        x, w = self._bulks.quadrature(_checks.integer("order", order, 1))
+        from_origin = _checks.flag("from_origin", from_origin)
+        if not callable(f):
+            raise TypeError(f"f must be callable, got {_checks.shown(f)}")
+        x, w = self._bulks.quadrature(_checks.integer("order", order, 1, _MOST_NODES))
         values = _evaluate(f, x if from_origin else self.origin + x)
         bulk = np.searchsorted(self.edges[:, 0], x, side="right") - 1
         total = np.bincount(bulk, weights=w * values, minlength=len(self.masses))
@@ -361,9 +372,7 @@ class SpectralLaw:
             If rng is none of these or size is not a shape.
         """
         generator = _checks.generator("rng", rng)
-        shape = size if isinstance(size, tuple) else (size,)
-        shape = tuple(_checks.integer("size", length, 0) for length in shape)
-        return self.quantile(generator.random(shape))
+        return self.quantile(generator.random(_checks.shape("size", size)))
 
     # -- the names that scipy.stats has for the same -----------------------------------------
 

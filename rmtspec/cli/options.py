@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,16 +22,33 @@ _Built = TypeVar("_Built")
 
 def number(text: str) -> float:
     try:
-        return float(text)
+        return _float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be a number, got {text!r}") from None
 
 
 def integer(text: str) -> int:
     try:
-        return int(text)
+        return _int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be an integer, got {text!r}") from None
+
+
+def _float(text: str, *, infinite: bool = False) -> float:
+    """A number as one writes it; Python also reads 1_0, full-width digits, nan and blanks."""
+    if re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text):
+        value = float(text)
+        if math.isfinite(value):
+            return value
+    elif infinite and text.lower() in ("inf", "+inf", "infinity"):
+        return math.inf
+    raise ValueError(text)
+
+
+def _int(text: str) -> int:
+    if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+        raise ValueError(text)
+    return int(text)
 
 
 def loads(text: str) -> NDArray[np.float64]:
@@ -59,9 +77,9 @@ def _listed(text: str, form: str) -> NDArray[np.float64]:
         for item in text.split(","):
             parts = item.split(":")
             if len(parts) == 1:
-                values.append(float(item))
+                values.append(_float(item, infinite=True))
                 continue
-            first, last, count = float(parts[0]), float(parts[1]), int(parts[2])
+            first, last, count = _float(parts[0]), _float(parts[1]), _int(parts[2])
             if len(parts) > 3 or not (0 < first < math.inf and 0 < last < math.inf):
                 raise ValueError(text)
             if not 2 <= count <= _MOST_LOADS:
@@ -77,7 +95,7 @@ def _listed(text: str, form: str) -> NDArray[np.float64]:
 
 def population(text: str) -> PopulationSpectrum:
     try:
-        pairs = [[float(part) for part in item.split(":")] for item in text.split(",")]
+        pairs = [[_float(part) for part in item.split(":")] for item in text.split(",")]
         if len({len(pair) for pair in pairs}) != 1 or len(pairs[0]) > 2:
             raise ValueError(text)
     except ValueError:
@@ -91,7 +109,7 @@ def population(text: str) -> PopulationSpectrum:
 def power_law(text: str) -> PopulationSpectrum:
     try:
         exponent, dimension = text.split(":")
-        arguments = float(exponent), int(dimension)
+        arguments = _float(exponent), _int(dimension)
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"must be EXPONENT:DIMENSION, as in 1.5:256, got {text!r}"

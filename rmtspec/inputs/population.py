@@ -209,6 +209,7 @@ class PopulationSpectrum:
         (100, 40, 0.61)
         """
         data = _checks.real_array("x", x, -1e40, 1e40)
+        center = _checks.flag("center", center)
         least = 2 if center else 1
         if data.ndim != 2 or data.shape[0] < least or data.shape[1] < 1:
             raise ValueError(

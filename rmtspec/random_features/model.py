@@ -122,6 +122,10 @@ class RandomFeatureModel:
         for name in ("psi_p", "psi_n"):
             object.__setattr__(self, name, _checks.real(name, getattr(self, name), 1e-9, 1e9))
         object.__setattr__(self, "t", _checks.positive("t", self.t))
+        conditional = _checks.flag("conditional", self.conditional)
+        object.__setattr__(self, "conditional", conditional)
+        if not isinstance(self.held_out, HeldOut | None):
+            raise TypeError(f"held_out must be a HeldOut, got {_checks.shown(self.held_out)}")
         _ = self.coefficients
 
     @classmethod

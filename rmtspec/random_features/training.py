@@ -26,6 +26,8 @@ from .summaries.training import TrainingSummary, nearest_directions
 
 FloatArray = NDArray[np.float64]
 
+_BOUND_TIMES = 1e-6, 1e3  # between which a bound on the divergence takes about a second
+
 
 @dataclass(frozen=True)
 class Training(Course):
@@ -297,7 +299,9 @@ class Training(Course):
         Parameters
         ----------
         tau : array_like >= 0, any shape; inf allowed
-        t_min, t_max : float, 0 < t_min < t_max
+        t_min, t_max : float, 1e-6 <= t_min < t_max <= 1000
+            Going on to 1e-10 moved the bound by 1e-6 at psi_p = 8, psi_n = 4, t = 0.1, and took
+            twice the time.
 
         Returns
         -------
@@ -316,7 +320,9 @@ class Training(Course):
             If 96 nodes in log t change the integral by more than 1e-6 of it.
         """
         times = _checks.real_array("tau", tau, 0.0, infinite=True)
-        t_min, t_max = _checks.positive("t_min", t_min), _checks.positive("t_max", t_max)
+        t_min, t_max = (
+            _checks.real(name, t, *_BOUND_TIMES) for name, t in (("t_min", t_min), ("t_max", t_max))
+        )
         if not t_min < t_max:
             raise ValueError(f"t_min must be below t_max, got {t_min!r} and {t_max!r}")
         self._require_fresh_data()
