@@ -460,7 +460,10 @@ class SpectralLaw:
 
 
 def _evaluate(f: Callable[[FloatArray], Any], x: FloatArray) -> NDArray[Any]:
-    values = np.asarray(f(x))
+    try:
+        values = np.asarray(f(x))
+    except TypeError as problem:
+        raise TypeError(f"f must take an array of floats: {problem}") from None
     if values.dtype == object or values.dtype.kind not in "iufcb":
         raise TypeError(f"f must return numbers, got {values.dtype}")
     if values.shape not in ((), x.shape):

@@ -115,7 +115,9 @@ class RandomFeatureGram:
         for name in ("c2", "b2", "v2", "s2"):
             object.__setattr__(self, name, _checks.real(name, getattr(self, name), 0.0, 1e100))
         if not isinstance(self.population, PopulationSpectrum):
-            raise TypeError(f"population must be a PopulationSpectrum, got {self.population!r}")
+            raise TypeError(
+                f"population must be a PopulationSpectrum, got {_checks.shown(self.population)}"
+            )
 
     @cached_property
     def equations(self) -> Equations:

@@ -66,7 +66,9 @@ class SampleCovariance:
     def __post_init__(self) -> None:
         object.__setattr__(self, "ratio", _checks.real("ratio", self.ratio, 1e-9, 1e9))
         if not isinstance(self.population, PopulationSpectrum):
-            raise TypeError(f"population must be a PopulationSpectrum, got {self.population!r}")
+            raise TypeError(
+                f"population must be a PopulationSpectrum, got {_checks.shown(self.population)}"
+            )
 
     def spectrum(self) -> SpectralLaw:
         """The limiting law of the d eigenvalues."""

@@ -243,7 +243,7 @@ def resolve(activation: ActivationLike | Activation) -> Activation:
         return _from_hermite(activation)
     raise TypeError(
         "activation must be a name, a callable or a sequence of Hermite coefficients, "
-        f"got {activation!r:.80}"
+        f"got {_checks.shown(activation)}"
     )
 
 

@@ -78,7 +78,7 @@ class NoiseSchedule:
         steps = np.atleast_1d(_checks.real_array("beta", beta, 0.0, 1.0))
         _check_length("beta", steps)
         if not np.all((steps > 0.0) & (steps < 1.0)):
-            raise ValueError(f"beta must hold numbers in (0, 1), got {beta!r:.80}")
+            raise ValueError(f"beta must hold numbers in (0, 1), got {_checks.shown(beta)}")
         self._store(steps, -0.5 * _running_sum(np.log1p(-steps)))
 
     @classmethod
@@ -126,7 +126,7 @@ class NoiseSchedule:
         _check_length("t", times)
         differences = np.diff(times, prepend=0.0)
         if not np.all(differences > 0.0):
-            raise ValueError(f"t must be positive and strictly ascending, got {t!r:.80}")
+            raise ValueError(f"t must be positive and strictly ascending, got {_checks.shown(t)}")
         schedule = cls.__new__(cls)
         schedule._store(-np.expm1(-2.0 * differences), times)
         return schedule

@@ -99,7 +99,7 @@ class PopulationSpectrum:
         if atoms.size == 0 or atoms[-1] == 0.0:
             raise ValueError(
                 "eigenvalues must hold a positive number of positive weight, "
-                f"got {eigenvalues!r:.80} with weights {weights!r:.80}"
+                f"got {_checks.shown(eigenvalues)} with weights {weights!r:.80}"
             )
         isolated = _eigenvalue_array("spikes", spikes)
         if dimension is not None:
@@ -375,7 +375,7 @@ def _weight_array(weights: Any, size: int) -> NDArray[np.float64]:
             f"weights must have the length of eigenvalues, {size}, got shape {array.shape}"
         )
     if not np.any(array > 0.0):
-        raise ValueError(f"weights must have a positive sum, got {weights!r:.80}")
+        raise ValueError(f"weights must have a positive sum, got {_checks.shown(weights)}")
     array /= array.max()  # the sum of huge weights would overflow
     return array
 

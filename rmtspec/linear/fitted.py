@@ -256,7 +256,7 @@ class FittedDenoiser:
             If `other` is no fitted denoiser.
         """
         if not isinstance(other, FittedDenoiser):
-            raise TypeError(f"other must be a FittedDenoiser, got {other!r:.80}")
+            raise TypeError(f"other must be a FittedDenoiser, got {_checks.shown(other)}")
         if other.dimension != self.dimension:
             raise ValueError(f"other must have dimension {self.dimension}, got {other.dimension}")
         level, _, _ = self._level(alpha_bar, None)
@@ -440,7 +440,9 @@ class FittedDenoiser:
 
     def _affine(self, fitted: Affine) -> Affine:
         if not isinstance(fitted, tuple) or len(fitted) != 2:
-            raise TypeError(f"fitted must be a pair of weights and bias, got {fitted!r:.80}")
+            raise TypeError(
+                f"fitted must be a pair of weights and bias, got {_checks.shown(fitted)}"
+            )
         size = self.dimension
         weights, bias = (
             _checks.real_array(name, value, -1e100, 1e100)

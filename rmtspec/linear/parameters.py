@@ -38,7 +38,9 @@ class LinearParameters:
 
     def __post_init__(self) -> None:
         if not isinstance(self.population, PopulationSpectrum):
-            raise TypeError(f"population must be a PopulationSpectrum, got {self.population!r:.80}")
+            raise TypeError(
+                f"population must be a PopulationSpectrum, got {_checks.shown(self.population)}"
+            )
         empirical = _checks.flag("empirical_mean", self.empirical_mean)
         load = _checks.real_array("load", self.load, SMALLEST_LOAD, LARGEST_LOAD)
         ridge = _checks.real_array("c", self.c, 0.0, _LARGEST_RIDGE)
@@ -128,7 +130,7 @@ class LinearParameters:
                 ) from None
             if np.any(ridge > _LARGEST_RIDGE):
                 raise ValueError(
-                    f"gamma must be at most {_LARGEST_RIDGE:g} alpha_bar, got {gamma!r:.80}"
+                    f"gamma must be at most {_LARGEST_RIDGE:g} alpha_bar, got {_checks.shown(gamma)}"
                 )
         arrays = [signal_level, ridge, *(np.asarray(load) for load in loads)]
         try:

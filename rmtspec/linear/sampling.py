@@ -176,7 +176,9 @@ def continuous_path(
     start = _checks.real("final", final, 0.0, 1.0, high_open=True)
     level = np.atleast_1d(_checks.real_array("alpha_bar", alpha_bar, start, 1.0))
     if level.ndim != 1 or np.any(level == 0.0):
-        raise ValueError(f"alpha_bar must be a row of positive numbers, got {alpha_bar!r:.80}")
+        raise ValueError(
+            f"alpha_bar must be a row of positive numbers, got {_checks.shown(alpha_bar)}"
+        )
     lam, centre = np.broadcast_arrays(
         _checks.real_array("variance", variance, 0.0, 1e100), _checks.real_array("mean", mean)
     )
@@ -208,7 +210,7 @@ def _discrete(
 ) -> tuple[FloatArray, FloatArray]:
     """Mean over √ᾱ m̂ and variance at the levels 0 .. T; shapes (k, T + 1)."""
     if not isinstance(schedule, NoiseSchedule):
-        raise TypeError(f"schedule must be a NoiseSchedule, got {schedule!r:.80}")
+        raise TypeError(f"schedule must be a NoiseSchedule, got {_checks.shown(schedule)}")
     check_noise(noise)
     # Further steps start from the same white noise and leave it as it is.
     used = max(1, int(np.searchsorted(schedule.t, _WHITE)))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .. import _checks
 from ..random_features.results import LearningCurves, Window
 from ..random_features.training import Training
-from .style import BLUE, GREEN, INK, ORANGE, PURPLE, SKY
+from .style import BLUE, GREEN, INK, ORANGE, PURPLE, SKY, are_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,6 +85,7 @@ def plot_learning_curves(
 
         figure = plt.figure(figsize=(7.0, 5.6), layout="constrained")
         ax = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    are_axes(ax)
     axes = np.atleast_1d(np.asarray(ax, dtype=object))
     _draw_losses(axes[0], curves, shown)
     if axes.size > 1:
@@ -142,6 +143,7 @@ def plot_directions(
     """
     _are_curves("curves", curves)
     shown = _in_sight(curves.tau)
+    eigenvalues = np.atleast_1d(_checks.real_array("eigenvalues", eigenvalues)).ravel().tolist()
     expected = (len(eigenvalues), len(shown))
     if np.shape(curves.train) != expected:
         raise ValueError(
@@ -152,6 +154,7 @@ def plot_directions(
         import matplotlib.pyplot as plt
 
         ax = plt.figure(figsize=(7.0, 3.6), layout="constrained").subplots()
+    are_axes(ax)
     times = np.asarray(curves.tau)[shown]
     rows = []
     for row, (eigenvalue, colour) in enumerate(
@@ -215,13 +218,14 @@ def plot_collapse(
         )
     if not curves:
         raise ValueError("curves must hold at least one psi_n with its learning curves")
-    loads = [_checks.positive("psi_n", load) for load in curves]
+    loads = [_checks.positive("psi_n of curves", load) for load in curves]
     for load, one in zip(loads, curves.values(), strict=True):
         _are_curves(f"curves of psi_n = {load:g}", one)
     if ax is None:
         import matplotlib.pyplot as plt
 
         ax = plt.figure(figsize=(9.0, 3.6), layout="constrained").subplots(1, 2, sharey=True)
+    are_axes(ax)
     axes = np.atleast_1d(np.asarray(ax, dtype=object))
     if axes.shape != (2,):
         raise ValueError(f"ax must be two axes, got shape {axes.shape}")

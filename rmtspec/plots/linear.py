@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .. import _checks
 from ..linear.denoiser import LinearDenoiser
-from .style import BLUE, GREEN, INK, ORANGE, PURPLE
+from .style import BLUE, GREEN, INK, ORANGE, PURPLE, are_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,21 +65,24 @@ def plot_against_load(
     'loss per dimension'
     """
     if not isinstance(model, LinearDenoiser):
-        raise TypeError(f"model must be a LinearDenoiser, got {model!r:.80}")
+        raise TypeError(f"model must be a LinearDenoiser, got {_checks.shown(model)}")
     loads = np.asarray(model.load)
     if loads.ndim != 1 or loads.size < 2 or not np.all(np.diff(loads) > 0.0):
         raise ValueError(
-            f"model must have a strictly ascending row of two or more loads, got {model.load!r:.80}"
+            f"model must have a strictly ascending row of two or more loads, "
+            f"got {_checks.shown(model.load)}"
         )
     if np.ndim(model.c):
         raise ValueError(f"model must have one ridge c, got shape {np.shape(model.c)}")
     level = _checks.real("alpha_bar", alpha_bar)
+    corrected = _checks.flag("corrected", corrected)
     if own_load is not None:
         own_load = _checks.positive("own_load", own_load)
     if ax is None:
         import matplotlib.pyplot as plt
 
         ax = plt.figure(figsize=(11.0, 3.8), layout="constrained").subplots(1, 3, sharex=True)
+    are_axes(ax)
     axes = np.asarray(ax, dtype=object)
     if axes.shape != (3,):
         raise ValueError(f"ax must be three Axes, got shape {axes.shape}")

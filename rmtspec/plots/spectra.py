@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _checks
-from .style import BLUE, GREEN, INK, ORANGE, PURPLE, SKY, VERMILION, YELLOW
+from ..law import SpectralLaw
+from .style import BLUE, GREEN, INK, ORANGE, PURPLE, SKY, VERMILION, YELLOW, are_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..law import SpectralLaw
     from ..random_features.families import Timescales
 
 _COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW)
@@ -73,16 +73,24 @@ def plot_spectrum(
     >>> plot_spectrum(law, Figure().subplots(), names=["slow", "sample", "fast"]).get_xscale()
     'log'
     """
+    if not isinstance(law, SpectralLaw):
+        raise TypeError(f"law must be a SpectralLaw, got {_checks.shown(law)}")
     edges = np.asarray(law.edges)
-    if names is not None and len(names) != len(edges):
-        raise ValueError(f"names must have one entry for each of {len(edges)} bulks, got {names!r}")
-    if scale not in ("log", "linear"):
-        raise ValueError(f"scale must be 'log' or 'linear', got {scale!r}")
+    if names is not None:
+        if not (isinstance(names, Sequence) and all(isinstance(name, str) for name in names)):
+            raise TypeError(f"names must be a sequence of strings, got {_checks.shown(names)}")
+        if isinstance(names, str) or len(names) != len(edges):
+            raise ValueError(
+                f"names must have one entry for each of {len(edges)} bulks, "
+                f"got {_checks.shown(names)}"
+            )
+    _checks.choice("scale", scale, ("log", "linear"))
     points = _checks.integer("points", points, 8, 100_000)
     if ax is None:
         import matplotlib.pyplot as plt
 
         ax = plt.figure(figsize=(7.0, 4.0), layout="constrained").subplots()
+    are_axes(ax)
     logarithmic = scale == "log"
     if logarithmic:
         ax.set_xscale("log")

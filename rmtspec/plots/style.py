@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import _checks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,6 +20,15 @@ SKY, YELLOW, VERMILION = "#56B4E9", "#F0E442", "#D55E00"
 
 INK = "#333333"
 """Of marks and labels that belong to no curve."""
+
+
+def are_axes(value: Any) -> None:
+    """Raise TypeError if `ax` is not one Axes or several of them."""
+    from matplotlib.axes import Axes
+
+    found = np.asarray(value, dtype=object).ravel()
+    if not (found.size and all(isinstance(place, Axes) for place in found)):
+        raise TypeError(f"ax must be matplotlib Axes, got {_checks.shown(value)}")
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:

@@ -127,7 +127,7 @@ def plot_diagram(data: xarray.Dataset, figure: Figure | None = None) -> Figure:
     if name not in DIAGRAMS:
         raise ValueError(
             f"data must be those of a diagram ({', '.join(DIAGRAMS)}), as its compute() makes "
-            f"them, got {data!r:.80}"
+            f"them, got {_checks.shown(data)}"
         )
     diagram, look = DIAGRAMS[name], LOOKS[name]
     maps = _maps(data, name)
@@ -182,14 +182,17 @@ def _maps(data: xarray.Dataset, name: str) -> list[xarray.DataArray]:
 def _check_map(values: Any) -> None:
     dims = getattr(values, "dims", None)
     if dims is None or not hasattr(values, "coords"):
-        raise TypeError(f"values must be an xarray.DataArray of a sweep, got {values!r:.80}")
+        raise TypeError(
+            f"values must be an xarray.DataArray of a sweep, got {_checks.shown(values)}"
+        )
     if len(dims) != 2:
         raise ValueError(f"values must have two dimensions, got {dims}; choose with .sel()")
     for dim in dims:
         numbers = np.asarray(values[dim])
         if numbers.dtype.kind not in "biuf" or len(numbers) < 2 or not np.all(np.diff(numbers) > 0):
             raise ValueError(
-                f"values must have two or more ascending numbers along {dim}, got {numbers!r:.80}"
+                f"values must have two or more ascending numbers along {dim}, "
+                f"got {_checks.shown(numbers)}"
             )
 
 

@@ -118,7 +118,9 @@ class RandomFeatureModel:
         if self.population is None:
             object.__setattr__(self, "population", PopulationSpectrum.isotropic())
         if not isinstance(self.population, PopulationSpectrum):
-            raise TypeError(f"population must be a PopulationSpectrum, got {self.population!r}")
+            raise TypeError(
+                f"population must be a PopulationSpectrum, got {_checks.shown(self.population)}"
+            )
         for name in ("psi_p", "psi_n"):
             object.__setattr__(self, name, _checks.real(name, getattr(self, name), 1e-9, 1e9))
         object.__setattr__(self, "t", _checks.positive("t", self.t))

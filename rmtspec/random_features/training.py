@@ -77,7 +77,12 @@ class Training(Course):
             given = _checks.real_array("tau", tau, 0.0, infinite=True)
             times = np.unique(self.relaxation.times(np.atleast_1d(given)))
         model = ModelSummary.of(self.model, source, held_out)
-        pairs = nearest_directions(self, directions)
+        levels = np.atleast_1d(_checks.real_array("directions", directions, 0.0, 1e100)).ravel()
+        if collapse is not None and not isinstance(collapse, Mapping):
+            raise TypeError(
+                f"collapse must be a mapping to learning curves, got {_checks.shown(collapse)}"
+            )
+        pairs = nearest_directions(self, levels.tolist())
         return TrainingSummary.of(self, model, times, pairs, collapse or {})
 
     @cached_property
@@ -262,7 +267,7 @@ class Training(Course):
         """
         when = _checks.real_array("tau", tau, 0.0, infinite=True)
         if when.ndim != 0 or when == 0.0:
-            raise ValueError(f"tau must be a number > 0, got {tau!r:.80}")
+            raise ValueError(f"tau must be a number > 0, got {_checks.shown(tau)}")
         gap = _checks.positive("gap", gap)
         if self.model.conditional:
             raise ValueError("memorisation_boundary varies psi_n, which given data have fixed")

@@ -171,7 +171,9 @@ class Diagram:
             If the data are not those of this diagram.
         """
         if getattr(data, "attrs", {}).get("diagram") != self.name:
-            raise ValueError(f"data must be those of the diagram {self.name}, got {data!r:.80}")
+            raise ValueError(
+                f"data must be those of the diagram {self.name}, got {_checks.shown(data)}"
+            )
         return DiagramSummary.of(self, data, population, source, store)
 
     def _coords(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -190,7 +192,7 @@ class Diagram:
             elif Grid.of({name: value}).axes:
                 raise ValueError(
                     f"{name} must be a single value in the diagram {self.name} (rmtspec.sweep "
-                    f"takes lists), got {value!r:.80}"
+                    f"takes lists), got {_checks.shown(value)}"
                 )
         return coords
 

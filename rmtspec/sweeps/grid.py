@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import _checks
+
 FAILURE = "failure"
 """Name of the variable that says why a point failed."""
 
@@ -43,7 +45,9 @@ class Grid:
             at most one dimension.
         """
         if not isinstance(coords, Mapping):
-            raise TypeError(f"coords must be a mapping of names to values, got {coords!r:.80}")
+            raise TypeError(
+                f"coords must be a mapping of names to values, got {_checks.shown(coords)}"
+            )
         axes, entire, fixed = {}, {}, {}
         for name, value in coords.items():
             if not (isinstance(name, str) and name.isidentifier() and name != FAILURE):
@@ -107,7 +111,7 @@ def points_in(where: Where) -> int:
 def _values(name: str, value: Any) -> NDArray[Any] | None:
     """Numbers or strings of at most one dimension; None for any other single object."""
     if isinstance(value, (set, frozenset)):
-        raise TypeError(f"coords: {name} must have an order, got {value!r:.80}")
+        raise TypeError(f"coords: {name} must have an order, got {_checks.shown(value)}")
     if isinstance(value, Mapping):
         return None
     if not isinstance(value, (str, list, tuple, range)) and not hasattr(value, "__array__"):
@@ -115,14 +119,18 @@ def _values(name: str, value: Any) -> NDArray[Any] | None:
     try:
         values = np.asarray(value)
     except ValueError:
-        raise ValueError(f"coords: {name} must be one value or a list, got {value!r:.80}") from None
+        raise ValueError(
+            f"coords: {name} must be one value or a list, got {_checks.shown(value)}"
+        ) from None
     if values.dtype == object and values.ndim == 0:
         return None
     words = [isinstance(item, str) for item in np.asarray(value, dtype=object).ravel()]
     if words and all(words):
         values = np.array(values.tolist(), dtype=str)
     if values.dtype.kind not in "biufU" or len(set(words)) == 2:
-        raise TypeError(f"coords: {name} must hold real numbers or strings, got {value!r:.80}")
+        raise TypeError(
+            f"coords: {name} must hold real numbers or strings, got {_checks.shown(value)}"
+        )
     if values.ndim > 1 or values.size == 0:
         raise ValueError(
             f"coords: {name} must be one value or a list, got an array of shape {values.shape} "

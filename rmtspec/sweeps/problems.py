@@ -78,7 +78,9 @@ class Problem:
             name = getattr(func, "__qualname__", None) or repr(func)
             return cls(name, func)
         if not isinstance(func, str):
-            raise TypeError(f"func must be callable or one of {', '.join(BUILT_IN)}, got {func!r}")
+            raise TypeError(
+                f"func must be callable or one of {', '.join(BUILT_IN)}, got {_checks.shown(func)}"
+            )
         _checks.choice("func", func, tuple(BUILT_IN))
         return BUILT_IN[func]
 
@@ -269,7 +271,7 @@ def _activation(_: str, values: Any) -> None:
 
 def _population(name: str, value: Any) -> None:
     if value is not None and not isinstance(value, PopulationSpectrum):
-        raise TypeError(f"{name} must be a PopulationSpectrum, got {value!r:.80}")
+        raise TypeError(f"{name} must be a PopulationSpectrum, got {_checks.shown(value)}")
 
 
 _TAU = "gradient-flow time, (steps)(learning rate)/d^2"

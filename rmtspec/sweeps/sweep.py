@@ -250,22 +250,24 @@ def _workers(client: Any, workers: int | None) -> int:
 
         return cpu_count() if workers is None else _checks.integer("workers", workers, 1)
     if workers is not None:
-        raise ValueError(f"workers must be left out when client is given, got {workers!r}")
+        raise ValueError(
+            f"workers must be left out when client is given, got {_checks.shown(workers)}"
+        )
     from distributed import Client
 
     if not isinstance(client, Client):
-        raise TypeError(f"client must be a dask.distributed.Client, got {client!r:.80}")
+        raise TypeError(f"client must be a dask.distributed.Client, got {_checks.shown(client)}")
     if client.asynchronous or client.status != "running":
-        raise ValueError(f"client must be synchronous and open, got {client!r:.80}")
+        raise ValueError(f"client must be synchronous and open, got {_checks.shown(client)}")
     execution.require_version(client, version("rmtspec"))
     return max(1, len(client.nthreads()))
 
 
 def _path(store: str | os.PathLike[str]) -> Path:
     if not isinstance(store, (str, os.PathLike)):
-        raise TypeError(f"store must be a path, got {store!r:.80}")
+        raise TypeError(f"store must be a path, got {_checks.shown(store)}")
     if "://" in str(store) or not str(store):
-        raise ValueError(f"store must be a path on this machine, got {store!r:.80}")
+        raise ValueError(f"store must be a path on this machine, got {_checks.shown(store)}")
     return Path(store).expanduser().absolute()
 
 
@@ -276,7 +278,7 @@ def _identity(problem: Problem, grid: Grid) -> dict[str, Any]:
         for name, values in map(_as_numbers, {**grid.axes, **grid.whole}.items())
     }
     single = {
-        name: value if _is_plain(value) else f"{value!r:.80} ({_token(value)})"
+        name: value if _is_plain(value) else f"{_checks.shown(value)} ({_token(value)})"
         for name, value in grid.fixed.items()
     }
     return {
@@ -316,7 +318,8 @@ def _token(value: Any, *, source: bool = False) -> str:
         return str(tokenize(value, text, ensure_deterministic=True))[:12]
     except RuntimeError as problem:
         raise ValueError(
-            f"store cannot tell {value!r:.80} from another, so it could not be continued: {problem}"
+            f"store cannot tell {_checks.shown(value)} from another, "
+            f"so it could not be continued: {problem}"
         ) from None
 
 

@@ -26,10 +26,9 @@ def test_odd_number_is_refused_with_its_text(text):
             read(text)
 
 
-@pytest.mark.parametrize("text", ODD)
+@pytest.mark.parametrize("text", [text for text in ODD if "," not in text])
 def test_odd_entry_of_a_list_is_refused(text):
-    lists = () if text == "1," else (text, f"2,{text}")
-    for whole in (*lists, f"{text}:2:3", f"1:{text}:3", f"1:2:{text}x"):
+    for whole in (text, f"2,{text}", f"{text}:2:3", f"1:{text}:3", f"1:2:{text}"):
         with pytest.raises(argparse.ArgumentTypeError, match=r"^must be numbers, got"):
             options._listed(whole, "numbers")
     for whole in (f"{text}:3", f"1.5:{text}"):
