@@ -130,7 +130,8 @@ class LinearParameters:
                 ) from None
             if np.any(ridge > _LARGEST_RIDGE):
                 raise ValueError(
-                    f"gamma must be at most {_LARGEST_RIDGE:g} alpha_bar, got {_checks.shown(gamma)}"
+                    f"gamma must be at most {_LARGEST_RIDGE:g} alpha_bar, "
+                    f"got {_checks.shown(gamma)}"
                 )
         arrays = [signal_level, ridge, *(np.asarray(load) for load in loads)]
         try:
