@@ -146,7 +146,6 @@ class ConditionalEquations:
         if u == 0.0:
             return FeatureSolution(found.k, np.ones_like(found.k), *found[1:])
         with np.errstate(invalid="ignore"):  # k is NaN where it did not converge
-            shifted = found.k + u
-            error = found.error * np.maximum(1.0, np.abs(u / shifted))
-            y = found.k / shifted
+            error = found.error * np.maximum(1.0, np.abs(u / (found.k + u)))
+            y = 1.0 / (1.0 + u / found.k)  # keeps the sign of Im y where k is far above u
         return FeatureSolution(found.k, y, error, found.residual, found.status)

@@ -100,7 +100,7 @@ class FeatureEquations(FeatureGaps):
         if not self.has_data:  # U − s² is the Gram matrix of two atoms
             found = self._two_atoms.solve(z)
             with np.errstate(invalid="ignore"):
-                y = found.k / (found.k + self.u) if self.u > 0.0 else np.ones_like(found.k)
+                y = 1.0 / (1.0 + self.u / found.k) if self.u > 0.0 else np.ones_like(found.k)
             return FeatureSolution(found.k, y, *found[1:])
         return FeatureSolution(
             *_solve(

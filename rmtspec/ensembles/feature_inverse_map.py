@@ -158,14 +158,17 @@ def _real_sums(pole, offset, ridge, level, tau, weights):
 
 
 @kernel
-def _level_count(on_f, off_f, on_e, off_e, psi_p, psi_n, spare, closing):
+def _level_count(on_f, off_f, on_e, off_e, psi_p, psi_n, spare, closing, whole):
     """Ones of ∫f − ψ_p + ψ_n − ∫e and the size of what they are made of.
 
-    `spare` is ψ_n less the mass of the data directions, `closing` is 1 + ψ_n − ψ_p.
+    `spare` is ψ_n less the mass of the data directions, `closing` is 1 + ψ_n − ψ_p, and `whole`
+    says that the data directions are all.
     Of each sum either the ones are counted or the mass is that does not count one, whichever is
     less: then no ratio is rounded away, be it decades below the other masses or next to one.
     """
     many_f, many_e = off_f < on_f, off_e < on_e
+    if many_f and many_e and whole:
+        return (psi_n - psi_p) + off_e - off_f, abs(psi_n - psi_p) + off_f + off_e
     if many_f and many_e:
         return (1.0 - psi_p) - off_f + (spare + off_e), abs(1.0 - psi_p) + off_f + abs(
             spare
@@ -231,7 +234,9 @@ def inverse_map(
         plain_rise_size = count_size + abs(squares) + k * k * m * abs(slope[i])
         plain = k * (count + rest_f) + v2 * y
         plain_size = abs(k) * (count_size + size_f) + abs(v2 * y)
-        count, count_size = _level_count(on_f, off_f, on_e, off_e, psi_p, psi_n, spare, closing)
+        count, count_size = _level_count(
+            on_f, off_f, on_e, off_e, psi_p, psi_n, spare, closing, zero_weight == 0.0
+        )
         level = k * (count + rest_f - rest_e - psi_n * y)
         level_size = abs(k) * (count_size + size_f + size_e + abs(psi_n * y))
         value[i], size[i] = (plain, plain_size) if plain_size < level_size else (level, level_size)

@@ -10,14 +10,24 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 POINTS_PER_SET = 10
-RATIOS = ("general", "psi_p = psi_n", "psi_p = 1 + psi_n", "psi_n = 1")
-ACTIVATIONS = ("erf", "sign", "relu", "linear", "tanh")
+EQUAL = ("psi_p = psi_n", "psi_p = 1 + psi_n", "psi_p = 1", "psi_n = 1")
+NEAR = tuple(f"{name}, nearly" for name in EQUAL)
+RATIOS = ("general", "far apart", *EQUAL, *NEAR)
+SHARES = (0.4, 0.2, *(0.05,) * 8)
+ACTIVATIONS = ("erf", "sign", "relu", "centred_relu", "gelu", "softplus", "linear", "tanh", "sine",
+               "hermite2", "hermite3", "hermite5")  # fmt: skip
+GIVEN_SHARE = 0.25
 _SMALLEST, _LARGEST = 0.05, 1000.0
+_FAR_SMALLEST, _FAR_LARGEST = 1e-6, 1e9
+_MOST_DIRECTIONS = 50
 
 
 @dataclass(frozen=True)
 class ParameterSet:
-    """One random-feature ensemble, as a user would describe it."""
+    """One random-feature ensemble, as a user would describe it.
+
+    `given` says that the eigenvalues are those of a data set of psi_n d samples.
+    """
 
     index: int
     ratio: str
@@ -27,6 +37,7 @@ class ParameterSet:
     activation: str
     eigenvalues: Array
     weights: Array
+    given: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,27 +54,48 @@ class Point:
 
 
 def parameter_set(seed: int, index: int) -> ParameterSet:
-    """Return set `index`: ratios in [0.05, 1000], a tenth each of the three special relations.
+    """Return set `index`: `SHARES` of the relations between ratios in `RATIOS`.
 
-    Times are log-uniform in [1e-6, 10]. Populations have 1 to 50 atoms over up to six decades
-    (half of them at most 4), mean variance between 0.1 and 10; a quarter has an atom at zero and a
-    fifth an atom twice.
+    Ratios are log-uniform in [0.05, 1000], or in [1e-6, 1e9] where far apart; those nearly equal
+    differ by 1e-14 to 1e-3. Times are log-uniform in [1e-6, 10]. Populations have 1 to 50 atoms
+    over up to six decades (half of them at most 4), mean variance between 0.1 and 10; a quarter has
+    an atom at zero and a fifth an atom twice. A quarter of the sets are given data, of fewer, as
+    many or more samples than directions.
     """
     rng = np.random.default_rng([seed, index])
-    ratio = RATIOS[int(rng.choice(4, p=[0.7, 0.1, 0.1, 0.1]))]
-    psi_p = _log_uniform(rng, _SMALLEST, _LARGEST)
-    psi_n = _log_uniform(rng, _SMALLEST, _LARGEST)
-    if ratio == "psi_p = psi_n":
-        psi_p = psi_n
-    elif ratio == "psi_p = 1 + psi_n":
-        psi_n = _log_uniform(rng, _SMALLEST, _LARGEST - 1.0)
-        psi_p = 1.0 + psi_n
-    elif ratio == "psi_n = 1":
-        psi_n = 1.0
+    ratio = str(rng.choice(RATIOS, p=SHARES))
+    given = bool(rng.random() < GIVEN_SHARE)
+    far = ratio == "far apart"
+    low, high = (_FAR_SMALLEST, _FAR_LARGEST) if far else (_SMALLEST, _LARGEST)
+    psi_p, psi_n = _log_uniform(rng, low, high), _log_uniform(rng, low, high)
     t = _log_uniform(rng, 1e-6, 10.0)
     activation = ACTIVATIONS[int(rng.integers(len(ACTIVATIONS)))]
-    eigenvalues, weights = _population(rng)
-    return ParameterSet(index, ratio, psi_p, psi_n, t, activation, eigenvalues, weights)
+    relation = ratio.removesuffix(", nearly")
+    if given:
+        psi_n, eigenvalues, weights = _data(rng, equal=relation == "psi_n = 1", far=far)
+    else:
+        eigenvalues, weights = _population(rng)
+    offset = 0.0
+    if ratio in NEAR:
+        offset = _log_uniform(rng, 1e-14, 1e-3) * (1.0 if rng.random() < 0.5 else -1.0)
+    if relation == "psi_n = 1" and not given:
+        psi_n = 1.0 + offset
+    equal = {"psi_p = psi_n": psi_n, "psi_p = 1 + psi_n": 1.0 + psi_n, "psi_p = 1": 1.0}
+    if relation in equal:
+        psi_p = equal[relation] * (1.0 + offset)
+    return ParameterSet(index, ratio, psi_p, psi_n, t, activation, eigenvalues, weights, given)
+
+
+def _data(rng: np.random.Generator, *, equal: bool, far: bool) -> tuple[float, Array, Array]:
+    """n/d and the spectrum of n samples in d directions, n of them non-zero at most."""
+    directions = int(rng.integers(1, _MOST_DIRECTIONS))
+    samples = max(1, round(directions * _log_uniform(rng, 0.1, 1e6 if far else 30.0)))
+    if equal or rng.random() < 0.2:
+        samples = directions
+    eigenvalues = 10.0 ** rng.uniform(-rng.uniform(0.0, 6.0), 0.0, directions)
+    eigenvalues[samples:] = 0.0
+    eigenvalues *= _log_uniform(rng, 0.1, 10.0) / eigenvalues.mean()
+    return samples / directions, eigenvalues, np.full(directions, 1.0 / directions)
 
 
 def _population(rng: np.random.Generator) -> tuple[Array, Array]:

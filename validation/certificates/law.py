@@ -109,7 +109,9 @@ def _record(case: Case) -> dict[str, Any]:
 
 def _model(drawn: ParameterSet) -> rs.RandomFeatureModel:
     population = rs.PopulationSpectrum(drawn.eigenvalues, drawn.weights)
-    return rs.RandomFeatureModel(drawn.psi_p, drawn.psi_n, drawn.t, drawn.activation, population)
+    return rs.RandomFeatureModel(
+        drawn.psi_p, drawn.psi_n, drawn.t, drawn.activation, population, conditional=drawn.given
+    )
 
 
 def _large(population: rs.PopulationSpectrum) -> rs.RandomFeatureModel:

@@ -19,6 +19,7 @@ def empty() -> Summary:
         "points": 0,
         "failed": 0,
         "skipped": 0,
+        "refused": 0,
         "classes": {name: {} for name in _CLASSES},
         "worst": {},
         "reference": {"points": 0, "failed": 0, "cold": 0, "places": {}},
@@ -66,7 +67,7 @@ def merge(parts: Iterable[Summary]) -> Summary:
     """Add summaries up."""
     total = empty()
     for part in parts:
-        for name in ("points", "failed", "skipped"):
+        for name in ("points", "failed", "skipped", "refused"):
             total[name] += part[name]
         for name in _CLASSES:
             for value, (points, failed) in part["classes"][name].items():
@@ -107,7 +108,8 @@ def print_summary(summary: Summary) -> None:
         print(f"FAILED {failure}")
     print(
         f"\n{summary['points']} points solved, {summary['failed']} failed, "
-        f"{summary['skipped']} left out (thinner than the spacing of floats); "
+        f"{summary['skipped']} left out (thinner than the spacing of floats), "
+        f"{summary['refused']} refused beside an edge; "
         f"{reference['points']} against 50 digits ({reference['cold']} from a cold start), "
         f"{reference['failed']} failed"
     )

@@ -19,7 +19,14 @@ from rmtspec.reference import random_feature as twin
 from validation.__main__ import main
 from validation.certificates import certify as certify_module
 from validation.certificates import law as law_module
-from validation.certificates.draws import POINTS_PER_SET, RATIOS, parameter_set
+from validation.certificates.draws import (
+    ACTIVATIONS,
+    EQUAL,
+    POINTS_PER_SET,
+    RATIOS,
+    SHARES,
+    parameter_set,
+)  # fmt: skip
 from validation.certificates.ensemble import System
 from validation.certificates.equations import Parameters, judge
 from validation.certificates.summary import merge, passed
@@ -153,19 +160,32 @@ def test_an_interrupted_simulation_resumes_to_the_same_file(
     assert resumes_to_the_same_file("simulate", simulate_module)
 
 
-def test_random_sets_hold_the_promised_ranges_and_a_tenth_of_each_relation() -> None:
+def test_random_sets_hold_the_promised_ranges_and_shares_of_each_relation() -> None:
     sets = [parameter_set(0, index) for index in range(1000)]
     for drawn in sets:
-        assert 0.05 <= drawn.psi_p <= 1000.0
-        assert 0.05 <= drawn.psi_n <= 1000.0
+        low, high = (1e-6, 1e9) if drawn.ratio == "far apart" or drawn.given else (0.05, 1001.1)
+        assert low <= drawn.psi_p <= high
+        assert low <= drawn.psi_n <= high
         assert 1e-6 <= drawn.t <= 10.0
         assert 1 <= len(drawn.eigenvalues) <= 50
         assert np.min(drawn.eigenvalues) >= 0.0
     shares = [sum(drawn.ratio == name for drawn in sets) / 1000 for name in RATIOS]
-    # Three standard deviations of a binomial share of 0.1 among 1000.
-    np.testing.assert_allclose(shares, [0.7, 0.1, 0.1, 0.1], atol=3 * np.sqrt(0.21 / 1000))
-    assert all(drawn.psi_p == drawn.psi_n for drawn in sets if drawn.ratio == "psi_p = psi_n")
-    assert all(drawn.psi_p == 1 + drawn.psi_n for drawn in sets if drawn.ratio == RATIOS[2])
+    # Three standard deviations of a binomial share of at most 0.4 among 1000.
+    np.testing.assert_allclose(shares, SHARES, atol=3 * np.sqrt(0.24 / 1000))
+    for name, relation in zip(EQUAL, (
+        lambda drawn: drawn.psi_p / drawn.psi_n, lambda drawn: drawn.psi_p / (1 + drawn.psi_n),
+        lambda drawn: drawn.psi_p, lambda drawn: drawn.psi_n,
+    ), strict=True):  # fmt: skip
+        assert all(relation(drawn) == 1.0 for drawn in sets if drawn.ratio == name)
+        near = [
+            abs(relation(drawn) - 1.0)
+            for drawn in sets
+            if drawn.ratio == f"{name}, nearly" and not (drawn.given and name == "psi_n = 1")
+        ]
+        assert 0.9e-14 < min(near) < 1e-9 < max(near) < 1.1e-3
+    given = [drawn for drawn in sets if drawn.given]
+    assert {int(np.sign(drawn.psi_n - 1.0)) for drawn in given} == {-1, 0, 1}
+    assert {drawn.activation for drawn in sets} == set(ACTIVATIONS)
     assert any(np.any(drawn.eigenvalues == 0.0) for drawn in sets)
 
 
