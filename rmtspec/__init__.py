@@ -6,11 +6,12 @@ from .inputs.population import PopulationSpectrum
 from .law import SpectralLaw
 from .linear.denoiser import LinearDenoiser
 from .random_features.model import RandomFeatureModel
-from .result import ConvergenceWarning, FewDimensionsWarning, Status
+from .result import ConvergenceWarning, DataWarning, FewDimensionsWarning, Status
 from .sweeps.sweep import sweep
 
 __all__ = [
     "ConvergenceWarning",
+    "DataWarning",
     "FewDimensionsWarning",
     "LinearDenoiser",
     "NoiseSchedule",

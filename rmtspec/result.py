@@ -27,6 +27,10 @@ class FewDimensionsWarning(UserWarning):
     """The data fill few dimensions: the limit d -> inf is far for their lowest eigenvalues."""
 
 
+class DataWarning(UserWarning):
+    """The data were read otherwise than they were given, or look like something else."""
+
+
 class Status(IntEnum):
     """How the solution at one point ended."""
 

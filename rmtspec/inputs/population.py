@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
+from .rows import as_rows, distinct_rows
+from .sample_spectrum import RANK_TOLERANCE, fit_population, sample_eigenvalues
+
+__all__ = ["LARGEST", "RANK_TOLERANCE", "SMALLEST", "PopulationSpectrum"]
 
 SMALLEST, LARGEST = 1e-100, 1e100
 """Range of the positive eigenvalues: their squares, and ratios of these, stay normal floats."""
-
-RANK_TOLERANCE = 1e-12
-"""A sample eigenvalue below this fraction of the largest is rounding of an exact zero."""
 
 _MAX_DIMENSION = 1_000_000
 
@@ -35,12 +36,14 @@ class PopulationSpectrum:
     weights : array_like, shape (m,), optional
         Finite non-negative weights, divided by their sum; atoms of weight 0 are dropped. When
         omitted, each entry of `eigenvalues` stands for one direction: weights are uniform and
-        the dimension is m.
+        the dimension is m; what lies within m machine epsilons of the largest entry from 0, below
+        it too, is then the rounding of a solver and counts as 0.  Give weights to keep such atoms.
     spikes : array_like, shape (r,), optional
         Isolated eigenvalues of weight zero, each 0 or in [1e-100, 1e100]; order and repetitions
         are kept.
     dimension, samples : int, optional
-        Size d of the covariance, and number of samples behind it, where these are known.
+        Size d of the covariance, and number of samples behind it, where these are known. Without
+        `weights` the dimension can only be m.
 
     Attributes
     ----------
@@ -53,8 +56,8 @@ class PopulationSpectrum:
     ------
     ValueError
         If an array is empty, not one-dimensional, of the wrong length, or holds a number outside
-        its range, or if no positive eigenvalue has a positive weight: a law of zeros only has no
-        scale, and no data to learn from.
+        its range, `dimension` is not the number of listed eigenvalues, or no positive eigenvalue
+        has a positive weight: a law of zeros only has no scale, and no data to learn from.
     TypeError
         If the entries are not real numbers.
 
@@ -87,12 +90,18 @@ class PopulationSpectrum:
         dimension: int | None = None,
         samples: int | None = None,
     ) -> None:
-        atoms = _eigenvalue_array("eigenvalues", eigenvalues)
+        given = eigenvalues if weights is not None else _without_rounding(eigenvalues)
+        atoms = _eigenvalue_array("eigenvalues", given)
         if atoms.size == 0:
             raise ValueError(f"eigenvalues must hold at least one number, got {eigenvalues!r}")
         if weights is None:
             mass = np.ones(atoms.size)
-            dimension = atoms.size if dimension is None else dimension
+            if dimension not in (None, atoms.size):
+                raise ValueError(
+                    f"dimension must be the number of eigenvalues, {atoms.size}, where they have "
+                    f"no weights, got {dimension!r}"
+                )
+            dimension = atoms.size
         else:
             mass = _weight_array(weights, atoms.size)
         atoms, mass = _merged(atoms, mass)
@@ -137,7 +146,7 @@ class PopulationSpectrum:
         ----------
         exponent : float
             :math:`\alpha\ge0`; 0 is the isotropic spectrum. The smallest eigenvalue must not
-            fall below 1e-100.
+            fall below 1e-100, and one eigenvalue alone has no exponent but 0.
         dimension : int
             Number d of eigenvalues, 1 to 1,000,000.
         trace : float, optional
@@ -157,6 +166,11 @@ class PopulationSpectrum:
         size = _checks.integer("dimension", dimension, 1, _MAX_DIMENSION)
         power = _checks.real("exponent", exponent, 0.0)
         total = float(size) if trace is None else _checks.positive("trace", trace)
+        if size == 1 and power > 0.0:
+            raise ValueError(
+                "dimension must be at least 2 for an exponent above 0, got 1 with exponent "
+                f"{exponent!r} (the exponent comes first, then the dimension)"
+            )
         if size > 1 and power > np.log(LARGEST) / np.log(size):
             raise ValueError(
                 f"exponent must leave the smallest eigenvalue above {SMALLEST:g}, "
@@ -168,37 +182,59 @@ class PopulationSpectrum:
             raise ValueError(
                 f"trace must keep the eigenvalues in [{SMALLEST:g}, {LARGEST:g}], got {total!r}"
             )
-        return cls(eigenvalues)
+        return cls(eigenvalues, np.ones(size), dimension=size)
 
     @classmethod
-    def from_samples(cls, x: ArrayLike, *, center: bool = True) -> Self:
-        r"""Eigenvalues of the sample covariance :math:`\frac1n\sum_\nu x_\nu x_\nu^{\mathsf T}`.
+    def from_samples(cls, x: ArrayLike, *, center: bool = True, debias: bool = False) -> Self:
+        r"""Eigenvalues of the sample covariance, or the population behind few samples.
+
+        The sample covariance is :math:`\frac1n\sum_\nu x_\nu x_\nu^{\mathsf T}`.  Its eigenvalues
+        describe the given rows; those of the law they come from are less spread.  `debias` fits the
+        population whose n samples would look like these (equations in `sample_spectrum`), for the
+        question what other or more data would do.
 
         Parameters
         ----------
         x : array_like, shape (n, d)
-            One sample a row, n >= 2 if they are centred, entries in [-1e40, 1e40].
+            One sample a row, n >= 2 if they are centred (8 for `debias`), entries in
+            [-1e40, 1e40]. More axes, as of pictures, are flattened, with a warning.
         center : bool
             Whether the sample mean is subtracted first. The factor stays 1/n.
+        debias : bool
+            Whether the population behind the rows is fitted: 5 to 40 atoms, not one a direction.
+            Their mean is the unbiased estimate of Tr Σ/d, with the factor 1/(n - 1) if the rows
+            are centred.
 
         Returns
         -------
         PopulationSpectrum
-            With weights that are multiples of 1/d and `dimension` = d, `samples` = n. What falls
-            below 1e-12 of the largest eigenvalue is rounding and set to 0; so at least d - n of
-            the eigenvalues, d - n + 1 after centring, are exactly 0.
+            With `dimension` = d and `samples` = n, and, without `debias`, weights that are
+            multiples of 1/d. What falls below 1e-12 of the largest eigenvalue is rounding and set
+            to 0; so at least d - n of the eigenvalues, d - n + 1 after centring, are exactly 0.
+            Eigenvalues that only rounding keeps apart are one atom.
 
         Raises
         ------
         ValueError
-            If x is not a rectangular (n, d) array of finite numbers, or does not vary.
+            If x is not a rectangular (n, d) array of finite numbers, has masked or missing
+            entries, or does not vary.
         TypeError
-            If the entries are not real numbers.
+            If the entries are not real numbers, or the array is sparse.
 
         Notes
         -----
         *Accuracy.*  The eigenvalues are squared singular values of the data, never of a product,
         so an eigenvalue l has a relative error of about 2 eps sqrt(l_max / l).
+
+        *What the fit can be trusted with.*  Integrals over the spectrum, such as losses and
+        stopping times, not its atoms: single atoms are not single eigenvalues, and a law built on
+        them shows gaps that are not there. Losses of a random-feature model (psi_p = 6, psi_n = 8,
+        t = 0.1) come out within 1 % at n/d = 1, 2 and 5, where sample eigenvalues give 20, 10 and
+        4 %, the best stopping time within 13 % where they give 140, 65 and 24 % (Gaussian data with
+        a power law or two atoms, d = 64). On 8x8 digits the losses come out within 2, 1 and 0.3 %;
+        on patches of photographs, whose squared norms spread by 1.6 times their mean, 12, 5 and 2 %
+        too low, for 36, 22 and 9 %. The error of one fit is given by
+        `estimation.estimate_population`.
 
         Examples
         --------
@@ -207,28 +243,32 @@ class PopulationSpectrum:
         >>> pop = rs.PopulationSpectrum.from_samples(x)
         >>> pop.dimension, pop.samples, float(pop.weights[0])
         (100, 40, 0.61)
+        >>> x = np.random.default_rng(0).normal(size=(200, 100))
+        >>> raw = rs.PopulationSpectrum.from_samples(x)
+        >>> fit = rs.PopulationSpectrum.from_samples(x, debias=True)
+        >>> round(raw.moment(2), 1), round(fit.moment(2), 1)
+        (1.5, 1.0)
         """
-        data = _checks.real_array("x", x, -1e40, 1e40)
-        center = _checks.flag("center", center)
-        least = 2 if center else 1
-        if data.ndim != 2 or data.shape[0] < least or data.shape[1] < 1:
-            raise ValueError(
-                f"x must have shape (samples >= {least}, dimension >= 1), got shape {data.shape}"
-            )
+        center, debias = _checks.flag("center", center), _checks.flag("debias", debias)
+        data = as_rows("x", x, least=8 if debias else 2 if center else 1)
         samples, dimension = data.shape
         if center:
             # Relative to the first row a constant column is exactly 0, whatever its mean rounds to.
-            data = data - data[0]
+            data -= data[0].copy()
             data -= data.mean(axis=0)
         scale = float(np.abs(data).max())
         if scale < 1e-40:
             raise ValueError(f"x must vary between samples, got entries within {scale:g}")
-        singular = np.linalg.svd(data / scale, compute_uv=False)
-        squared = (singular * scale) ** 2 / samples
-        squared[squared < RANK_TOLERANCE * squared[0]] = 0.0
-        eigenvalues = np.zeros(dimension)
-        eigenvalues[: squared.size] = squared
-        return cls(eigenvalues, samples=samples)
+        eigenvalues = sample_eigenvalues(data)
+        if not debias:
+            return cls(eigenvalues, np.ones(dimension), dimension=dimension, samples=samples)
+        # A row that occurs m times stands for one row of m times its squared norm.
+        first, times = distinct_rows(data)
+        norms = times * np.einsum("ij,ij->i", data[first] / scale, data[first] / scale)
+        lost = 1 if center else 0
+        unbiased = eigenvalues * (samples / (samples - lost))
+        atoms, weights = fit_population(unbiased, norms, first.size - lost)
+        return cls(atoms, weights, dimension=dimension, samples=samples)
 
     @property
     def mean(self) -> float:
@@ -365,6 +405,21 @@ def _eigenvalue_array(name: str, value: Any) -> NDArray[np.float64]:
             f"{name} must each be 0 or in [{SMALLEST:g}, {LARGEST:g}], got {tiny[0]!r}"
         )
     array[array == 0.0] = 0.0  # -0.0 becomes 0.0, so that equal atoms have equal bytes
+    return array
+
+
+def _without_rounding(eigenvalues: Any) -> Any:
+    """Listed eigenvalues of a matrix, of which those that rounding alone tells from 0 are 0."""
+    try:
+        array = np.array(eigenvalues, ndmin=1)
+    except ValueError:
+        return eigenvalues  # ragged: refused where the entries are checked
+    if array.dtype.kind != "f" or array.ndim != 1 or not array.size:
+        return eigenvalues
+    top = float(array.max())
+    with np.errstate(over="ignore"):
+        noise = array.size * float(np.finfo(array.dtype).eps) * top
+    array[np.abs(array) <= (noise if np.isfinite(noise) else 0.0)] = 0.0
     return array
 
 

@@ -75,7 +75,7 @@ def outcome(name, call):
     assert time.process_time() - start < SECONDS
     assert refusal is None or name in refusal
     kinds = {warning.category for warning in caught}
-    assert kinds <= {rs.ConvergenceWarning, rs.FewDimensionsWarning}
+    assert kinds <= {rs.ConvergenceWarning, rs.DataWarning, rs.FewDimensionsWarning}
     return answer, bool(kinds)
 
 

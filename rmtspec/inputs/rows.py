@@ -1,0 +1,234 @@
+"""Arrays of samples: what is taken for rows, what is refused, and what is worth a remark.
+
+Everything here looks at an array in memory; `readers` and `text` look at files.
+"""
+
+from __future__ import annotations
+
+import warnings
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..result import DataWarning, caller_level
+
+FloatArray = NDArray[np.float64]
+
+LARGEST = 1e40
+"""Of an entry: squares of such numbers, and sums of them, stay far from overflow."""
+
+USUAL_VARIANCE = 0.1, 10.0
+"""Mean variances that a diffusion model with noise of variance 1 is used with."""
+
+_LEAST_INDEX = 10
+"""Rows from which 0, 1, 2, ... in a column is taken for row numbers: by chance it is 1 in 10!."""
+
+
+def as_rows(
+    name: str,
+    value: ArrayLike,
+    *,
+    least: int = 2,
+    columns: list[str] | None = None,
+    distinguish: bool = False,
+) -> FloatArray:
+    """Samples as a new float64 array, one a row; pictures are flattened and that is said.
+
+    Parameters
+    ----------
+    name : str
+        What the argument is called in messages.
+    value : array_like, shape (n, d), or (n, h, w) or more axes
+        Entries in [-1e40, 1e40].
+    least : int
+        Number of rows needed.
+    columns : list of str, optional
+        Names of the columns, for messages; those of a data frame are known.
+    distinguish : bool
+        Whether a column of row numbers is refused, as it is for data from files and tables.  It is
+        always refused in a data frame.
+
+    Raises
+    ------
+    TypeError
+        If the entries are not real numbers, the array is sparse, or a named column holds text.
+    ValueError
+        If entries are masked, missing, infinite or out of range, there are too few rows, or a
+        column is the row number.
+
+    Warns
+    -----
+    DataWarning
+        If an array with more than two axes was flattened.
+    """
+    array, labels = _plain(name, value)
+    _refuse_no_numbers(name, array)
+    columns = columns or labels
+    shape = array.shape
+    if array.ndim > 2:
+        array = array.reshape(shape[0], -1) if array.size else array
+        text = " x ".join(str(length) for length in shape[1:])
+        warnings.warn(
+            f"{name} has {len(shape)} axes: read as {shape[0]} samples of {text} numbers, "
+            "flattened",
+            DataWarning,
+            stacklevel=caller_level(),
+        )
+    if array.ndim != 2 or array.shape[0] < least or array.shape[1] < 1:
+        advice = " (one sample is no data set: reshape it to rows)" if array.ndim == 1 else ""
+        raise ValueError(
+            f"{name} must have shape (samples >= {least}, dimension >= 1), "
+            f"got shape {shape}{advice}"
+        )
+    rows = _numbers(name, array, columns)
+    if distinguish or labels is not None:
+        refuse_row_numbers(name, rows, columns)
+    return rows
+
+
+def refuse_row_numbers(name: str, rows: FloatArray, columns: list[str] | None) -> None:
+    """Refuse a column that counts the rows, 0, 1, 2, ... or 1, 2, 3, ..., from 10 rows on.
+
+    Wrong about honest data that are sorted and evenly spaced, as the times of a single series are;
+    those are no independent samples either.
+    """
+    if len(rows) < _LEAST_INDEX:
+        return
+    counted = np.arange(len(rows))
+    start = rows[0]
+    likely = ((start == 0.0) | (start == 1.0)) & (rows[-1] == start + counted[-1])
+    for column in np.flatnonzero(likely):
+        if np.array_equal(rows[:, column], start[column] + counted):
+            raise ValueError(
+                f"{name} counts its rows in {_column(int(column), columns)} "
+                f"({start[column]:g}, {start[column] + 1:g}, ...): delete that column, or shuffle "
+                "the rows if it is a quantity"
+            )
+
+
+def remarks(rows: FloatArray, *, few: bool = True) -> list[str]:
+    """What a user should hear about a table of samples, one line each.
+
+    Scale (mean variance outside [0.1, 10]), repeated rows, and, if `few`, fewer rows than columns.
+    A row counts as repeated where all its numbers are equal to another's: copies that are turned,
+    mirrored or shifted are not recognised, and tables of few small integers repeat by chance.
+    """
+    found = []
+    count, dimension = rows.shape
+    variance = float(np.mean(rows.var(axis=0)))
+    if variance > 0.0 and not USUAL_VARIANCE[0] <= variance <= USUAL_VARIANCE[1]:
+        drowned = "drown the noise" if variance > 1.0 else "are drowned by the noise"
+        found.append(
+            f"the data have mean variance {variance:.3g} and {drowned} of variance 1: scale them "
+            "as the network sees them, or to mean variance 1 (standardise, --unit-variance)"
+        )
+    repeated = count - distinct_rows(rows)[0].size
+    if repeated:
+        found.append(
+            f"{repeated} of {count} rows repeat others: each counts as a sample of its own, which "
+            "it is not; drop the copies, those turned or mirrored too, which are not recognised"
+        )
+    if few and count <= dimension:
+        found.append(
+            f"{count} rows of {dimension} numbers leave {dimension - count + 1} directions without "
+            "variance, about which the data say nothing; if samples are columns, transpose"
+        )
+    return found
+
+
+def distinct_rows(rows: FloatArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """First places of the different rows, and how often each occurs."""
+    found: dict[bytes, list[int]] = {}
+    for place, row in enumerate(rows):
+        key = blake2b((row + 0.0).tobytes(), digest_size=16).digest()  # one zero of -0 and 0
+        found.setdefault(key, [place, 0])[1] += 1
+    first, times = np.array(list(found.values()), dtype=np.intp).T
+    return first, times
+
+
+def _plain(name: str, value: Any) -> tuple[NDArray[Any], list[str] | None]:
+    """The array behind a masked, sparse or labelled table, and the names of its columns."""
+    module = type(value).__module__.split(".")[0]
+    if isinstance(value, np.ma.MaskedArray):
+        mask = np.asarray(value.mask)
+        masked = int(np.count_nonzero(mask))
+        if masked:
+            first = tuple(int(axis[0]) for axis in np.nonzero(mask))
+            raise ValueError(
+                f"{name} must have no masked entries, got {masked}, the first at {first}: drop "
+                "their rows or fill them in"
+            )
+        return np.asarray(value.data), None
+    if hasattr(value, "toarray") and not isinstance(value, np.ndarray):
+        raise TypeError(
+            f"{name} must be a dense array, got a sparse matrix ({type(value).__name__}): pass "
+            f"{name}.toarray()"
+        )
+    if hasattr(value, "columns") and hasattr(value, "shape") and module in ("pandas", "polars"):
+        return _from_frame(name, value)
+    if isinstance(value, (str, bytes)):
+        raise TypeError(f"{name} must be an array of samples, got {value!r:.80}")
+    try:
+        return np.asarray(value), None
+    except ValueError:
+        raise ValueError(f"{name} must be a rectangular array of real numbers") from None
+
+
+def _from_frame(name: str, frame: Any) -> tuple[NDArray[Any], list[str]]:
+    """Columns of a data frame, each a column of numbers."""
+    columns = [str(column) for column in frame.columns]
+    parts = []
+    for place in range(len(columns)):
+        series = frame.iloc[:, place] if hasattr(frame, "iloc") else frame[:, place]
+        part = np.asarray(series)
+        if part.dtype == object and str(series.dtype).lower().startswith(("int", "uint", "float")):
+            # Nullable columns: a missing entry is NaN, so that the refusal says where it is.
+            part = np.array([entry if _is_real(entry) else np.nan for entry in part])
+        if part.dtype.kind not in "iuf":
+            raise TypeError(
+                f"{name} must hold numbers only, got {_column(place, columns)} of dtype "
+                f"{series.dtype}: drop it or encode it"
+            )
+        parts.append(part.astype(np.float64))
+    table = np.column_stack(parts) if parts else np.empty((len(frame), 0))
+    return table, columns
+
+
+def _is_real(entry: Any) -> bool:
+    return isinstance(entry, (int, float, np.integer, np.floating))
+
+
+def _refuse_no_numbers(name: str, array: NDArray[Any]) -> None:
+    kind = array.dtype.kind
+    if array.dtype.names:
+        raise TypeError(
+            f"{name} must hold real numbers, got named fields {', '.join(array.dtype.names)}: pass "
+            "them as columns of one array"
+        )
+    if kind == "c":
+        raise TypeError(f"{name} must be real, got dtype {array.dtype}")
+    if kind == "O":
+        others = (entry for entry in array.flat if not _is_real(entry))
+        got = f"{next(others, 'dtype object')!r:.60}".replace("\n", " ")
+        raise TypeError(f"{name} must hold real numbers, got {got}")
+    if kind not in "iuf":
+        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+
+
+def _numbers(name: str, array: NDArray[Any], columns: list[str] | None) -> FloatArray:
+    """Finite float64 entries; a refusal says where the first bad one stands."""
+    rows = array.astype(np.float64)
+    bad = ~(np.abs(rows) <= LARGEST)
+    if bad.any():
+        row, column = (int(axis[0]) for axis in np.nonzero(bad))
+        raise ValueError(
+            f"{name} must hold finite numbers in [{-LARGEST:g}, {LARGEST:g}], got "
+            f"{float(rows[row, column])!r} in row {row + 1}, {_column(column, columns)}"
+        )
+    return rows
+
+
+def _column(place: int, columns: list[str] | None) -> str:
+    return f"column {place + 1}" if columns is None else f"column {columns[place]!r}"
