@@ -78,8 +78,8 @@ def setting(model: Model) -> Setting:
     elif model.held_out is None:
         variance = precision = np.full_like(levels, np.nan)
     else:
-        fresh, overlaps = model.held_out.eigenvalues, model.held_out.overlaps
-        variance, precision = overlaps @ fresh, overlaps @ (1.0 / (signal * fresh + model.delta))
+        variance = model.held_out.overlaps @ model.held_out.eigenvalues
+        precision = model.held_out.precision(signal, model.delta, weights)
     columns = [np.array(column) for column in (levels, weights, variance, precision)]
     if levels[0] > 0.0:
         columns = [np.append(0.0, column) for column in columns]

@@ -1,0 +1,217 @@
+"""Held-out rows: eigenspaces, the correction for few rows, and the cost."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import warnings
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import rmtspec as rs
+from rmtspec.inputs.held_out import HeldOut
+
+Array = NDArray[np.float64]
+
+pytestmark = pytest.mark.filterwarnings("ignore::rmtspec.FewDimensionsWarning")
+
+RNG = np.random.default_rng(7)
+TAU = np.append(np.geomspace(0.1, 1e5, 12), np.inf)
+
+
+def _whitened() -> Array:
+    left, _, right = np.linalg.svd(_centred(RNG.normal(size=(60, 20))), full_matrices=False)
+    return np.sqrt(60.0) * left @ right
+
+
+def _centred(x: Array) -> Array:
+    return x - x.mean(axis=0)
+
+
+def _rotated() -> Array:
+    picture = RNG.normal(size=(12, 4, 4))
+    return np.concatenate([np.rot90(picture, k, (1, 2)) for k in range(4)]).reshape(48, 16)
+
+
+def _with_its_mirror() -> Array:
+    x = RNG.normal(size=(10, 16))
+    return np.concatenate([x, -x])
+
+
+DEGENERATE = {
+    "whitened": (_whitened(), 20),
+    "whitened in single precision": (_whitened().astype(np.float32).astype(np.float64), 20),
+    "one-hot": (4.0 * np.eye(24), 24),
+    "one-hot, twice": (4.0 * np.tile(np.eye(16), (3, 1)), 16),
+    "rotated pictures": (_rotated(), 16),
+    "cyclic shifts": (np.stack([np.roll(RNG.normal(size=18), k) for k in range(18)]), 18),
+    "shifts of one row": (
+        np.stack([np.roll(np.cos(np.arange(18.0) ** 2), k) for k in range(18)]),
+        18,
+    ),
+    "x and -x": (_with_its_mirror(), 16),
+    "signs": (np.array(np.meshgrid(*[[-1.0, 1.0]] * 4)).reshape(4, 16).T, 4),
+    "few rows": (RNG.normal(size=(6, 40)), 40),
+}
+
+
+@pytest.mark.parametrize("name", DEGENERATE)
+def test_degenerate_data_have_the_curves_of_data_nearby(name: str) -> None:
+    x, dimension = DEGENERATE[name]
+    test = RNG.normal(size=(80, dimension)) * np.linspace(0.5, 1.5, dimension)
+    moved = x + 1e-6 * RNG.normal(size=x.shape)
+    # Eigenvalues move by 1e-6 of their size; what a curve loses by that is of this order, over
+    # eigenvalues of the null space too, which move to 1e-12.
+    at, beside = (
+        rs.RandomFeatureModel.from_data(data, 4.0, 0.1, test=test).learning_curves(TAU)
+        for data in (x, moved)
+    )
+    assert at.converged
+    for column in ("train", "test", "score_error"):
+        value = getattr(at, column)
+        assert np.all(value >= 0.0)
+        np.testing.assert_allclose(value, getattr(beside, column), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", DEGENERATE)
+def test_lengths_over_all_eigenspaces_sum_to_one(name: str) -> None:
+    x, dimension = DEGENERATE[name]
+    population = rs.PopulationSpectrum.from_samples(x)
+    for rows in (1, 7, 80):
+        found = HeldOut.measure(RNG.normal(size=(rows, dimension)), x, population)
+        assert found.certificate < 1e-12
+        assert np.all(found.overlaps >= 0.0)
+        np.testing.assert_allclose(found.overlaps.sum(axis=1), 1.0, rtol=1e-12)
+        counts = population.weights * dimension
+        columns = counts @ found.overlaps
+        # One direction a column, but for the null space of few rows, which holds the rest.
+        expected = np.ones(columns.size)
+        expected[-1] += dimension - columns.size
+        np.testing.assert_allclose(columns, expected, rtol=1e-12)
+
+
+def test_directions_inside_one_eigenspace_share_the_variance_of_fresh_data() -> None:
+    x, _ = DEGENERATE["whitened"]
+    population = rs.PopulationSpectrum.from_samples(x)
+    assert population.eigenvalues.size == 1
+    test = RNG.normal(size=(50, 20)) * np.linspace(0.1, 2.0, 20)
+    found = HeldOut.measure(test, x, population)
+    shifted = test - x.mean(axis=0)
+    assert found.overlaps @ found.eigenvalues == pytest.approx(np.mean(shifted**2), rel=1e-12)
+
+
+def test_data_in_single_precision_are_computed_in_double() -> None:
+    x = RNG.normal(size=(50, 12)).astype(np.float32) + np.float32(1e3)
+    test = x[:20] + np.float32(0.5)
+    population = rs.PopulationSpectrum.from_samples(x)
+    single = HeldOut.measure(test, x, population)
+    double = HeldOut.measure(test.astype(float), x.astype(float), population)
+    np.testing.assert_array_equal(single.overlaps, double.overlaps)
+    np.testing.assert_array_equal(single.eigenvalues, double.eigenvalues)
+
+
+def test_variances_of_held_out_rows_are_those_of_their_projections() -> None:
+    x, test = RNG.normal(size=(9, 30)), RNG.normal(size=(5, 30))
+    population = rs.PopulationSpectrum.from_samples(x)
+    found = HeldOut.measure(test, x, population)
+    _, singular, axes = np.linalg.svd(_centred(x))
+    projected = ((test - x.mean(axis=0)) @ axes.T) ** 2
+    variance = projected.mean(axis=0)
+    rank = 8
+    expected = np.append(variance[rank:].mean(), variance[:rank][::-1])
+    np.testing.assert_allclose(found.overlaps @ found.eigenvalues, expected, rtol=1e-10)
+    assert singular[rank] < 1e-12 * singular[0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "within"),
+    # Standard error of the trace, sqrt(2 d)/(r d), and a bias of order d/r²: measured below these.
+    [(40, 0.04), (80, 0.02), (320, 0.01)],
+)
+def test_score_error_of_few_held_out_rows_is_that_of_the_population(
+    rows: int, within: float
+) -> None:
+    dimension, noise = 40, -np.expm1(-0.2)
+    scales = np.sqrt(rs.PopulationSpectrum.power_law(1.0, dimension).eigenvalues)
+    rng = np.random.default_rng(11)
+    known = np.mean(1.0 / ((1.0 - noise) * scales**2 + noise))
+    found, plain = [], []
+    for _ in range(24):
+        norms = np.sqrt(rng.gamma(2.0, 0.5, (rows, 1)))  # lengths that differ, as those of pictures
+        held_out = _held_out(norms * rng.normal(size=(rows, dimension)) * scales)
+        weights = np.ones(1)
+        found.append(float(held_out.precision(1.0 - noise, noise, weights)[0]))
+        plain.append(
+            float((held_out.overlaps @ (1.0 / ((1.0 - noise) * held_out.eigenvalues + noise)))[0])
+        )
+    assert np.mean(found) == pytest.approx(known, rel=within)
+    assert np.mean(plain) > known * (1.0 + 0.3 * dimension / rows)
+
+
+def _held_out(test: Array) -> HeldOut:
+    """Rows seen from isotropic data, whose one eigenspace is everything."""
+    dimension = test.shape[1]
+    x = np.concatenate([np.eye(dimension), -np.eye(dimension)])
+    return HeldOut.measure(test, x, rs.PopulationSpectrum.from_samples(x))
+
+
+def test_too_few_rows_for_the_score_error_are_said_and_leave_the_test_loss() -> None:
+    x, test = RNG.normal(size=(200, 40)), RNG.normal(size=(10, 40))
+    model = rs.RandomFeatureModel.from_data(x, 4.0, 0.01, test=test)
+    with pytest.warns(rs.DataWarning, match="held-out rows are too few for the score error"):
+        curves = model.learning_curves(TAU)
+    assert np.all(np.isnan(curves.score_error))
+    assert np.all(np.isfinite(curves.test))
+    later = dataclasses.replace(model, t=2.0).learning_curves(TAU)
+    assert np.all(later.score_error >= 0.0)
+
+
+def test_exact_moments_need_no_correction() -> None:
+    exact = HeldOut(np.array([0.5, 2.0]), np.eye(2))
+    np.testing.assert_allclose(
+        exact.precision(0.5, 0.5, np.full(2, 0.5)), [1.0 / 0.75, 1.0 / 1.5], rtol=1e-15
+    )
+
+
+def test_no_entry_of_the_precision_is_below_the_inverse_of_its_variance() -> None:
+    for rows in (20, 45, 60, 300):
+        x, test = RNG.normal(size=(30, 40)), RNG.normal(size=(rows, 40))
+        population = rs.PopulationSpectrum.from_samples(x)
+        found = HeldOut.measure(test, x, population)
+        entries = found.precision(0.3, 0.7, population.weights)
+        bound = 1.0 / (0.3 * found.overlaps @ found.eigenvalues + 0.7)
+        assert np.all(entries >= bound * (1.0 - 1e-14))
+
+
+def test_a_spectrum_of_other_data_is_refused() -> None:
+    with pytest.raises(ValueError, match="population must be the spectrum of x"):
+        HeldOut.measure(
+            RNG.normal(size=(5, 7)),
+            RNG.normal(size=(9, 7)),
+            rs.PopulationSpectrum([1.0, 2.0], [0.01, 0.99]),
+        )
+
+
+def test_eigenvectors_that_are_not_orthonormal_leave_no_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    x = RNG.normal(size=(30, 5))
+    monkeypatch.setattr("rmtspec.inputs.held_out._axes", lambda rows: 0.9 * np.eye(rows.shape[1]))
+    with pytest.warns(rs.ConvergenceWarning, match="not orthonormal"):
+        found = HeldOut.measure(x, x, rs.PopulationSpectrum.from_samples(x))
+    assert np.all(np.isnan(found.overlaps))
+
+
+def test_cost_is_that_of_the_rows_where_they_are_fewer_than_the_dimensions() -> None:
+    x, test = RNG.normal(size=(140, 4096)), RNG.normal(size=(140, 4096))
+    population = rs.PopulationSpectrum.from_samples(x)
+    start = time.process_time()
+    found = HeldOut.measure(test, x, population)
+    # 0.3 s on one core; a decomposition in 4096 dimensions takes 100 s.
+    assert time.process_time() - start < 10.0
+    assert found.overlaps.shape == (140, 141)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isfinite(found.precision(0.01, 0.99, population.weights)).all()
