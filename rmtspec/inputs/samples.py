@@ -6,12 +6,26 @@ import os
 import warnings
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
+from ..result import DataWarning, caller_level
+from .readers import (
+    PICTURES,
+    Stored,
+    read_npy,
+    read_npz,
+    read_parquet,
+    read_pictures,
+    read_safetensors,
+)
+from .rows import LARGEST, as_rows
+from .text_tables import SEPARATORS, read_text_table
 
 _PHOTOGRAPHS = (
     "astronaut",
@@ -24,7 +38,6 @@ _PHOTOGRAPHS = (
     "gravel",
     "moon",
 )
-_FORMATS = (".npy", ".npz", ".csv")
 _UNREADABLE = (
     OSError,
     EOFError,
@@ -34,29 +47,75 @@ _UNREADABLE = (
     zlib.error,
     NotImplementedError,
 )
+_READERS: dict[str, Callable[[Path], Stored]] = {
+    ".npy": read_npy,
+    ".npz": read_npz,
+    ".safetensors": read_safetensors,
+    ".parquet": read_parquet,
+}
+_FORMATS = (*_READERS, *SEPARATORS, *(f"{kind}.gz" for kind in SEPARATORS))
+_ADVICE = {
+    kind: advice
+    for kinds, advice in (
+        ((".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib"), "runs code when it is loaded"),
+        ((".xlsx", ".xls", ".ods"), "is a workbook: save the sheet as .csv"),
+        ((".mat", ".h5", ".hdf5"), "holds many things: save the array as .npy"),
+        ((".feather", ".arrow", ".json", ".jsonl"), "is not read: save the table as .parquet"),
+        (PICTURES, "is one picture, one sample: name the folder that holds all"),
+        ((".zip", ".tar", ".tgz", ".7z"), "is an archive: unpack it"),
+    )
+    for kind in kinds
+}
+_LABELS = frozenset({"label", "labels", "class", "classes", "target", "species", "category"})
+_NUMBERS = frozenset({"index", "idx", "id", "row", "unnamed: 0", "__index_level_0__"})
+_MOST_LABELS = 100
+_ROWS_A_LABEL = 5
 
 
-def read_samples(path: str | os.PathLike[str]) -> NDArray[np.float64]:
-    """Samples stored in a file, one a row.
+def read_samples(path: str | os.PathLike[str], *, as_is: bool = False) -> NDArray[np.float64]:
+    """Samples stored in a file, or pictures in a folder, one a row.
 
     Parameters
     ----------
     path : str or path-like
-        A `.npy` array; a `.npz` archive whose only array, or whose array `x`, is taken; or a
-        `.csv` table of numbers separated by commas, with or without one line of column names;
-        a first line is taken for names if no cell of it is a number.
-        Nothing is unpickled.
+        A `.npy` array; a `.npz` archive or a `.safetensors` file whose only array, or whose array
+        `x`, is taken; a `.parquet` table (needs pyarrow); a table in text, separated by commas in
+        `.csv`, by tabs in `.tsv`, by any of these, by ';' or by spaces in `.txt`, also packed as
+        `.csv.gz` and so on, with or without one line of column names; or a folder of pictures of
+        one size (needs pillow). A first line is taken for names if no cell of it is a number.
+        Nothing is unpickled, and nothing that a file holds is executed.
+    as_is : bool
+        Whether columns of row numbers or labels, a first line of column numbers, and one picture
+        in place of many are taken for samples; by default they are refused.
 
     Returns
     -------
     ndarray of float64, shape (n, d)
-        At least two samples, all entries finite.
+        At least two samples, all entries finite. Pictures are flattened.
 
     Raises
     ------
     ValueError
         If the file cannot be read, or does not hold a rectangular table of at least two rows of
-        finite numbers. The message names the file.
+        finite numbers, or one of its columns is no quantity of the samples. The message is one
+        line that names the file and, for a table, the line or column.
+    ModuleNotFoundError
+        If the package that reads this kind of file is not installed.
+
+    Warns
+    -----
+    DataWarning
+        If pictures were flattened, or the first or last column looks like labels.
+
+    Notes
+    -----
+    *What is guessed, and when the guess is wrong.*  A column is taken for row numbers if it is
+    0, 1, 2, ... or 1, 2, 3, ... throughout, from 10 rows on, or is called index, id or the like:
+    wrong for an honest quantity that is sorted and evenly spaced, or so called. A first line
+    0, 1, 2, ... of at least 3 cells is taken for column numbers: wrong for a ramp as first sample.
+    An array (a, b, 3) or (a, b, 4) of bytes is taken for one coloured picture. A first or last
+    column that alone holds all of 0 ... k - 1 or 1 ... k, k <= 100 and at most a fifth of the rows,
+    is warned of only: it may be an honest category.
 
     Examples
     --------
@@ -70,25 +129,98 @@ def read_samples(path: str | os.PathLike[str]) -> NDArray[np.float64]:
     """
     file = Path(path)
     name = f"data file {str(file)!r}"
-    kind = file.suffix.lower()
-    if kind not in _FORMATS:
-        raise ValueError(f"{name} must end in {', '.join(_FORMATS)}, got {kind or 'no suffix'!r}")
+    as_is = _checks.flag("as_is", as_is)
+    kind = _kind(file)
+    if not file.is_dir() and kind not in _FORMATS:
+        advice = f" (this {_ADVICE[kind]})" if kind in _ADVICE else ""
+        raise ValueError(
+            f"{name} must end in {', '.join(_FORMATS)}, or be a folder of pictures, "
+            f"got {kind or 'no suffix'!r}{advice}"
+        )
     try:
-        if file.stat().st_size == 0:
+        if not file.is_dir() and file.stat().st_size == 0:
             raise ValueError("it is empty")
-        values = _read_csv(file) if kind == ".csv" else _read_numpy(file)
+        stored = _stored(file, kind, as_is)
+        if not as_is:
+            if not file.is_dir():
+                _refuse_one_picture(stored.values)
+            _refuse_named(stored.columns)
     except _UNREADABLE as error:
         raise ValueError(f"{name} cannot be read: {_reason(error)}") from None
     try:
-        samples = _checks.real_array(name, values, -1e40, 1e40)
+        rows = as_rows(name, stored.values, columns=stored.columns, distinguish=not as_is)
     except TypeError as error:
         raise ValueError(str(error)) from None
-    if samples.ndim != 2 or samples.shape[0] < 2 or samples.shape[1] < 1:
+    if not as_is:
+        _warn_of_labels(name, rows)
+    return rows
+
+
+def _kind(file: Path) -> str:
+    """Ending of a name, with the one before .gz."""
+    kind = file.suffix.lower()
+    return Path(file.stem).suffix.lower() + kind if kind == ".gz" else kind
+
+
+def _stored(file: Path, kind: str, as_is: bool) -> Stored:
+    if file.is_dir():
+        return read_pictures(file)
+    if kind in _READERS:
+        return _READERS[kind](file)
+    table = read_text_table(file, as_is=as_is)
+    bad = np.argwhere(~(np.abs(table.values) <= LARGEST))
+    if bad.size:
+        row, column = (int(place) for place in bad[0])
+        value = float(table.values[row, column])
         raise ValueError(
-            f"{name} must hold an array of shape (samples >= 2, dimension >= 1), "
-            f"got shape {samples.shape}"
+            f"{table.place(row, column)} holds {value!r}: entries must be finite, in "
+            f"[{-LARGEST:g}, {LARGEST:g}]; drop the row or fill it in"
         )
-    return samples
+    return Stored(table.values, table.columns)
+
+
+def _refuse_one_picture(values: NDArray[Any]) -> None:
+    if values.ndim == 3 and values.dtype == np.uint8 and values.shape[-1] in (3, 4):
+        raise ValueError(
+            f"shape {values.shape} looks like one coloured picture, not like many grey ones: stack "
+            "pictures along a first axis"
+        )
+
+
+def _refuse_named(columns: list[str] | None) -> None:
+    """Refuse columns whose names say that they hold labels or row numbers."""
+    for place, column in enumerate(columns or []):
+        word = column.strip().lower()
+        if word in _LABELS | _NUMBERS:
+            what = "labels" if word in _LABELS else "row numbers"
+            raise ValueError(
+                f"column {place + 1} is named {column!r}, as {what} are: delete it, or rename it "
+                "if it is a quantity of the samples"
+            )
+
+
+def _warn_of_labels(name: str, rows: NDArray[np.float64]) -> None:
+    """Say it where the first or last column alone holds whole numbers without a gap."""
+    if rows.shape[1] < 2 or not any(_counts(rows[:, place]) for place in (0, -1)):
+        return
+    alike = [place for place in range(rows.shape[1]) if _counts(rows[:, place])]
+    if len(alike) == 1:
+        values = np.unique(rows[:, alike[0]])
+        warnings.warn(
+            f"{name}: column {alike[0] + 1} holds the whole numbers {values[0]:g} to "
+            f"{values[-1]:g} only, as labels do: delete it if it is none of the data",
+            DataWarning,
+            stacklevel=caller_level(),
+        )
+
+
+def _counts(column: NDArray[np.float64]) -> bool:
+    """Whether a column holds all of 0 ... k - 1 or 1 ... k, each often, and nothing else."""
+    low, high = float(column.min()), float(column.max())
+    most = min(_MOST_LABELS, column.size // _ROWS_A_LABEL)
+    if low not in (0.0, 1.0) or not 1.0 <= high - low < most:
+        return False
+    return np.array_equal(np.unique(column), np.arange(low, high + 1.0))
 
 
 def digits() -> NDArray[np.float64]:
@@ -197,6 +329,7 @@ def standardise(x: ArrayLike) -> NDArray[np.float64]:
     Parameters
     ----------
     x : array_like, shape (n, d)
+        More axes, as of pictures, are flattened, with a warning.
 
     Returns
     -------
@@ -205,7 +338,9 @@ def standardise(x: ArrayLike) -> NDArray[np.float64]:
     Raises
     ------
     ValueError
-        If x is not a table of finite numbers, or does not vary.
+        If x is not a table of finite numbers, has masked or missing entries, or does not vary.
+    TypeError
+        If the entries are not real numbers, or the array is sparse.
 
     Examples
     --------
@@ -214,9 +349,7 @@ def standardise(x: ArrayLike) -> NDArray[np.float64]:
     array([[-1.41421356,  0.        ],
            [ 1.41421356,  0.        ]])
     """
-    data = _checks.real_array("x", x, -1e40, 1e40)
-    if data.ndim != 2 or data.size == 0:
-        raise ValueError(f"x must have shape (samples, dimension), got shape {data.shape}")
+    data = as_rows("x", x, least=1)
     data = data - data[0]
     data -= data.mean(axis=0)
     spread = float(np.abs(data).max())
@@ -224,37 +357,6 @@ def standardise(x: ArrayLike) -> NDArray[np.float64]:
         raise ValueError(f"x must vary between samples, got entries within {spread:g}")
     data /= spread
     return np.asarray(data / np.sqrt(np.mean(data**2)))
-
-
-def _read_numpy(file: Path) -> NDArray[np.generic]:
-    with file.open("rb") as stream:
-        archive = np.load(stream, allow_pickle=False)
-        if isinstance(archive, np.ndarray):
-            return archive
-        names = list(archive)
-        if len(names) != 1 and "x" not in names:
-            raise ValueError(f"it must hold one array, or one named 'x', got {names}")
-        return np.asarray(archive[names[0] if len(names) == 1 else "x"])
-
-
-def _read_csv(file: Path) -> NDArray[np.float64]:
-    with file.open(encoding="utf-8-sig") as stream:
-        first = next((line for line in stream if line.strip()), "")
-        stream.seek(0)
-        lines = (line for line in stream if line.strip())
-        if not any(_is_number(cell) for cell in first.split(",")):
-            next(lines, None)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "loadtxt: input contained no data")
-            return np.loadtxt(lines, delimiter=",", comments=None, quotechar='"', ndmin=2)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell.strip().strip('"'))
-    except ValueError:
-        return False
-    return True
 
 
 def _reason(error: BaseException) -> str:

@@ -1,143 +1,16 @@
-"""Reading samples: what is accepted, and one clear line for whatever is not."""
+"""Bundled samples and the common scale."""
 
 from __future__ import annotations
 
-import pickle
 import sys
 
 import numpy as np
 import pytest
 
 import rmtspec as rs
-from rmtspec.inputs.samples import digits, photographs, read_samples, standardise
+from rmtspec.inputs.samples import digits, photographs, standardise
 
-TABLE = np.array([[1.0, 2.0, 3.5], [4.0, 5.0, -6e-3]])
 EPS = np.finfo(float).eps
-
-
-@pytest.fixture
-def write(tmp_path):
-    def _write(name, content):
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return _write
-
-
-def test_npy_and_npz_return_what_was_saved(tmp_path):
-    np.save(tmp_path / "a.npy", TABLE.astype(np.float32))
-    np.savez(tmp_path / "b.npz", anything=TABLE)
-    np.savez_compressed(tmp_path / "c.npz", x=TABLE, labels=np.array([0, 1]))
-    np.save(tmp_path / "d.npy", np.asfortranarray([[0, 255], [3, 4]], dtype=np.uint8))
-    np.testing.assert_array_equal(read_samples(tmp_path / "a.npy"), TABLE.astype(np.float32))
-    np.testing.assert_array_equal(read_samples(str(tmp_path / "b.npz")), TABLE)
-    np.testing.assert_array_equal(read_samples(tmp_path / "c.npz"), TABLE)
-    np.testing.assert_array_equal(read_samples(tmp_path / "d.npy"), [[0, 255], [3, 4]])
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "1,2,3.5\n4,5,-6e-3\n",
-        "1,2,3.5\r\n4,5,-6e-3",
-        "\n1,2,3.5\n\n4,5,-6e-3\n\n",
-        "a,b,c\n1,2,3.5\n4,5,-6e-3\n",
-        '"a","b","c"\n1, 2, 3.5\n"4",5,-6e-3\n',
-        "\ufeff1,2,3.5\n4,5,-6e-3\n",
-    ],
-)
-def test_csv_with_or_without_names_gives_the_same_table(write, text):
-    np.testing.assert_array_equal(read_samples(write("t.csv", text)), TABLE)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("t.txt", "1,2\n3,4\n", "must end in .npy, .npz, .csv, got '.txt'"),
-        ("t", "1,2\n3,4\n", "got 'no suffix'"),
-        ("t.csv", "", "it is empty"),
-        ("t.npy", b"", "it is empty"),
-        ("t.npz", b"", "it is empty"),
-        ("t.csv", "\n\n", "got shape"),
-        ("t.csv", "a,b\n", "got shape"),
-        ("t.csv", "1,2\n", r"got shape \(1, 2\)"),
-        ("t.csv", "1,2\n3\n", "columns changed from 2 to 1 at row 2"),
-        ("t.csv", "1,2\n3,x\n", "'x'"),
-        ("t.csv", "1,x\n3,4\n", "'x'"),
-        ("t.csv", "1,2\n3,\n", "''"),
-        ("t.csv", "1;2\n3;4\n5;6\n", "';|3;4"),
-        ("t.csv", "1,nan\n3,4\n", "finite .* got .*nan"),
-        ("t.csv", "1,inf\n3,4\n", "finite .* got .*inf"),
-        ("t.csv", "1,1e300\n3,4\n", r"\[-1e\+40, 1e\+40\], got .*1e\+300"),
-        ("t.csv", b"\xff\xfe\x00\x01,\n", "cannot be read"),
-        ("t.npy", b"not an array", "cannot be read"),
-        ("t.npz", b"PK\x03\x04 but no more", "cannot be read"),
-        ("t.npy", pickle.dumps([[1, 2], [3, 4]]), "cannot be read"),
-    ],
-)
-def test_a_bad_file_is_one_line_that_names_it(write, name, content, message):
-    path = write(name, content)
-    with pytest.raises(ValueError, match=message) as caught:
-        read_samples(path)
-    assert str(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("array", "message"),
-    [
-        (np.arange(4.0), r"got shape \(4,\)"),
-        (np.zeros((3, 2, 2)), r"got shape \(3, 2, 2\)"),
-        (np.float64(3.0), r"got shape \(\)"),
-        (np.zeros((1, 4)), r"got shape \(1, 4\)"),
-        (np.zeros((4, 0)), "cannot be read|got shape"),
-        (TABLE + 1j, "must be real"),
-        (TABLE > 2, "must hold real numbers"),
-        (np.array([["a", "b"], ["c", "d"]]), "must hold real numbers"),
-        (np.where(TABLE > 4, np.nan, TABLE), "finite"),
-        (np.zeros(3, dtype=[("a", float)]), "must hold real numbers"),
-    ],
-)
-def test_an_array_that_is_no_table_of_samples_is_refused(tmp_path, array, message):
-    np.save(tmp_path / "a.npy", array)
-    with pytest.raises(ValueError, match=message):
-        read_samples(tmp_path / "a.npy")
-
-
-def test_nothing_is_unpickled(tmp_path):
-    class Trap:
-        def __reduce__(self):
-            return pytest.fail, ("the file was unpickled",)
-
-    for name, save in (("a.npy", np.save), ("a.npz", np.savez)):
-        save(tmp_path / name, np.array([[Trap()], [Trap()]], dtype=object))
-        with pytest.raises(ValueError, match="cannot be read"):
-            read_samples(tmp_path / name)
-
-
-def test_several_arrays_without_an_x_are_refused_by_name(tmp_path):
-    np.savez(tmp_path / "a.npz", train=TABLE, test=TABLE)
-    with pytest.raises(ValueError, match=r"one named 'x', got \['train', 'test'\]"):
-        read_samples(tmp_path / "a.npz")
-
-
-def test_a_header_that_promises_more_than_the_file_holds_is_refused(tmp_path):
-    np.save(tmp_path / "a.npy", TABLE)
-    content = (tmp_path / "a.npy").read_bytes()
-    (tmp_path / "a.npy").write_bytes(
-        content.replace(b"(2, 3), }          ", b"(9000000000000, 3)}")[: len(content)]
-    )
-    with pytest.raises(ValueError, match="cannot be read"):
-        read_samples(tmp_path / "a.npy")
-
-
-def test_missing_files_and_folders_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="No such file"):
-        read_samples(tmp_path / "none.npy")
-    (tmp_path / "folder.npy").mkdir()
-    with pytest.raises(ValueError, match="cannot be read"):
-        read_samples(tmp_path / "folder.npy")
 
 
 def test_standardised_samples_have_mean_zero_and_mean_variance_one():
