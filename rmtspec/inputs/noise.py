@@ -35,7 +35,8 @@ class NoiseSchedule:
     Parameters
     ----------
     beta : array_like, shape (T,)
-        Variance :math:`\beta_k` added in step k, each in (0, 1). T is 1 to 1,000,000.
+        Variance :math:`\beta_k` added in step k, each in (0, 1), the last also 1, which ends in
+        pure noise (zero terminal signal-to-noise ratio). T is 1 to 1,000,000.
 
     Attributes
     ----------
@@ -47,19 +48,25 @@ class NoiseSchedule:
     Raises
     ------
     ValueError
-        If `beta` is not one-dimensional, is empty or leaves (0, 1).
+        If `beta` is not one-dimensional, is empty or leaves (0, 1), the last step (0, 1].
     TypeError
         If its entries are not real numbers.
 
     Notes
     -----
+    *Pure noise at the last level.*  There alpha_bar is 0, delta 1, t and noise_to_signal are inf
+    and the posterior variance is delta of the level before.  The data cannot be seen at such a
+    level: models and losses are defined at the others, ``t[:-1]``. Samplers are defined: their
+    first step draws x_(T-1) about its mean, the limit :math:`\beta_T\to1` of other schedules.
+
     *Accuracy.*  Sums of logarithms are compensated: t, alpha_bar and delta have a relative error of
     a few machine epsilons, alpha_bar that times max(1, 2t).
 
     References
     ----------
     Ho, Jain, Abbeel (2020), arXiv 2006.11239; Bonnaire et al. (2025), arXiv 2505.17638, eq. 21;
-    Merger, Goldt (2025), arXiv 2505.24769.
+    Merger, Goldt (2025), arXiv 2505.24769; Lin, Liu, Li, Yang (2023), arXiv 2305.08891, for pure
+    noise at the end.
 
     Examples
     --------
@@ -69,6 +76,8 @@ class NoiseSchedule:
     NoiseSchedule(1000 steps, alpha_bar from 0.9999 to 0.0063)
     >>> rs.NoiseSchedule.at_times([0.01, 0.1, 1.0]).delta.round(4)
     array([0.0198, 0.1813, 0.8647])
+    >>> rs.NoiseSchedule([0.1, 0.5, 1.0]).alpha_bar
+    array([0.9 , 0.45, 0.  ])
     """
 
     beta: FloatArray
@@ -77,9 +86,14 @@ class NoiseSchedule:
     def __init__(self, beta: ArrayLike) -> None:
         steps = np.atleast_1d(_checks.real_array("beta", beta, 0.0, 1.0))
         _check_length("beta", steps)
-        if not np.all((steps > 0.0) & (steps < 1.0)):
-            raise ValueError(f"beta must hold numbers in (0, 1), got {_checks.shown(beta)}")
-        self._store(steps, -0.5 * _running_sum(np.log1p(-steps)))
+        if not (np.all(steps > 0.0) and np.all(steps[:-1] < 1.0)):
+            raise ValueError(
+                f"beta must hold numbers in (0, 1), the last in (0, 1], "
+                f"got {_checks.shown(beta)}"
+            )
+        pure = steps[-1] == 1.0
+        times = -0.5 * _running_sum(np.log1p(-(steps[:-1] if pure else steps)))
+        self._store(steps, np.append(times, np.inf) if pure else times)
 
     @classmethod
     def linear(cls, steps: int = 1000, first: float = 1e-4, last: float = 1e-2) -> Self:
@@ -87,12 +101,13 @@ class NoiseSchedule:
 
         With the default ends :math:`\bar\alpha_T` is 0.602, 0.282, 0.0063 for T = 100, 250, 1000:
         the last level is close to white noise for about a thousand steps only. T = 1 has the one
-        step `first`.
+        step `first`.  With `last` = 1 the last level is pure noise.
 
         Raises
         ------
         ValueError, TypeError
-            If `steps` is not an integer in [1, 1000000], or an end lies outside (0, 1).
+            If `steps` is not an integer in [1, 1000000], `first` lies outside (0, 1) or `last`
+            outside (0, 1].
 
         Examples
         --------
@@ -101,11 +116,9 @@ class NoiseSchedule:
         np.float64(0.282)
         """
         count = _checks.integer("steps", steps, 1, _MAX_STEPS)
-        ends = [
-            _checks.real(name, value, 0.0, 1.0, low_open=True, high_open=True)
-            for name, value in (("first", first), ("last", last))
-        ]
-        return cls(np.linspace(ends[0], ends[1], count))
+        start = _checks.real("first", first, 0.0, 1.0, low_open=True, high_open=True)
+        end = _checks.real("last", last, 0.0, 1.0, low_open=True)
+        return cls(np.linspace(start, end, count))
 
     @classmethod
     def at_times(cls, t: ArrayLike) -> Self:
@@ -114,16 +127,22 @@ class NoiseSchedule:
         Parameters
         ----------
         t : array_like, shape (T,)
-            Strictly ascending positive times, at most 350, above which alpha_bar underflows;
-            :math:`t_0=0`. A single number is a schedule of one step.
+            Strictly ascending positive times, at most 350, above which alpha_bar underflows; the
+            last may be inf, where the data are gone; :math:`t_0=0`. A single number is a schedule
+            of one step.
 
         Raises
         ------
         ValueError, TypeError
             If the times are not of this kind.
         """
-        times = np.atleast_1d(_checks.real_array("t", t, 0.0, 350.0))
+        times = np.atleast_1d(_checks.real_array("t", t, 0.0, infinite=True))
         _check_length("t", times)
+        finite = times[:-1] if times[-1] == np.inf else times
+        if np.any(finite > 350.0):
+            raise ValueError(
+                f"t must hold numbers in [0, 350], the last also inf, got {finite.max()!r}"
+            )
         differences = np.diff(times, prepend=0.0)
         if not np.all(differences > 0.0):
             raise ValueError(f"t must be positive and strictly ascending, got {_checks.shown(t)}")

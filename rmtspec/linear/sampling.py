@@ -48,6 +48,9 @@ SamplerNoise = Literal["beta", "posterior", "deterministic"]
 _WHITE = 300.0
 """Time beyond which the signal, 1e-260, changes no digit of anything; further on it underflows."""
 
+_PURE = 340.0
+"""Time that stands for all later ones, inf included; its signal is 1e-295."""
+
 
 @dataclass(frozen=True)
 class SamplingPath:
@@ -212,11 +215,12 @@ def _discrete(
     if not isinstance(schedule, NoiseSchedule):
         raise TypeError(f"schedule must be a NoiseSchedule, got {_checks.shown(schedule)}")
     check_noise(noise)
-    # Further steps start from the same white noise and leave it as it is.
-    used = max(1, int(np.searchsorted(schedule.t, _WHITE)))
-    level = np.concatenate([[1.0], schedule.alpha_bar[:used]])
+    # The first level of white noise counts, from wherever the data were still seen; further steps
+    # start from the same white noise and leave it as it is.
+    used = min(schedule.steps, 1 + int(np.searchsorted(schedule.t, _WHITE)))
+    time = np.concatenate([[0.0], np.minimum(schedule.t[:used], _PURE)])
+    level = np.concatenate([[1.0], np.exp(-2.0 * time[1:])])
     delta = np.concatenate([[0.0], schedule.delta[:used]])
-    time = np.concatenate([[0.0], schedule.t[:used]])
     white = ((0, 0), (0, schedule.steps - used))
     m = delta + level * lam[:, None]
     if noise == "deterministic":

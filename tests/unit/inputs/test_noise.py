@@ -77,13 +77,25 @@ def test_one_schedule_serves_both_models():
     assert linear.test_loss(schedule.alpha_bar).shape == (2,)
 
 
-@pytest.mark.parametrize("beta", [[], [[0.1]], [0.0], [1.0], [-0.1], [np.nan], [0.1, 2.0]])
+@pytest.mark.parametrize("beta", [[], [[0.1]], [0.0], [1.0, 0.5], [-0.1], [np.nan], [0.1, 2.0]])
 def test_steps_outside_zero_and_one_are_refused(beta):
     with pytest.raises(ValueError, match="beta"):
         rs.NoiseSchedule(beta)
 
 
-@pytest.mark.parametrize("t", [[], [0.0, 1.0], [1.0, 1.0], [2.0, 1.0], [400.0]])
+@pytest.mark.parametrize(
+    "t",
+    [
+        [],
+        [0.0, 1.0],
+        [1.0, 1.0],
+        [2.0, 1.0],
+        [400.0],
+        [400.0, np.inf],
+        [np.inf, np.inf],
+        [np.inf, 1.0],
+    ],
+)
 def test_times_that_do_not_ascend_are_refused(t):
     with pytest.raises(ValueError, match="t must"):
         rs.NoiseSchedule.at_times(t)
@@ -98,7 +110,31 @@ def test_signals_at_the_ends_are_refused():
     with pytest.raises(ValueError, match="steps"):
         rs.NoiseSchedule.linear(0)
     with pytest.raises(ValueError, match="last"):
-        rs.NoiseSchedule.linear(3, last=1.0)
+        rs.NoiseSchedule.linear(3, last=1.5)
+
+
+def test_a_last_step_of_one_ends_in_pure_noise():
+    schedule = rs.NoiseSchedule([0.125, 0.25, 1.0])
+    np.testing.assert_allclose(schedule.alpha_bar, [7 / 8, 21 / 32, 0.0], rtol=4 * EPS)
+    np.testing.assert_allclose(schedule.delta, [1 / 8, 11 / 32, 1.0], rtol=4 * EPS)
+    np.testing.assert_allclose(schedule.posterior_variance[-1], 11 / 32, rtol=8 * EPS)
+    assert schedule.t[-1] == schedule.noise_to_signal[-1] == np.inf
+    assert rs.NoiseSchedule.linear(5, last=1.0).alpha_bar[-1] == 0.0
+    timed = rs.NoiseSchedule.at_times([0.1, 1.0, np.inf])
+    np.testing.assert_array_equal(timed.t, [0.1, 1.0, np.inf])
+    assert timed.beta[-1] == 1.0
+    assert rs.NoiseSchedule(1.0).steps == 1
+    assert "to 0)" in repr(schedule)
+
+
+def test_no_model_is_defined_at_pure_noise():
+    schedule = rs.NoiseSchedule([0.5, 1.0])
+    linear = rs.LinearDenoiser(rs.PopulationSpectrum.isotropic(), 2.0)
+    assert np.isfinite(linear.test_loss(schedule.alpha_bar[:-1])).all()
+    with pytest.raises(ValueError, match="alpha_bar must hold numbers in"):
+        linear.test_loss(schedule.alpha_bar)
+    with pytest.raises(ValueError, match="t must be a finite number"):
+        rs.RandomFeatureModel(4.0, 2.0, float(schedule.t[-1]))
 
 
 def test_schedules_are_read_only():
