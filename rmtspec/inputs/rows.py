@@ -169,7 +169,7 @@ def _plain(name: str, value: Any) -> tuple[NDArray[Any], list[str] | None]:
     if hasattr(value, "columns") and hasattr(value, "shape") and module in ("pandas", "polars"):
         return _from_frame(name, value)
     if isinstance(value, (str, bytes)):
-        raise TypeError(f"{name} must be an array of samples, got {value!r:.80}")
+        raise TypeError(f"{name} must hold real numbers, one sample a row, got {value!r:.60}")
     try:
         return np.asarray(value), None
     except ValueError:

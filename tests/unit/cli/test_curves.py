@@ -32,9 +32,9 @@ def report(capsys):
 
 @pytest.fixture
 def samples(tmp_path):
-    """Rows of 90 samples in 60 dimensions, 40 more, and the files they lie in."""
+    """Rows of 90 samples in 60 dimensions, 100 more, and the files they lie in."""
     rng = np.random.default_rng(0)
-    x, test = rng.normal(size=(90, 60)), rng.normal(size=(40, 60))
+    x, test = rng.normal(size=(90, 60)), rng.normal(size=(100, 60))
     np.save(tmp_path / "x.npy", x)
     np.save(tmp_path / "test.npy", test)
     return x, test, str(tmp_path / "x.npy"), str(tmp_path / "test.npy")
@@ -288,7 +288,7 @@ def test_held_out_rows_give_the_curves_of_this_data_set(report, samples):
     curves = model.learning_curves([1, 1e3])
     for name in LOSSES:
         np.testing.assert_array_equal(shown["curves"][name], getattr(curves, name))
-    assert shown["data"]["held_out"] == {"source": held_out, "samples": 40}
+    assert shown["data"]["held_out"] == {"source": held_out, "samples": 100}
 
 
 def test_unit_variance_scales_held_out_rows_with_the_others(report, samples, tmp_path):

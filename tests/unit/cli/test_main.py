@@ -182,7 +182,7 @@ def test_digits_are_warned_about_in_one_line(capsys):
         (["spectrum", "--data", "digits", "--psi-n", "8"], ["--psi-n", "--data", "8"]),
         (["spectrum", "--data", "digits", "--spike", "8"], ["--spike", "--data", "8"]),
         (["spectrum", "--data", "none.npy"], ["none.npy", "No such file"]),
-        (["spectrum", "--data", "none.txt"], ["none.txt", ".npy, .npz, .csv"]),
+        (["spectrum", "--data", "none.xyz"], ["none.xyz", ".npy, .npz, .safetensors"]),
         (["spectrum", "--plot", "spectrum.txt"], ["--plot", "spectrum.txt", "png"]),
         (["spectrum", "--plot", "nowhere/spectrum.png"], ["--plot", "nowhere", "folder"]),
         (["timescales", "--psi-p", "-1"], ["psi_p", "-1", "[1e-09, 1e+09]"]),
@@ -198,7 +198,7 @@ def test_bad_input_ends_with_one_line_that_names_it(refused, arguments, parts):
     ("content", "part"),
     [
         ("", "empty"),
-        ("1,2\n3\n", "row 2"),
+        ("1,2\n3\n", "line 2"),
         ("1,2\n3,nan\n", "nan"),
         ("1,2\n", "(1, 2)"),
         ("1,2\n1,2\n", "vary"),

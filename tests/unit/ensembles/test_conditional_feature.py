@@ -138,7 +138,7 @@ def test_fewer_samples_than_the_rank_are_refused():
         ([[1.0, np.nan], [0.0, 1.0]], "x must hold finite numbers"),
         ([[1.0, np.inf], [0.0, 1.0]], "x must hold finite numbers"),
         ([[1.0, 2.0], [0.0]], "x must be a rectangular array"),
-        (np.zeros((2, 2, 2)), "x must have shape"),
+        (np.zeros((2, 2, 0)), "x must have shape"),
         ([[1j, 0.0], [0.0, 1.0]], "x must be real"),
         ("data", "x must hold real numbers"),
         (None, "x must hold real numbers"),

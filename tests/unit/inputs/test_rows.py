@@ -29,7 +29,7 @@ def _frame(**columns):
         (X.astype(str), TypeError, "must hold real numbers"),
         ([[1.0, "a"], [2.0, "b"]], TypeError, "must hold real numbers"),
         ([[1.0, None], [2.0, 3.0]], TypeError, "must hold real numbers, got None"),
-        ("rows.csv", TypeError, "must be an array of samples, got 'rows.csv'"),
+        ("rows.csv", TypeError, "must hold real numbers, one sample a row, got 'rows.csv'"),
         (X[0], ValueError, "one sample is no data set"),
         ([[1.0, 2.0], [3.0]], ValueError, "rectangular"),
         (np.zeros(5, dtype=[("a", float)]), TypeError, "named fields a"),
