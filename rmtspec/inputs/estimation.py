@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
+from .arrays import as_rows
 from .population import PopulationSpectrum
-from .rows import as_rows
 
 FloatArray = NDArray[np.float64]
 

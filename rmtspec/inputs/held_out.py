@@ -29,8 +29,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..result import ConvergenceWarning, DataWarning, caller_level
+from .arrays import as_rows
 from .population import PopulationSpectrum
-from .rows import as_rows
 from .sample_spectrum import RANK_TOLERANCE, triangle
 
 FloatArray = NDArray[np.float64]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
-from .rows import as_rows, distinct_rows
+from .arrays import as_rows, distinct_rows
 from .sample_spectrum import RANK_TOLERANCE, fit_population, sample_eigenvalues
 
 __all__ = ["LARGEST", "RANK_TOLERANCE", "SMALLEST", "PopulationSpectrum"]

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
 from ..result import DataWarning, caller_level
+from .arrays import LARGEST, as_rows
 from .readers import (
     PICTURES,
     Stored,
@@ -24,7 +25,6 @@ from .readers import (
     read_pictures,
     read_safetensors,
 )
-from .rows import LARGEST, as_rows
 from .text_tables import SEPARATORS, read_text_table
 
 _PHOTOGRAPHS = (

@@ -15,8 +15,6 @@ from rmtspec.inputs.held_out import HeldOut
 
 Array = NDArray[np.float64]
 
-pytestmark = pytest.mark.filterwarnings("ignore::rmtspec.FewDimensionsWarning")
-
 RNG = np.random.default_rng(7)
 TAU = np.append(np.geomspace(0.1, 1e5, 12), np.inf)
 
@@ -57,6 +55,20 @@ DEGENERATE = {
 }
 
 
+def _model(x: Array, test: Array, t: float) -> rs.RandomFeatureModel:
+    """The Gaussian equivalent given rows, with what held-out rows do along their directions."""
+    population = rs.PopulationSpectrum.from_samples(x)
+    return rs.RandomFeatureModel(
+        4.0,
+        len(x) / x.shape[1],
+        t,
+        "tanh",
+        population,
+        conditional=True,
+        held_out=HeldOut.measure(test, x, population),
+    )
+
+
 @pytest.mark.parametrize("name", DEGENERATE)
 def test_degenerate_data_have_the_curves_of_data_nearby(name: str) -> None:
     x, dimension = DEGENERATE[name]
@@ -64,10 +76,7 @@ def test_degenerate_data_have_the_curves_of_data_nearby(name: str) -> None:
     moved = x + 1e-6 * RNG.normal(size=x.shape)
     # Eigenvalues move by 1e-6 of their size; what a curve loses by that is of this order, over
     # eigenvalues of the null space too, which move to 1e-12.
-    at, beside = (
-        rs.RandomFeatureModel.from_data(data, 4.0, 0.1, test=test).learning_curves(TAU)
-        for data in (x, moved)
-    )
+    at, beside = (_model(data, test, 0.1).learning_curves(TAU) for data in (x, moved))
     assert at.converged
     for column in ("train", "test", "score_error"):
         value = getattr(at, column)
@@ -159,7 +168,7 @@ def _held_out(test: Array) -> HeldOut:
 
 def test_too_few_rows_for_the_score_error_are_said_and_leave_the_test_loss() -> None:
     x, test = RNG.normal(size=(200, 40)), RNG.normal(size=(10, 40))
-    model = rs.RandomFeatureModel.from_data(x, 4.0, 0.01, test=test)
+    model = _model(x, test, 0.01)
     with pytest.warns(rs.DataWarning, match="held-out rows are too few for the score error"):
         curves = model.learning_curves(TAU)
     assert np.all(np.isnan(curves.score_error))

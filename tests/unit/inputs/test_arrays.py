@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rmtspec as rs
-from rmtspec.inputs.rows import as_rows, distinct_rows, remarks
+from rmtspec.inputs.arrays import as_rows, distinct_rows, remarks
 from rmtspec.inputs.samples import standardise
 
 X = np.random.default_rng(0).normal(size=(30, 4))

@@ -1,6 +1,6 @@
 """Arrays of samples: what is taken for rows, what is refused, and what is worth a remark.
 
-Everything here looks at an array in memory; `readers` and `text` look at files.
+Everything here looks at an array in memory; `readers` and `text_tables` look at files.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def as_rows(
     _refuse_no_numbers(name, array)
     columns = columns or labels
     shape = array.shape
-    if array.ndim > 2:
-        array = array.reshape(shape[0], -1) if array.size else array
+    if array.ndim > 2 and array.size:
+        array = array.reshape(shape[0], -1)
         text = " x ".join(str(length) for length in shape[1:])
         warnings.warn(
             f"{name} has {len(shape)} axes: read as {shape[0]} samples of {text} numbers, "
