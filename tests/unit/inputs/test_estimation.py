@@ -95,6 +95,17 @@ def test_rows_that_repeat_are_one_row_of_more_weight():
     assert twice.mean / once.mean == pytest.approx((120 / 119) / (60 / 59), rel=1e-6)
 
 
+def test_a_row_that_repeats_is_one_longer_row():
+    x = np.random.default_rng(11).normal(size=(60, D)) * SCALES["power law"]
+    repeated = np.concatenate([x, x[:20], x[:20]])
+    longer = np.concatenate([np.sqrt(3.0) * x[:20], x[20:]])
+    one, other = (
+        rs.PopulationSpectrum.from_samples(rows, center=False, debias=True)
+        for rows in (repeated, longer)
+    )
+    assert _second(one) == pytest.approx(_second(other), rel=1e-9)
+
+
 def test_error_of_the_estimate_covers_its_deviation():
     rng = np.random.default_rng(6)
     truth = rs.PopulationSpectrum(SCALES["power law"] ** 2)
