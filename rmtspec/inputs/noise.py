@@ -88,8 +88,7 @@ class NoiseSchedule:
         _check_length("beta", steps)
         if not (np.all(steps > 0.0) and np.all(steps[:-1] < 1.0)):
             raise ValueError(
-                f"beta must hold numbers in (0, 1), the last in (0, 1], "
-                f"got {_checks.shown(beta)}"
+                f"beta must hold numbers in (0, 1), the last in (0, 1], got {_checks.shown(beta)}"
             )
         pure = steps[-1] == 1.0
         times = -0.5 * _running_sum(np.log1p(-(steps[:-1] if pure else steps)))
