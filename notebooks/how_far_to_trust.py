@@ -296,7 +296,7 @@ rows = np.random.default_rng(0).permutation(digits())
 given, held_out = rows[:512], rows[512:]
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always", rs.FewDimensionsWarning)
-    model = rs.RandomFeatureModel.from_data(given, psi_p=6, t=0.1, test=held_out)
+    model = rs.RandomFeatureModel.from_data(given, psi_p=6, t=0.1, test=held_out, kernel="gaussian")
 print(caught[0].message)
 
 given, held_out = given - given.mean(axis=0), held_out - given.mean(axis=0)

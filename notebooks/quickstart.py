@@ -72,7 +72,9 @@ note = right.annotate(f"participation ratio {ratio:.1f}", (ratio * 1.1, 5), font
 # %%
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always", rs.FewDimensionsWarning)
-    model = rs.RandomFeatureModel.from_data(train, psi_p=16, t=0.1, test=held_out)
+    model = rs.RandomFeatureModel.from_data(
+        train, psi_p=16, t=0.1, test=held_out, kernel="gaussian"
+    )
 print(caught[0].message)
 
 law, times = model.spectrum(), model.timescales()
@@ -127,7 +129,7 @@ legend = ax.legend()
 def curves_of(psi_p=64.0, t=0.03):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rs.FewDimensionsWarning)
-        chosen = rs.RandomFeatureModel.from_data(train, psi_p, t, test=held_out)
+        chosen = rs.RandomFeatureModel.from_data(train, psi_p, t, test=held_out, kernel="gaussian")
     ax = plt.figure(figsize=(7, 3.4), layout="constrained").subplots()
     plot_learning_curves(chosen.learning_curves(tau), chosen.training(), ax)
     plt.show()

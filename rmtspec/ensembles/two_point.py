@@ -98,9 +98,9 @@ def averaged_response(
         signal, sum0 = (c2 * y)[:, None] * level * h, h @ weight
         noise.append((k * sum0, signal + b2 * h))
         data.append(((k + b2) * sum0, signal))
-    a11, size11 = _spared(psi_p, psi_p - 1.0, weight, kk * i0, noise)
+    a11, size11 = spared(psi_p, psi_p - 1.0, weight, kk * i0, noise)
     gg = np.multiply.outer(first.k + b2, second.k + b2)
-    a22, size22 = _spared(psi_n, psi_n - 1.0, weight, gg * i0, data)
+    a22, size22 = spared(psi_n, psi_n - 1.0, weight, gg * i0, data)
     a22, size22 = a22 / yy, size22 / np.abs(yy)
     a12, a21 = -(v2 + c2 * kk * i1), -(v2 / kk + c2 * i1)
     rhs1 = source.identity + kk * (source.noise * i0 + source.data * it)
@@ -113,7 +113,7 @@ def averaged_response(
     return Response(k, y, mean, loss)
 
 
-def _spared(
+def spared(
     psi: float,
     spare: float,
     weight: FloatArray,
@@ -152,10 +152,10 @@ def conditional_response(
     factor = u / np.multiply.outer(first.k + u, second.k + u) if u > 0.0 else np.zeros_like(kk)
     r1, r2 = 1.0 / (first.k[:, None] + mu), 1.0 / (second.k[:, None] + mu)
     parts = [(k * (r @ mass), mu * r) for k, r in ((first.k, r1), (second.k, r2))]
-    spared, size = _spared(psi_p, -excess, mass, kk * ((r1 * mass) @ r2.T), parts)
+    left, size = spared(psi_p, -excess, mass, kk * ((r1 * mass) @ r2.T), parts)
     seen = source.noise * i0 + source.data * it
     seen = seen + c2 * factor * (source.noise * i1 + source.data * itl)
-    k = (source.identity + kk * seen) / spared
+    k = (source.identity + kk * seen) / left
     y = k * factor
     mean = ((k + source.noise) * i0 + source.data * it + c2 * y * i1) / psi_p
-    return Response(k, y, mean, size / np.abs(spared))
+    return Response(k, y, mean, size / np.abs(left))

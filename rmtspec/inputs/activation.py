@@ -24,6 +24,7 @@ from .. import _checks
 from ..result import ConvergenceWarning, caller_level
 from .gaussian import moments as gaussian
 from .gaussian.elementwise import Elementwise
+from .gaussian.kernels import ClosedForm, ErfKernels, RampKernels
 from .gaussian.moments import Array, Moments, Noising
 from .gaussian.panels import NotIntegrableError
 from .gaussian.quadrature import moments as quadrature
@@ -91,12 +92,15 @@ class Activation:
         Relative rounding of its values (float64, unless the callable returns less).
     closed_form : callable or None
         Its moments at a pair of noisings; None means quadrature.
+    pairs : closed form or None
+        Its kernels between pairs of samples; None means Mehler's sum.
     """
 
     name: str
     function: Callable[[Array], Array]
     rounding: float = _EPS
     closed_form: Callable[[Noising], Moments] | None = field(default=None, repr=False)
+    pairs: ClosedForm | None = field(default=None, repr=False)
 
     def __call__(self, x: ArrayLike) -> Array:
         """σ(x), shaped like x."""
@@ -166,8 +170,9 @@ def gaussian_equivalence(
 
     *Accuracy.*  Named: a, v and s to 10 eps relative, measured against 40 digits for t from 7e-9
     to 20 and variances 0 and 1e-4 to 1e3, and closed form against quadrature for 1e-6 to 1e6;
-    `sine` loses Γ² eps more, from the rounding of e^(-Γ²/2). Callables that are smooth or have a
-    few kinks or jumps: 1e-11 or better over the former range, each with its own `error`.
+    `sine` and `cosine` lose Γ² eps more, from the rounding of e^(-Γ²/2). `silu`, which is
+    integrated, and callables that are smooth or have a few kinks or jumps: 1e-11 or better over the
+    former range, each with its own `error`.
 
     References
     ----------
@@ -213,10 +218,11 @@ def resolve(activation: ActivationLike | Activation) -> Activation:
     ----------
     activation : str, callable, sequence of floats or Activation
         * A name: tanh, erf (2/√π ∫_0^x e^(-y²) dy), relu, centred_relu (x₊ - 1/√(2π), of zero mean
-          at Γ = 1), sign, sine (or sin), softplus, gelu (xΦ(x), Φ the normal distribution
-          function), linear, and hermite0 to hermite100: He_n(x), the probabilists' polynomials
-          with leading coefficient 1 (He_2 = x² - 1, He_3 = x³ - 3x), functions of x itself
-          whatever Γ.
+          at Γ = 1), leaky_relu (slope 0.01 below 0), sign, sine (or sin), cosine (or cos),
+          softplus, sigmoid (1/(1 + e^(-x))), silu (or swish, x times sigmoid), gelu (xΦ(x), Φ the
+          normal distribution function), linear, and hermite0 to hermite100: He_n(x), the
+          probabilists' polynomials with leading coefficient 1 (He_2 = x² - 1, He_3 = x³ - 3x),
+          functions of x itself whatever Γ.
         * A sequence (h_0, h_1, ...) of at most 101 numbers: Σ_n h_n He_n(x).
         * A Python callable of one real number or of an array, deterministic, acting entry by
           entry. It may be called some 10⁵ times; one that takes arrays is faster.
@@ -300,6 +306,34 @@ def _centred_relu(pair: Noising) -> Moments:
     return Moments(mean, relu.slope, relu.signal_square, relu.noise_square, relu.error)
 
 
+_LEAK = 0.01
+
+
+def _leaky_relu(pair: Noising) -> Moments:
+    """Of l·x + (1 − l)·x₊: the line has no moments beyond its slope."""
+    relu, rest = _relu(pair), 1.0 - _LEAK
+    return Moments(
+        rest * relu.mean,
+        _LEAK + rest * relu.slope,
+        rest * rest * relu.signal_square,
+        rest * rest * relu.noise_square,
+        relu.error,
+    )
+
+
+def _sigmoid(pair: Noising) -> Moments:
+    """Of (1 + tanh(x/2))/2, whose blur has twice the width of that of tanh."""
+    square, weight = gaussian.kolmogorov_mixture()
+    twice = gaussian.blurred_sign(4.0 * square, weight, pair)
+    return Moments(
+        0.5,
+        0.5 * twice.slope,
+        0.25 * twice.signal_square,
+        0.25 * twice.noise_square,
+        twice.error,
+    )
+
+
 def _softplus_function(x: Array) -> Array:
     return np.logaddexp(0.0, x)
 
@@ -316,6 +350,22 @@ def _gelu_function(x: Array) -> Array:
     return np.asarray(x * ndtr(x))
 
 
+def _sigmoid_function(x: Array) -> Array:
+    from scipy.special import expit
+
+    return np.asarray(expit(x))
+
+
+def _silu_function(x: Array) -> Array:
+    from scipy.special import expit
+
+    return np.asarray(x * expit(x))
+
+
+def _leaky_relu_function(x: Array) -> Array:
+    return np.where(x > 0.0, x, _LEAK * x)
+
+
 def _relu_function(x: Array) -> Array:
     return np.maximum(x, 0.0)
 
@@ -324,7 +374,7 @@ def _centred_relu_function(x: Array) -> Array:
     return np.asarray(np.maximum(x, 0.0) - 1.0 / math.sqrt(2.0 * math.pi))
 
 
-_NAMED: dict[str, tuple[Callable[[Array], Array], Callable[[Noising], Moments]]] = {
+_NAMED: dict[str, tuple[Callable[[Array], Array], Callable[[Noising], Moments] | None]] = {
     "tanh": (np.tanh, _tanh),
     "erf": (_erf_function, _erf),
     "relu": (_relu_function, _relu),
@@ -333,8 +383,18 @@ _NAMED: dict[str, tuple[Callable[[Array], Array], Callable[[Noising], Moments]]]
     "sine": (np.sin, gaussian.sine),
     "softplus": (_softplus_function, _softplus),
     "gelu": (_gelu_function, gaussian.gelu),
+    "silu": (_silu_function, None),
+    "leaky_relu": (_leaky_relu_function, _leaky_relu),
+    "sigmoid": (_sigmoid_function, _sigmoid),
+    "cosine": (np.cos, gaussian.cosine),
 }
-_ALIASES = {"sin": "sine", "linear": "hermite1"}
+_PAIRS: dict[str, ClosedForm] = {
+    "erf": ErfKernels(),
+    "relu": RampKernels(0.0, 0.0, 1.0),
+    "centred_relu": RampKernels(-1.0 / math.sqrt(2.0 * math.pi), 0.0, 1.0),
+    "leaky_relu": RampKernels(0.0, _LEAK, 1.0 - _LEAK),
+}
+_ALIASES = {"sin": "sine", "cos": "cosine", "swish": "silu", "linear": "hermite1"}
 
 
 @cache
@@ -342,7 +402,7 @@ def _named(name: str) -> Activation:
     canonical = _ALIASES.get(name, name)
     if canonical in _NAMED:
         function, closed_form = _NAMED[canonical]
-        return Activation(canonical, function, closed_form=closed_form)
+        return Activation(canonical, function, closed_form=closed_form, pairs=_PAIRS.get(canonical))
     degree = re.fullmatch(r"hermite(0|[1-9]\d{0,2})", canonical)
     if degree and int(degree[1]) <= _HIGHEST_DEGREE:
         coefficients = (0.0,) * int(degree[1]) + (1.0,)

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _checks
 from ..result import ConvergenceWarning, caller_level
 from .curves import MOST_NODES, Curves, Direction, Losses
+from .given import curves_of
 from .interfaces import Model
 from .relaxation import GradientDescent, GradientFlow, HeavyBall, Relaxation
 from .results import LearningCurves
@@ -96,7 +97,7 @@ class Course:
 
     @cached_property
     def _curves(self) -> Curves:
-        return Curves(self.model, self.relaxation, self.ridge, self.initial)
+        return curves_of(self.model, self.relaxation, self.ridge, self.initial)
 
     @cached_property
     def stability_limit(self) -> float:
@@ -104,7 +105,7 @@ class Course:
 
         The largest eigenvalue is the upper end of the spectrum or the highest outlier.
         """
-        flow = Curves(self.model, GradientFlow(1.0), self.ridge, 0.0)
+        flow = curves_of(self.model, GradientFlow(1.0), self.ridge, 0.0)
         top = self.model.delta * flow.ends[1]
         return (1.0 + self.momentum) * self.model.psi_p / top if top > 0.0 else np.inf
 
@@ -244,5 +245,5 @@ class Course:
                 f"directions must be eigenvalues of the data, got {float(level)!r} "
                 f"(nearest {found!r})"
             )
-        direction = Direction(found, float(self._curves.fresh.variance[nearest]))
+        direction = Direction(found, float(np.nan_to_num(known.variance[nearest])))
         return direction, float(known.precision[nearest])

@@ -37,6 +37,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..ensembles.exact_kernel import KernelEquations
+from ..ensembles.feature_equations import Equations
 from ..ensembles.two_point import Points, Response, Source
 from ..result import Status
 from ..solve.contour import Contour, half_plane_contour, nodes_needed, slit_ratio
@@ -117,10 +119,7 @@ class _Grid:
         self.points = Points(solved.k, solved.y)
         self.ulp = 16.0 * _EPS + 4.0 * float(solved.error.max())
         mirrored = self.points.conjugate()
-        self.pairs = [
-            self.gram.equations.respond(self.points, second, curves.fresh)
-            for second in (self.points, mirrored)
-        ]
+        self.pairs = [curves.respond(self.points, second) for second in (self.points, mirrored)]
 
     def single(self, direction: Direction | None) -> ComplexArray:
         """Tr WᵀRW/d, or its entry along a direction, at every node."""
@@ -143,12 +142,13 @@ class _Grid:
         f = w * bare
         seen = f * single
         fit = (self.x - curves.ridge) * bare * seen - 2.0 * seen
-        a2 = curves.model.coefficients.a**2
-        train = a2 * 2.0 * fit.real.sum(1)
-        test = a2 * (_quadratic(f, *double) - 4.0 * seen.real.sum(1))
+        known = f * curves.cross_along(self.points, direction, single)
+        scale = curves.scale
+        train = scale * 2.0 * fit.real.sum(1)
+        test = scale * (_quadratic(f, *double) - 4.0 * known.real.sum(1))
         size = np.abs(f)
-        error = 2.0 * ((size @ sizes) * size).sum(1) + 4.0 * np.abs(seen).sum(1)
-        error = a2 * self.ulp * np.maximum(error, 2.0 * np.abs(fit).sum(1))
+        error = 2.0 * ((size @ sizes) * size).sum(1) + 4.0 * np.abs(known).sum(1)
+        error = scale * self.ulp * np.maximum(error, 2.0 * np.abs(fit).sum(1))
         if curves.initial > 0.0:
             start = self._from_start(tau)
             train, test, error = train + start.train, test + start.test, error + start.error
@@ -158,7 +158,7 @@ class _Grid:
         """What the initial A of unit-variance entries adds."""
         curves, gram = self.curves, self.gram
         psi_p, s2, mass = gram.psi_p, gram.s2, gram.equations.atom
-        fresh = gram.equations.v2 + s2
+        fresh = curves.unseen
         distance = self.x - curves.base
         trace = 1.0 / (psi_p * self.points.k) + mass / distance
         mirrored = self.points.conjugate()
@@ -209,13 +209,33 @@ class Curves:
         """Directions of the data, and what fresh data do along each."""
         return setting(self.model)
 
+    @property
+    def scale(self) -> float:
+        """V is this root times √Δ_t times what `along` and `pair_along` speak of: a²."""
+        return self.model.coefficients.a**2
+
+    @property
+    def noise_square(self) -> float:
+        """Δ_t times the scale: b²."""
+        return self.model.coefficients.b**2
+
+    @property
+    def unseen(self) -> float:
+        """Ũ on the eigenvectors of the atom at s²: v² + s²."""
+        return self._equations.v2 + self.model.floor
+
+    @property
+    def _equations(self) -> Equations:
+        """Those of the Gaussian equivalent."""
+        equations = self.model.ensemble.equations
+        assert not isinstance(equations, KernelEquations)
+        return equations
+
     @cached_property
     def fresh(self) -> Source:
         """The matrix Ũ of fresh data."""
-        gram = self.model.ensemble
-        equations = gram.equations
-        variance = np.nan_to_num(self.setting.variance)
-        return Source(equations.v2 + gram.s2, equations.b2, equations.c2, variance)
+        equations, variance = self._equations, np.nan_to_num(self.setting.variance)
+        return Source(self.unseen, equations.b2, equations.c2, variance)
 
     @property
     def knows_fresh_data(self) -> bool:
@@ -248,18 +268,34 @@ class Curves:
         h = points.along(chosen, at.data, at.noise)
         return h @ weights if direction is None else h[:, 0]
 
+    def cross_along(
+        self, points: Points, direction: Direction | None, own: ComplexArray
+    ) -> ComplexArray:
+        """The same between the V of fresh data and that of the samples, `own` of the samples."""
+        return own
+
+    @cached_property
+    def _identity(self) -> Source:
+        return Source(1.0, 0.0, 0.0, np.zeros_like(self.fresh.variance))
+
+    def respond(self, first: Points, second: Points, *, identity: bool = False) -> Response:
+        """Responses to Ũ, or to the identity, at every pair of points."""
+        source = self._identity if identity else self.fresh
+        return self._equations.respond(first, second, source)
+
     def pair_along(
         self,
         first: Points,
         second: Points,
         pair: Response,
         direction: Direction | None,
-        source: Source | None = None,
+        *,
+        identity: bool = False,
     ) -> ComplexArray:
-        """Entry of WᵀRBRW/d along a direction, or its mean; B is Ũ unless another is given."""
+        """Entry of WᵀRBRW/d along a direction, or its mean; B is Ũ or the identity."""
         if direction is None:
             return self.model.psi_p * pair.mean
-        at = source or self.fresh
+        at = self._identity if identity else self.fresh
         between = np.multiply.outer(self.along(first, direction), self.along(second, direction))
         fixed = at.noise + at.data * direction.variance
         return between * (pair.k + fixed + (self.fresh.data * direction.level) * pair.y)
@@ -299,7 +335,7 @@ class Curves:
         """Losses at flat times, inf included; NaN where the tables could not be made."""
         result = Losses(*(np.zeros_like(tau) for _ in range(3)))
         ended = np.isinf(tau)
-        if self.model.coefficients.a == 0.0 and self.initial == 0.0:
+        if self.scale == 0.0 and self.initial == 0.0:
             return result
         finite = np.minimum(tau[~ended], self.latest)
         if finite.size:
@@ -320,7 +356,7 @@ class Curves:
 
     def final(self, direction: Direction | None) -> tuple[float, float, float]:
         """Losses at τ = inf, and the bound on their error, from the real point λ = −γ."""
-        gram, at = self.model.ensemble, self.fresh
+        gram = self.model.ensemble
         distance = -self.base if self.base > 0.0 else -_TINY * self.ends[1]
         solved = gram.equations.solve_real(np.array([distance]))
         if solved.status[0] != Status.CONVERGED:
@@ -330,15 +366,15 @@ class Curves:
         for up, down in ((0.0, 0.0), (spread, spread), (spread, -spread)):
             points = Points(solved.k * (1.0 + up), solved.y * (1.0 + down))
             single = self.along(points, direction)[0].real
-            ones = Source(1.0, 0.0, 0.0, np.zeros_like(at.variance))
-            square, pair = (gram.equations.respond(points, points, b) for b in (ones, at))
-            slope = self.pair_along(points, points, square, direction, ones)[0, 0].real
+            cross = self.cross_along(points, direction, np.array([single]))[0].real
+            square, pair = (self.respond(points, points, identity=b) for b in (True, False))
+            slope = self.pair_along(points, points, square, direction, identity=True)[0, 0].real
             double = self.pair_along(points, points, pair, direction)[0, 0].real
-            values.append((-single - self.ridge * slope, double - 2.0 * single))
-        a2 = self.model.coefficients.a**2
+            values.append((-single - self.ridge * slope, double - 2.0 * cross))
+        scale = self.scale
         (train, test), *others = values
         error = sum(max(abs(train - other[0]), abs(test - other[1])) for other in others)
-        return a2 * train, a2 * test, a2 * float(error)
+        return scale * train, scale * test, scale * float(error)
 
 
 def _quadratic(f: ComplexArray, plain: ComplexArray, mixed: ComplexArray) -> FloatArray:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 _MEANINGS = {
+    "constant": "the mean of the features",
     "fast": "the population is learned",
     "sample": "single samples are memorised",
     "mean": "the direction of the samples that centring leaves empty",
@@ -105,7 +106,13 @@ class Timescales:
 
 
 def find_families(
-    law: SpectralLaw, at: Coefficients, psi_p: float, psi_n: float, rank: float, lone: bool
+    law: SpectralLaw,
+    at: Coefficients,
+    psi_p: float,
+    psi_n: float,
+    rank: float,
+    lone: bool,
+    constant: float = 0.0,
 ) -> tuple[Family, ...]:
     """Families with their exact masses, from the top of the spectrum down.
 
@@ -115,17 +122,20 @@ def find_families(
     at, psi_p, psi_n : the scalars of the model
     rank : number of data directions that the samples span, per dimension
     lone : whether the samples beyond `rank` are just the one that centring took away
+    constant : mass per dimension of the mean feature, where the law holds it above all others; it
+        is one of the samples
     """
     rank = rank if at.c > 0.0 or at.c < 0.0 else 0.0
     has_v, has_b = at.v > 0.0, at.b != 0.0
     middle = [
-        ("mean" if lone else "sample", (psi_n - rank) * has_v),
+        ("mean" if lone else "sample", (psi_n - rank - constant) * has_v),
         ("noise", (1.0 - rank) * has_b),
     ]
     if at.b**2 > at.v**2 / psi_n:
         middle.reverse()
     taken, found, upper = 0.0, [], np.inf
-    for name, share in [("fast", rank), *middle, ("slow", rank * (has_v and has_b))]:
+    shares = [("constant", constant), ("fast", rank), *middle, ("slow", rank * (has_v and has_b))]
+    for name, share in shares:
         mass = min(share, psi_p - taken)
         if mass <= 1e-14 * psi_p:  # rounding of psi_n - rank, which is below psi_p
             continue

@@ -7,10 +7,12 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..ensembles.exact_kernel import ExactKernelGram
 from ..ensembles.random_feature import RandomFeatureGram
 from ..inputs.activation import ActivationLike, Coefficients
 from ..inputs.held_out import HeldOut
 from ..inputs.population import PopulationSpectrum
+from ..inputs.rows import GivenRows
 from ..law import SpectralLaw
 from .families import Timescales
 from .outliers import Outliers
@@ -48,6 +50,10 @@ class Model(Protocol):
         """What fresh data do along the directions of given data."""
 
     @property
+    def rows(self) -> GivenRows | None:
+        """The given data themselves, where the law is by their exact kernel."""
+
+    @property
     def coefficients(self) -> Coefficients:
         """Scalars of the Gaussian equivalent."""
 
@@ -60,8 +66,8 @@ class Model(Protocol):
         """s²."""
 
     @property
-    def ensemble(self) -> RandomFeatureGram:
-        """The Gaussian equivalent of the feature matrix U."""
+    def ensemble(self) -> RandomFeatureGram | ExactKernelGram:
+        """The Gaussian equivalent of the feature matrix U, or U by its exact kernel."""
 
     @property
     def activation(self) -> ActivationLike:

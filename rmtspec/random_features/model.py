@@ -9,7 +9,7 @@ stages of training (`families`).
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
@@ -18,11 +18,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
 from ..ensembles.conditional_feature import ConditionalFeatureGram
+from ..ensembles.exact_kernel import ExactKernelGram
+from ..ensembles.neuron_moments import NeuronMoments
 from ..ensembles.random_feature import RandomFeatureGram, Resolvent
 from ..ensembles.weighted_gram import WeightedGram
-from ..inputs.activation import ActivationLike, Coefficients, gaussian_equivalence
+from ..inputs.activation import ActivationLike, Coefficients, gaussian_equivalence, resolve
+from ..inputs.gaussian.kernels import PairKernels
 from ..inputs.held_out import HeldOut
 from ..inputs.population import PopulationSpectrum
+from ..inputs.rows import GivenRows
 from ..law import SpectralLaw
 from ..result import FewDimensionsWarning, caller_level
 from .families import Family, Timescales, find_families, names_of_bulks
@@ -35,6 +39,9 @@ FloatArray = NDArray[np.float64]
 
 TRUSTED_PARTICIPATION = 50.0
 """Below this participation ratio the lowest eigenvalues of real features are smeared."""
+
+MOST_ROWS = 4000
+"""The exact kernel of more rows than this is an eigenproblem too large for a desk."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,9 @@ class RandomFeatureModel:
         not of the law they were drawn from; `from_data` sets it.
     held_out : HeldOut, optional
         What fresh data do along the directions of the given ones; `from_data` measures it.
+    rows : GivenRows, optional
+        The given rows themselves, psi_n d in number: U is then taken by the exact kernel of its
+        neurons on them; `from_data` sets it.
 
     Raises
     ------
@@ -113,6 +123,7 @@ class RandomFeatureModel:
     population: PopulationSpectrum = None  # type: ignore[assignment]
     conditional: bool = field(default=False, kw_only=True)
     held_out: HeldOut | None = field(default=None, kw_only=True, repr=False)
+    rows: GivenRows | None = field(default=None, kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
         if self.population is None:
@@ -128,6 +139,12 @@ class RandomFeatureModel:
         object.__setattr__(self, "conditional", conditional)
         if not isinstance(self.held_out, HeldOut | None):
             raise TypeError(f"held_out must be a HeldOut, got {_checks.shown(self.held_out)}")
+        if self.rows is not None:
+            ratio = self.rows.samples / self.rows.train.shape[1]
+            if abs(self.psi_n - ratio) > 1e-12 * ratio:
+                raise ValueError(
+                    f"psi_n must be that of the rows given, {ratio:g}, got {self.psi_n!r}"
+                )
         _ = self.coefficients
 
     @classmethod
@@ -139,11 +156,12 @@ class RandomFeatureModel:
         activation: ActivationLike = "tanh",
         *,
         test: ArrayLike | None = None,
+        kernel: str = "exact",
     ) -> Self:
         r"""Law of U given this very data set: no population has to be guessed.
 
-        The rows are centred; psi_n = n/d.  The law is exact in the limit through the measured
-        eigenvalues of :math:`x^\top x/n`, which become the `population`.
+        The rows are centred; psi_n = n/d.  The eigenvalues of :math:`x^\top x/n` become the
+        `population`.
 
         Parameters
         ----------
@@ -152,10 +170,17 @@ class RandomFeatureModel:
             not recognised.
         psi_p, t, activation : as for `RandomFeatureModel`
         test : array_like, shape (rows, d), optional
-            Held-out rows, whose second moments (about the mean of x) give the test loss and the
-            score error of the learning curves; without them only the train loss is known.  The
-            test loss needs a few dozen rows.  The score error inverts their covariance: with r
-            rows a dimension it comes out too large by about 1/r of Tr Σ_t^-1/d, so give many.
+            Held-out rows, which give the test loss and the score error of the learning curves;
+            without them only the train loss is known.  The test loss needs a few dozen rows.  The
+            score error inverts their covariance: with r rows a dimension it comes out too large by
+            about 1/r of Tr Σ_t^-1/d, so give many.
+        kernel : "exact" or "gaussian"
+            How neurons see the rows.  "exact" takes their second moments between all samples
+            (`rmtspec.ensembles.exact_kernel`), up to 4000 rows and for activations that do not
+            jump.  "gaussian" puts Gaussians of the same eigenvalues in the place of the rows: right
+            as long as :math:`15n/\mathrm{PR}^3\ll1`, PR the participation ratio (15/PR³ is the mean
+            sixth power of the correlation of two rows, through which the third Hermite order
+            couples them), and as long as the norms of rows do not differ.
 
         Warns
         -----
@@ -164,13 +189,23 @@ class RandomFeatureModel:
             variance of a pre-activation does not concentrate (relative variance 2/PR), and the
             low eigenvalues of real features are smeared by 4 to 70 %, while the fast bulk holds
             to about 2 % (measured on 8x8 digits, PR = 13).
+        UserWarning
+            If the Gaussian equivalent has to stand in for the exact kernel.
 
         Raises
         ------
         TypeError, ValueError
             If x is not a finite real matrix with at least two different rows, test has other
             columns, or another argument is out of range.
+
+        Notes
+        -----
+        *Accuracy.*  Against tanh features trained on 8x8 digits and photographs, n = 128 and 512,
+        t = 0.1 and 0.01, psi_p = 6, the exact kernel gives the least test loss to 1 %, the final
+        train loss to 2 % and the final test loss to 5 %; the Gaussian equivalent misses them by up
+        to 25, 36 and 80 %.
         """
+        _checks.choice("kernel", kernel, ("exact", "gaussian"))
         population = PopulationSpectrum.from_samples(x)
         assert population.samples is not None and population.dimension is not None  # noqa: PT018
         model = cls(
@@ -182,7 +217,21 @@ class RandomFeatureModel:
             conditional=True,
             held_out=None if test is None else HeldOut.measure(test, np.asarray(x), population),
         )
-        if population.participation_ratio < TRUSTED_PARTICIPATION:
+        few = population.participation_ratio < TRUSTED_PARTICIPATION
+        if kernel == "exact":
+            exact = replace(model, rows=GivenRows.of(x, test))
+            reason = exact._against_exact_kernel()
+            if reason is None:
+                model = exact
+            else:
+                coupling = 15.0 * population.samples / population.participation_ratio**3
+                warnings.warn(
+                    f"{reason}: the Gaussian equivalent is used, which needs 15 n/PR^3 << 1 "
+                    f'(here {coupling:.2g}); kernel="gaussian" asks for it without this warning',
+                    UserWarning,
+                    stacklevel=caller_level(),
+                )
+        if few:
             warnings.warn(
                 f"the data have a participation ratio of {population.participation_ratio:.1f}, "
                 f"below {TRUSTED_PARTICIPATION:g}: the fast bulk can be trusted to some per cent, "
@@ -191,6 +240,22 @@ class RandomFeatureModel:
                 stacklevel=caller_level(),
             )
         return model
+
+    def _against_exact_kernel(self) -> str | None:
+        """Why the exact kernel cannot be had, if so."""
+        assert self.rows is not None
+        if self.rows.samples > MOST_ROWS:
+            return f"x has {self.rows.samples} rows, more than {MOST_ROWS}"
+        if self._pairs.jumps(self.rows.train):
+            name = resolve(self.activation).name
+            return f"activation {name!r} jumps, and its exact kernel diverges on the diagonal"
+        return None
+
+    @cached_property
+    def _pairs(self) -> PairKernels:
+        """Kernels of the activation between pairs of rows."""
+        resolved, signal = resolve(self.activation), float(np.exp(-2.0 * self.t))
+        return PairKernels(resolved.function, resolved.pairs, signal, self.delta)
 
     @cached_property
     def coefficients(self) -> Coefficients:
@@ -205,11 +270,14 @@ class RandomFeatureModel:
     @property
     def floor(self) -> float:
         """s_t², below which U has no eigenvalue and at which the atom sits."""
-        return self.coefficients.s**2
+        return self.coefficients.s**2 if self.rows is None else self.ensemble.s2
 
     @cached_property
-    def ensemble(self) -> RandomFeatureGram:
-        """The Gaussian equivalent of the feature matrix U."""
+    def ensemble(self) -> RandomFeatureGram | ExactKernelGram:
+        """The Gaussian equivalent of the feature matrix U, or U by its exact kernel."""
+        if self.rows is not None:
+            moments = NeuronMoments(self.rows.train, self._pairs)
+            return ExactKernelGram(self.psi_p, moments, self.rows.held_out)
         kind = ConditionalFeatureGram if self.conditional else RandomFeatureGram
         at = self.coefficients
         return kind(self.psi_p, self.psi_n, self.population, at.c**2, at.b**2, at.v**2, at.s**2)
@@ -261,7 +329,12 @@ class RandomFeatureModel:
             rank = min(samples, rank)
         # Centring n <= d data leaves one direction of the samples empty: it holds no sample.
         lone = self.conditional and (samples - rank) * (self.population.dimension or 1) < 1.5
-        return find_families(self._law, at, self.psi_p, samples, rank, lone)
+        constant = 0.0
+        if self.rows is not None:  # the kernel holds the mean feature; above all others, if strong
+            d = self.rows.train.shape[1]
+            top = at.c**2 * float(self.population.eigenvalues[-1]) + at.b**2
+            constant = 1.0 / d if d * at.mean**2 > top else 0.0
+        return find_families(self._law, at, self.psi_p, samples, rank, lone, constant)
 
     def bulk_names(self) -> tuple[str, ...]:
         """Names of the families that each bulk of the spectrum holds, in ascending order."""
@@ -344,10 +417,11 @@ class RandomFeatureModel:
             One entry a spike, in their order; empty for a model made by `from_data`, whose
             isolated eigenvalues are bulks of mass 1/p.
         """
-        if self.conditional:
+        gram = self.ensemble
+        if self.conditional or isinstance(gram, ExactKernelGram):
             return Outliers.none()
         return Outliers.of(
-            self.ensemble.spike_images,
+            gram.spike_images,
             self.floor,
             self.psi_p,
             self.delta,
@@ -414,8 +488,19 @@ class RandomFeatureModel:
         -------
         float
             NaN if the mean feature vanishes or is too weak to leave the bulk.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the dimension is no such number, or the law is that of the exact kernel, which holds
+            this eigenvalue already.
         """
         d = _checks.integer("dimension", dimension, 1, 10**15)
+        if self.rows is not None:
+            raise ValueError(
+                "mean_feature_eigenvalue adds to the Gaussian equivalent what the exact kernel of "
+                'given rows holds: see spectrum().support, or ask from_data for kernel="gaussian"'
+            )
         pull = self.psi_p * d * self.coefficients.mean**2
         top = float(self._law.support[-1, 1]) if len(self._law.masses) else self.floor
 

@@ -233,7 +233,7 @@ class Training(Course):
             return weight
 
         shares: FloatArray = model.spectrum().bulk_integrals(released, from_origin=True)
-        shares *= model.coefficients.b**2
+        shares *= curves.noise_square
         total = -model.delta * curves.final(None)[0]
         if not abs(float(shares.sum()) - total) <= 1e-6 * total:
             warnings.warn(

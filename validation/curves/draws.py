@@ -113,7 +113,9 @@ def _conditional(setting: CurveSetting, dimension: int, seed: int) -> Case:
     with warnings.catch_warnings():
         # How far the curves can be trusted at few effective dimensions is what is measured here.
         warnings.simplefilter("ignore", FewDimensionsWarning)
-        model = rs.RandomFeatureModel.from_data(x, setting.psi_p, setting.t, test=held_out)
+        model = rs.RandomFeatureModel.from_data(
+            x, setting.psi_p, setting.t, test=held_out, kernel="gaussian"
+        )
     tau = SCALED_TIMES / model.delta
     predictions = _predicted(model.learning_curves(tau), model.delta)
     return Case(setting, dimension, model, predictions, data=(x, held_out))

@@ -61,7 +61,7 @@ def _model(name: str, settings: Values, setup: Setup) -> tuple[Any, rs.RandomFea
     with warnings.catch_warnings():
         # How far few dimensions can be trusted is what is measured.
         warnings.simplefilter("ignore", FewDimensionsWarning)
-        return x, rs.RandomFeatureModel.from_data(x, settings["psi_p"], _TIME)
+        return x, rs.RandomFeatureModel.from_data(x, settings["psi_p"], _TIME, kernel="gaussian")
 
 
 def _measure(task: Task, setup: Setup) -> Values:

@@ -120,7 +120,9 @@ def _conditional(
     with warnings.catch_warnings():
         # How far the law can be trusted at few effective dimensions is what is measured here.
         warnings.simplefilter("ignore", FewDimensionsWarning)
-        model = rs.RandomFeatureModel.from_data(x, setting.psi_p, setting.t, setting.activation)
+        model = rs.RandomFeatureModel.from_data(
+            x, setting.psi_p, setting.t, setting.activation, kernel="gaussian"
+        )
     points, thresholds, observables = _spectral_observables(setting, matrix, dimension, model)
 
     def draw(rng: np.random.Generator, order: int) -> Sample:

@@ -244,6 +244,21 @@ def sine(pair: Noising) -> Moments:
     )
 
 
+def cosine(pair: Noising) -> Moments:
+    """Moments of cos x, from C(ϱ) = e^(-Γ²) cosh(Γ²ϱ): with y = Γ²ϱ,
+
+    v² = ½ e^(-Δ) (1 - e^(-y))² and s² = ½ (1 - e^(-Δ)) (1 - e^(-2y-Δ)).
+    """
+    y, delta, total = pair.signal, pair.delta, pair.total
+    return Moments(
+        math.exp(-0.5 * total),
+        0.0,
+        0.5 * math.exp(-delta) * math.expm1(-y) ** 2,
+        0.5 * math.expm1(-delta) * math.expm1(-2.0 * y - delta),
+        _CLOSED_FORM_ERROR + 2.0 * _EPS * total,
+    )
+
+
 def polynomial(coefficients: Sequence[float], pair: Noising) -> Moments:
     """Moments of Σ_n h_n He_n(x), He_n the probabilists' polynomials with leading coefficient 1.
 

@@ -53,7 +53,8 @@ class ModelSummary(Summary):
             "coefficients": {
                 name: float(getattr(coefficients, name)) for name in ("a", "b", "v", "s")
             },
-            "mean_feature": float(coefficients.mean),
+            # The exact kernel holds the mean feature: its eigenvalue is among the bulks.
+            "mean_feature": float(coefficients.mean) if model.rows is None else 0.0,
             "floor": float(law.origin),
             "bulks": [
                 {

@@ -14,6 +14,7 @@ from rmtspec.inputs.gaussian import moments as gaussian
 
 EPS = float(np.finfo(float).eps)
 NAMES = ["tanh", "erf", "relu", "centred_relu", "sign", "sine", "softplus", "gelu"]
+NAMES += ["sigmoid", "leaky_relu", "silu", "cosine"]
 NAMES += ["linear", "hermite2", "hermite3", "hermite4", "hermite5"]
 
 names = st.sampled_from(NAMES)

@@ -41,7 +41,7 @@ def test_law_given_typical_data_is_the_average_law(psi_n, population):
 def test_law_given_data_is_the_spectrum_of_sampled_features_of_that_data(n, d):
     rng = np.random.default_rng(3)
     x = rng.normal(size=(n, d)) * np.sqrt(np.linspace(0.2, 2.0, d))
-    model = rs.RandomFeatureModel.from_data(x, 2.0, 0.3, "erf")
+    model = rs.RandomFeatureModel.from_data(x, 2.0, 0.3, "erf", kernel="gaussian")
     at, p = model.coefficients, 2 * d
     centred = (x - x.mean(axis=0)).T
     z = model.spectrum().quantile([0.6, 0.95]) * (1.0 + 0.3j)
@@ -71,7 +71,7 @@ def test_masses_and_moments_are_exact_whatever_the_shape_of_the_data(
 ):
     x = np.random.default_rng(seed).normal(size=(n, d))
     with pytest.warns(rs.FewDimensionsWarning):
-        model = rs.RandomFeatureModel.from_data(x, psi_p, t, activation)
+        model = rs.RandomFeatureModel.from_data(x, psi_p, t, activation, kernel="gaussian")
     law, at, hat = model.spectrum(), model.coefficients, model.population
     assert abs(law.masses.sum() + law.atoms[:, 1].sum() - 1.0) <= 1e-12
     assert np.all(np.abs(law.mass_defect) <= 1e-10)
@@ -97,7 +97,7 @@ def test_rank_deficient_data_have_all_zero_modes():
     rng = np.random.default_rng(1)
     x = rng.normal(size=(60, 5)) @ rng.normal(size=(5, 40))
     with pytest.warns(rs.FewDimensionsWarning):
-        model = rs.RandomFeatureModel.from_data(x, 3.0, 0.1, "erf")
+        model = rs.RandomFeatureModel.from_data(x, 3.0, 0.1, "erf", kernel="gaussian")
     assert model.population.weights[0] == pytest.approx(35 / 40, abs=1e-15)
     masses = {family.name: family.mass for family in model.families}
     assert masses["noise"] == pytest.approx(35 / 40 / 3.0, rel=1e-12)
@@ -110,7 +110,7 @@ def test_shifting_the_data_changes_nothing_and_rotating_them_neither():
     x = rng.normal(size=(500, 80))
     rotation, _ = np.linalg.qr(rng.normal(size=(80, 80)))
     laws = [
-        rs.RandomFeatureModel.from_data(data, 2.0, 0.1).spectrum()
+        rs.RandomFeatureModel.from_data(data, 2.0, 0.1, kernel="gaussian").spectrum()
         for data in (x, x + 7.0, x @ rotation)
     ]
     for law in laws[1:]:
@@ -120,7 +120,7 @@ def test_shifting_the_data_changes_nothing_and_rotating_them_neither():
 def test_data_of_few_dimensions_bring_a_warning_with_the_participation_ratio():
     x = np.random.default_rng(0).normal(size=(100, 3))
     with pytest.warns(rs.FewDimensionsWarning, match=r"participation ratio of [23]\.\d, below 50"):
-        rs.RandomFeatureModel.from_data(x, 2.0, 0.1)
+        rs.RandomFeatureModel.from_data(x, 2.0, 0.1, kernel="gaussian")
 
 
 def test_fewer_samples_than_the_rank_are_refused():
@@ -148,4 +148,4 @@ def test_fewer_samples_than_the_rank_are_refused():
 )
 def test_bad_data_are_refused_by_name(x, message):
     with pytest.raises((TypeError, ValueError), match=message):
-        rs.RandomFeatureModel.from_data(x, 2.0, 0.1)
+        rs.RandomFeatureModel.from_data(x, 2.0, 0.1, kernel="gaussian")

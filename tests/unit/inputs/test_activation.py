@@ -16,7 +16,7 @@ from rmtspec.result import ConvergenceWarning
 
 EPS = float(np.finfo(float).eps)
 NAMES = ["tanh", "erf", "relu", "centred_relu", "sign", "sine", "softplus", "gelu", "linear"]
-NAMES += ["hermite2", "hermite3", "hermite7"]
+NAMES += ["hermite2", "hermite3", "hermite7", "sigmoid", "leaky_relu", "cosine"]
 
 
 def _delta(t: float) -> float:
@@ -28,6 +28,26 @@ def test_tanh_at_small_time_has_the_published_constants() -> None:
     assert k.a**2 == pytest.approx(0.3668791644, abs=1e-10)
     assert k.v**2 == pytest.approx(2.5541776e-2, abs=5e-10)
     assert k.s**2 == pytest.approx(1.8735496e-3, abs=5e-11)
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("sigmoid", lambda x: 0.5 * (1.0 + np.tanh(0.5 * x))),
+        ("silu", lambda x: 0.5 * x * (1.0 + np.tanh(0.5 * x))),
+        ("swish", lambda x: 0.5 * x * (1.0 + np.tanh(0.5 * x))),
+        ("leaky_relu", lambda x: np.maximum(x, 0.01 * x)),
+        ("cos", np.cos),
+    ],
+)
+@pytest.mark.parametrize(("t", "variance"), [(1e-3, 1.0), (0.1, 4.0), (1.0, 0.5), (5.0, 2.0)])
+def test_names_mean_the_functions_they_say(
+    name: str, function: Callable[[Any], Any], t: float, variance: float
+) -> None:
+    named, integrated = (gaussian_equivalence(f, t, variance) for f in (name, function))
+    for part in ("a", "v", "s", "mean", "second_moment"):
+        # rounding of 1 + tanh far left of 0, and quadrature of a kink
+        assert getattr(named, part) == pytest.approx(getattr(integrated, part), rel=1e-9, abs=1e-15)
 
 
 def test_coefficients_carry_the_roots_and_the_scales() -> None:

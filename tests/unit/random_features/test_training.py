@@ -176,7 +176,7 @@ def test_given_data_with_themselves_as_held_out_rows_test_their_own_covariance()
 
 def test_given_data_follow_the_average_theory_when_they_are_many() -> None:
     x, fresh = _from_data(1500, 100, 2000)
-    model = rs.RandomFeatureModel.from_data(x, 2.0, 0.3, test=fresh)
+    model = rs.RandomFeatureModel.from_data(x, 2.0, 0.3, test=fresh, kernel="gaussian")
     population = rs.PopulationSpectrum(np.linspace(0.2, 1.8, 100))
     averaged = rs.RandomFeatureModel(2.0, 15.0, 0.3, population=population)
     tau = np.append(np.geomspace(0.1, 1e4, 12), np.inf)

@@ -1,0 +1,327 @@
+r"""Gram matrix U of random features given one data set, by the exact kernel of its neurons.
+
+Given the data the p neurons are independent; with the vector u of functions of one neuron that
+matter and :math:`M=d\,E\,uu^\top` (`neuron_moments`),
+
+.. math::  U\simeq\tfrac1d\mathcal GM\mathcal G^\top+s^2,
+
+:math:`\mathcal G` with independent standard normal entries.  So U − s² is a `WeightedGram` whose
+measure H holds the eigenvalues :math:`\mu_j` of M with weight 1/d, and no equivalence between data
+and Gaussians is needed.  Let E be the eigenvectors of M, P the rows of the target V,
+:math:`r_j(z)=1/(k+\mu_j)` and :math:`w_j=\sum_{a\in P}E_{aj}^2`.  From
+:math:`\frac1d\mathcal G^\top R\,\mathcal G\simeq(k+M)^{-1}` and, for fresh rows (tilde), from the
+regression of :math:`\tilde u` on u with :math:`D=d\,E^\top E[u\tilde u^\top]`, N = DDᵀ,
+
+.. math::
+    \tfrac1d\mathrm{Tr}V^\top RV&=\tfrac1d\sum_jw_j\mu_jr_j,\qquad
+    \tfrac1d\mathrm{Tr}\tilde V^\top RV=\tfrac1d\sum_jr_j\sum_{a\in P}E_{aj}D_{ja},\\
+    \tfrac1d\mathrm{Tr}V^\top R\tilde UR'V&=\tfrac1d\sum_{ij}r_iN_{ij}(E_P^\top E_P)_{ij}r_j'
+      +K\tfrac1d\sum_jw_j\mu_jr_jr_j',\\
+    K&=\frac{E\tilde\sigma^2+\frac1d\sum_jN_{jj}(\mu_jr_jr_j'-r_j-r_j')}
+            {\psi_p-\frac1d\sum_j\mu_j^2r_jr_j'},\qquad
+    \tfrac1p\mathrm{Tr}R\tilde UR'=\frac K{\psi_pkk'} .
+
+K is the response −∂k to a perturbation of z along :math:`\tilde U`, as in `two_point`: the part of
+:math:`\tilde U` that u explains is :math:`HM^{-1}ENE^\top M^{-1}H^\top` with
+:math:`H=\mathcal GM^{1/2}/\sqrt d`, and :math:`kk'rr'/\mu-1/\mu=\mu rr'-r-r'`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .. import _checks
+from ..law import SpectralLaw
+from ..result import Status, warn_unconverged
+from ..solve.edges import Gaps
+from ..solve.ensemble import BoundaryValue, Transform
+from .feature_gaps import FeatureSolution
+from .neuron_moments import NeuronMoments
+from .random_feature import Resolvent
+from .two_point import Points, Response, spared
+from .weighted_gram import GramSolution, WeightedGram
+
+FloatArray = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+
+_ZERO = 1e-13  # of the largest eigenvalue of M
+
+
+@dataclass(frozen=True, eq=False)
+class FreshNeurons:
+    """What neurons do on fresh rows.
+
+    Attributes
+    ----------
+    second_moment : E σ̃²
+    product : (m, m), N in the eigenbasis of M; None if nothing of fresh rows is seen
+    target : (m, d), the columns of D that belong to the fresh target
+    """
+
+    second_moment: float
+    product: FloatArray | None = None
+    target: FloatArray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class KernelEquations:
+    """The self-consistent equation of U − s², and products of its resolvents.
+
+    Parameters
+    ----------
+    psi_p : p/d
+    mu : (m,) positive eigenvalues of M, ascending
+    target : (d, m) rows E_P of its eigenvectors
+    """
+
+    psi_p: float
+    mu: FloatArray
+    target: FloatArray
+
+    @cached_property
+    def weight(self) -> FloatArray:
+        """Mass 1/d of every eigenvalue."""
+        return np.full(self.mu.size, 1.0 / len(self.target))
+
+    @cached_property
+    def gram(self) -> WeightedGram:
+        """The Gram matrix of Gaussian rows that U − s² is."""
+        distinct, position = np.unique(self.mu, return_inverse=True)
+        merged = np.bincount(position, weights=self.weight).astype(np.float64)
+        return WeightedGram(self.psi_p, distinct, merged)
+
+    @property
+    def gaps(self) -> Gaps:
+        """Every gap of the spectrum."""
+        return self.gram.gaps
+
+    @property
+    def is_hard(self) -> bool:
+        """Whether the law touches s² with a diverging density."""
+        return self.gram.is_hard
+
+    @property
+    def atom(self) -> float:
+        """Mass of the eigenvalue s²."""
+        return self.gram.atom
+
+    def solve(self, z: ComplexArray) -> FeatureSolution:
+        """Solve for k at flat z − s² with Im z >= 0; real z must lie inside a bulk."""
+        return _alone(self.gram.solve(z))
+
+    def solve_real(self, z: FloatArray) -> FeatureSolution:
+        """Solve for k at flat real z − s² outside the support."""
+        return _alone(self.gram.solve_real(z))
+
+    def poles(self, points: Points) -> ComplexArray:
+        """r_j at every point, (points, m)."""
+        return np.asarray(1.0 / (points.k[:, None] + self.mu))
+
+    def respond(self, first: Points, second: Points, fresh: FreshNeurons) -> Response:
+        """K at every pair of points; the mean is that of the whole target, over psi_p."""
+        r1, r2 = self.poles(first), self.poles(second)
+        kk = np.multiply.outer(first.k, second.k)
+        parts = [(k * (r @ self.weight), self.mu * r) for k, r in ((first.k, r1), (second.k, r2))]
+        both = kk * ((r1 * self.weight) @ r2.T)
+        left, size = spared(self.psi_p, -self.gram.excess, self.weight, both, parts)
+        rest = np.full_like(kk, fresh.second_moment)
+        if fresh.product is not None:
+            share = np.diag(fresh.product) * self.weight
+            rest = rest + (r1 * (share * self.mu)) @ r2.T - np.add.outer(r1 @ share, r2 @ share)
+        k = rest / left
+        response = Response(k, np.zeros_like(k), np.zeros_like(k), size / np.abs(left))
+        mean = self.pair_along(first, second, response, fresh, self.target) / self.psi_p
+        return response._replace(mean=mean)
+
+    def along(self, points: Points, target: FloatArray) -> ComplexArray:
+        """Mean over the rows of `target` (combinations of those of E_P) of VᵀRV."""
+        share = (target**2).mean(axis=0)
+        return self.poles(points) @ (share * self.mu)
+
+    def cross_along(
+        self, points: Points, target: FloatArray, fresh_target: FloatArray
+    ) -> ComplexArray:
+        """The same of ṼᵀRV, `fresh_target` (m, rows) the same combinations of D's columns."""
+        return self.poles(points) @ (target.T * fresh_target).mean(axis=1)
+
+    def pair_along(
+        self,
+        first: Points,
+        second: Points,
+        pair: Response,
+        fresh: FreshNeurons,
+        target: FloatArray,
+    ) -> ComplexArray:
+        """The same of VᵀRŨR'V, at every pair of points."""
+        r1, r2 = self.poles(first), self.poles(second)
+        share = (target**2).mean(axis=0)
+        found = pair.k * ((r1 * (share * self.mu)) @ r2.T)
+        if fresh.product is not None:
+            between = fresh.product * (target.T @ target / len(target))
+            # Real products: a complex one would copy the matrix.
+            found = found + ((r1.real @ between) + 1j * (r1.imag @ between)) @ r2.T
+        return np.asarray(found)
+
+
+@dataclass(frozen=True, eq=False)
+class ExactKernelGram:
+    """U for a given data set, by the exact kernel of random neurons.
+
+    Parameters
+    ----------
+    psi_p : float > 0
+        Features per dimension p/d.
+    moments : NeuronMoments
+        Second moments of the neurons.
+    others : (rows, d) array, optional
+        Fresh rows, centred as those of the moments are.
+    """
+
+    psi_p: float
+    moments: NeuronMoments
+    others: FloatArray | None = None
+
+    @cached_property
+    def s2(self) -> float:
+        """s², below which U has no eigenvalue."""
+        return self.moments.floor
+
+    @cached_property
+    def _eigenvectors(self) -> tuple[FloatArray, FloatArray]:
+        """Positive eigenvalues of M, ascending, and their eigenvectors as columns."""
+        _ = self.s2  # needs the kernels, which the matrix gives up
+        from scipy.linalg import eigh
+
+        values, vectors = eigh(self.moments.matrix)
+        self.moments.__dict__.pop("matrix", None)  # as large as its eigenvectors
+        kept = values > _ZERO * values[-1]
+        return values[kept], vectors[:, kept]
+
+    @cached_property
+    def equations(self) -> KernelEquations:
+        """The self-consistent equation behind the law."""
+        n, d = self.moments.rows.shape
+        mu, vectors = self._eigenvectors
+        return KernelEquations(self.psi_p, mu, vectors[n : n + d])
+
+    @cached_property
+    def fresh(self) -> FreshNeurons:
+        """What neurons do on the fresh rows."""
+        if self.others is None:
+            return FreshNeurons(0.0)
+        vectors = self._eigenvectors[1]
+        product = np.zeros((vectors.shape[1],) * 2)
+        linear: FloatArray | float = 0.0
+        for means, part in self.moments.fresh(self.others):
+            seen = vectors.T @ means
+            product += seen @ seen.T
+            linear = linear + part
+        seen = vectors.T @ np.asarray(linear)
+        product += seen @ seen.T
+        second = float(self.moments.pairs.second_moment(self.others).mean())
+        return FreshNeurons(second, product, seen[:, : self.moments.dimension].copy())
+
+    def spectrum(self) -> SpectralLaw:
+        """The limiting law of the p eigenvalues."""
+        return SpectralLaw(self)
+
+    @property
+    def origin(self) -> float:
+        """Distances are measured from s²."""
+        return self.s2
+
+    @property
+    def gaps(self) -> Gaps:
+        """Every gap of the spectrum."""
+        return self.equations.gaps
+
+    @property
+    def is_hard(self) -> bool:
+        """Whether the law touches s² with a diverging density (p = number of non-zero modes)."""
+        return self.equations.is_hard
+
+    @property
+    def atoms(self) -> FloatArray:
+        """(j, 2) the atom at s², if there is one."""
+        mass = self.equations.atom
+        return np.array([[0.0, mass]]) if mass > 0.0 else np.empty((0, 2))
+
+    @property
+    def outliers(self) -> FloatArray:
+        """None: isolated eigenvalues are bulks of mass 1/p."""
+        return np.empty(0)
+
+    def boundary(self, distance: FloatArray) -> BoundaryValue:
+        """Density on the real axis inside the bulks."""
+        found = self.equations.solve(distance.astype(np.complex128))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            density = (1.0 / found.k).imag / (np.pi * self.psi_p)
+        return BoundaryValue(density, found.error, found.status)
+
+    def transform(self, z: ComplexArray) -> Transform:
+        """Stieltjes transform q of the p eigenvalues."""
+        found = self.solve(z, check=False)
+        return Transform(found.q, found.error, found.status)
+
+    def solve(self, z: ArrayLike, *, rtol: float = 1e-8, check: bool = True) -> Resolvent:
+        """Trace q of the resolvent at z, complex or real off the support, any shape.
+
+        The other traces of a `Resolvent` ask for the directions of the data in feature space,
+        which the kernel does not single out: r, s and y are NaN.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If z is not numeric, not finite, or real and on the support.
+
+        Warns
+        -----
+        ConvergenceWarning
+            Once, if points did not converge; they are NaN and flagged.
+        """
+        points = _checks.complex_array("z", z)
+        rtol = _checks.real("rtol", rtol, 4 * np.finfo(float).eps, 1.0)
+        flat = points.ravel()
+        if check:
+            SpectralLaw(self).check_off_support(flat)
+        lower = flat.imag < 0.0
+        distance = np.where(lower, flat.conj(), flat) - self.s2
+        k = np.empty_like(flat)
+        error, residual = np.empty(flat.size), np.empty(flat.size)
+        status = np.empty(flat.size, dtype=np.int8)
+        real = distance.imag == 0.0
+        for chosen, found in (
+            (real, self.equations.solve_real(distance.real[real])),
+            (~real, self.equations.solve(distance[~real])),
+        ):
+            k[chosen], error[chosen], residual[chosen] = found.k, found.error, found.residual
+            status[chosen] = found.status
+        late = (status == Status.CONVERGED) & ~(error <= rtol)
+        status[late] = Status.PRECISION_EXHAUSTED
+        converged = status == Status.CONVERGED
+        k = np.where(converged, np.where(lower, k.conj(), k), complex(np.nan, np.nan))
+        error = np.where(converged, error, np.inf)
+        if check and not converged.all():
+            warn_unconverged("resolvent", flat, status)
+        q, unknown = 1.0 / (self.psi_p * k), np.full_like(k, complex(np.nan, np.nan))
+        shape = points.shape
+        return Resolvent(
+            q.reshape(shape),
+            unknown.reshape(shape),
+            unknown.reshape(shape),
+            k.reshape(shape),
+            unknown.reshape(shape),
+            error.reshape(shape),
+            residual.reshape(shape),
+            converged.reshape(shape),
+            status.reshape(shape),
+        )
+
+
+def _alone(found: GramSolution) -> FeatureSolution:
+    """The solution for k where there is no second unknown."""
+    return FeatureSolution(found.k, np.ones_like(found.k), *found[1:])
