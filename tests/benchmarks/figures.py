@@ -18,6 +18,7 @@ import numpy as np
 from tests.benchmarks.workloads import (
     FIRST_NUMBER,
     IMPORT,
+    KernelWorkload,
     LinearWorkload,
     Workload,
     marchenko_pastur,
@@ -161,7 +162,9 @@ def curve_figures() -> list[Figure]:
     grids = [np.geomspace(1e-2, 1e8, count) for count in (200, *counts)]
     first, *more = seconds(*(lambda g=g: work.cold_curves(g) for g in grids), repeats=9)
     slope = exponent(counts, more)
+    (kernel,) = seconds(KernelWorkload().curves, repeats=5)
     return [
+        Figure("512 rows of 64 to curves by exact kernel", kernel, "s", "< 1", kernel < 1.0),
         Figure("cold model to learning curves, 200 times", first * 1e3, "ms", "< 50", first < 5e-2),
         Figure("  exponent of the cost in times", slope, "", "<= 1.1", slope <= 1.1),
     ]

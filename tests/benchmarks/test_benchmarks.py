@@ -15,6 +15,7 @@ from tests.benchmarks.figures import exponent, seconds
 from tests.benchmarks.sweep_figures import SweepWorkload
 from tests.benchmarks.workloads import (
     FIRST_NUMBER,
+    KernelWorkload,
     LinearWorkload,
     Workload,
     marchenko_pastur,
@@ -94,6 +95,13 @@ def test_cold_learning_curves_end_at_the_static_loss(benchmark, two_atoms):
     end = two_atoms.model.learning_curves([tau[-1], np.inf])
     # The slowest mode has done 25 e-folds.
     assert test[-1] == pytest.approx(float(end.test[1]), rel=1e-9)
+
+
+@pytest.mark.benchmark(group="learning curves")
+def test_curves_of_given_rows_fall_and_rise(benchmark):
+    train, test = benchmark.pedantic(KernelWorkload().curves, rounds=3)
+    assert np.all(np.diff(train) < 1e-12)
+    assert test.min() < test[-1] < test[0]
 
 
 @pytest.mark.benchmark(group="affine denoisers, 4096 eigenvalues")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import warnings
 from functools import cached_property
 
 import numpy as np
@@ -95,6 +96,27 @@ class Workload:
             PSI_P, PSI_N, self.population.eigenvalues, self.population.weights,
             gram.c2, gram.b2, gram.v2, gram.s2,
         )  # fmt: skip
+
+
+class KernelWorkload:
+    """The exact kernel of 512 rows of 64 dimensions and different norms, 600 held out."""
+
+    def __init__(self, samples: int = 512, dimension: int = 64, held_out: int = 600) -> None:
+        rng = np.random.default_rng(0)
+        scale = np.sqrt(np.arange(1.0, dimension + 1.0) ** -1.0)
+        scale /= np.sqrt(np.mean(scale**2))
+        rows = rng.standard_normal((samples + held_out, dimension)) * scale
+        rows *= rng.uniform(0.7, 1.3, (samples + held_out, 1))
+        self.rows, self.held_out = rows[:samples], rows[samples:]
+        self.times = np.geomspace(1e-1, 1e6, 80)
+
+    def curves(self) -> NDArray[np.float64]:
+        """From rows to train and test loss at every time."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", rs.FewDimensionsWarning)
+            model = rs.RandomFeatureModel.from_data(self.rows, 6.0, 0.1, test=self.held_out)
+        found = model.learning_curves(self.times)
+        return np.array([found.train, found.test])
 
 
 class LinearWorkload:

@@ -1,0 +1,56 @@
+"""The exact kernel of given rows against networks with true tanh features on real images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+import rmtspec as rs
+from rmtspec.inputs.samples import digits
+from validation.curves.flow import decompose, flow_filters
+from validation.curves.fresh_features import data_moments, feature_moments
+from validation.data.digits import summarise
+from validation.spectra.run import MEHLER_ORDER
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::rmtspec.FewDimensionsWarning"),
+]
+PSI_P = 6.0
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    with threadpool_limits(1):
+        yield
+
+
+@pytest.mark.parametrize(("n", "t"), [(128, 0.1), (512, 0.1), (128, 0.01), (512, 0.01)])
+def test_losses_on_digits_are_those_of_true_features(n: int, t: float) -> None:
+    images = digits()
+    delta = -np.expm1(-2.0 * t)
+    tau = np.append(np.geomspace(1e-2, 1e6, 81), np.inf) / delta
+    measured, predicted = [], []
+    for split in range(2):
+        rng = np.random.default_rng([0, n, split])
+        order = rng.permutation(len(images))
+        x, fresh = images[order[:n]], images[order[n : n + 600]]
+        x, fresh = x - x.mean(axis=0), fresh - x.mean(axis=0)
+        w = rng.standard_normal((round(PSI_P * x.shape[1]), x.shape[1]))
+        gram, v = data_moments(w, fresh, t, "tanh", MEHLER_ORDER)
+        moments, _ = feature_moments(w, x, (gram.matrix, v), t, "tanh", MEHLER_ORDER)
+        flow = decompose(moments)
+        measured.append(flow.losses(flow_filters(flow.eigenvalues, tau, delta, PSI_P)))
+        curves = rs.RandomFeatureModel.from_data(x, PSI_P, t, test=fresh).learning_curves(tau)
+        predicted.append([curves.train, curves.test])
+    network, theory = (np.mean(curves, axis=0) for curves in (measured, predicted))
+    (_, least, train, test), (_, *found) = (summarise(c, tau) for c in (network, theory))
+    # corrections of order 1/d, d = 64, and one network a split
+    np.testing.assert_allclose(found[0], least, rtol=0.01)
+    np.testing.assert_allclose(found[1], train, rtol=0.04)
+    np.testing.assert_allclose(found[2], test, rtol=0.07)
+    until = int(np.argmin(network[1])) + 1
+    np.testing.assert_allclose(theory[:, :until], network[:, :until], rtol=0.015)
