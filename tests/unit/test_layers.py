@@ -19,8 +19,8 @@ ROOT = Path(__file__).parents[2]
 # Bottom first. A room imports from the lines above its own here, never from its own line or below.
 RMTSPEC = (
     ("_checks", "result"),
-    ("inputs",),
     ("solve",),
+    ("inputs",),
     ("law",),
     ("ensembles",),
     ("random_features", "structured", "linear"),

@@ -30,9 +30,7 @@ def draw(images: Array, run: DigitsRun, split: int, seed: int) -> Array:
     with warnings.catch_warnings():
         # How far the theory goes at few effective dimensions is what is measured here.
         warnings.simplefilter("ignore", FewDimensionsWarning)
-        model = rs.RandomFeatureModel.from_data(
-            x, PSI_P, run.t, test=held_out, kernel="gaussian"
-        )
+        model = rs.RandomFeatureModel.from_data(x, PSI_P, run.t, test=held_out, kernel="gaussian")
     found = model.learning_curves(run.tau)
     return np.array([found.train, found.test])
 

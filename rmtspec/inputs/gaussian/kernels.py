@@ -38,12 +38,13 @@ from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from ...solve import REORDERED
+from ...solve.kernel import kernel
 
 Array = NDArray[np.float64]
 
-_REORDERED = {"reassoc", "contract", "nsz"}  # lets the sums over orders be vectorised
 _REACH, _SPACING = 13.0, 0.05  # of the trapezoidal rule: He_255 ends inside
 _ORDERS = (32, 64, 128, 256)
 _TAIL = 1e-7  # of K00 at the largest correlation of two samples: what the orders left out may be
@@ -277,7 +278,7 @@ def _table(function: Callable[[Array], Array], gamma: Array, order: int, odd: bo
     return half
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_REORDERED)
+@kernel(fastmath=REORDERED)
 def _mehler_pairs(rho, first, second, odd, out):
     """All seven kernels of every pair, from tables (n, 4, orders) and (m, 4, orders).
 
@@ -315,7 +316,7 @@ def _mehler_pairs(rho, first, second, odd, out):
             out[6, i, j] = lead * s02
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _erf_pairs(first, second, covariance, delta, same, out):
     """Kernels of erf; of two noisings of one sample D is written without a difference."""
     for i in range(first.size):
@@ -335,7 +336,7 @@ def _erf_pairs(first, second, covariance, delta, same, out):
             out[6, i, j] = -8.0 / np.pi * c / (b * root)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _ramp_pairs(first, second, covariance, delta, same, out):
     """Kernels of x₊; of two noisings of one sample Q is written without a difference."""
     for i in range(first.size):
