@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..inputs.arrays import remarks
 from ..inputs.samples import digits, photographs, read_samples, standardise
+from ..result import DataWarning, caller_level
 
 FloatArray = NDArray[np.float64]
 
@@ -58,7 +61,16 @@ class Data:
 
 
 def read(arguments: argparse.Namespace) -> Data | None:
-    """The data set asked for, if any; bundled ones are scaled already."""
+    """The data set asked for, if any; what is odd about it is said in warnings."""
+    data = _read(arguments)
+    if data is not None:
+        for remark in remarks(data.rows):
+            warnings.warn(remark, DataWarning, stacklevel=caller_level())
+    return data
+
+
+def _read(arguments: argparse.Namespace) -> Data | None:
+    """The rows in the units asked for; bundled ones are scaled already."""
     source = arguments.data
     if source is None:
         if arguments.unit_variance:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any, NoReturn
 from .._checks import did_you_mean
 from . import curves, linear, spectrum, sweep, timescales
 from .groups import Outcome
+from .output import say
 
 COMMANDS = {
     "spectrum": spectrum,
@@ -59,11 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         said = [" ".join(str(warning.message).split()) for warning in caught]
         for line in said:
             print(f"{parser.prog}: warning: {line}", file=sys.stderr)
-        print(summary.to_json(warnings=said) if arguments.json else summary)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has seen enough; what is left in the buffer must not fail again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        say(summary.to_json(warnings=said) if arguments.json else str(summary))
     except OSError as error:
         print(f"{parser.prog}: error: cannot write: {error}", file=sys.stderr)
         return _FAILED

@@ -42,8 +42,8 @@ def plot_learning_curves(
     training : Training, optional
         What the curves belong to: the spectral times tau_gen, tau_mem and tau_slow of
         `Training.timescales` are marked where they lie in sight, the best stopping time by a
-        circle, and the window from tau_gen_curve to tau_mem_curve of `Training.window` by a band.
-        Without held-out rows the last two are not known, and left out.
+        circle, and the window by loss, tau_gen_loss to tau_mem_loss of `Training.window`, by a
+        band. Without held-out rows the last two are not known, and left out.
     ax : Axes or two of them, optional
         Where to draw: losses on the first, score error on the second; without a second one the
         score error is left out. Two axes of a new figure if omitted.
@@ -386,9 +386,7 @@ def _mark_times(axes: NDArray[np.object_], training: Training, shown: FloatArray
 
 def _mark_window(axes: NDArray[np.object_], window: Window, shown: FloatArray) -> None:
     """A light band from where the model has generalised to where it memorises."""
-    begin = window.tau_gen_curve
-    # Where the generalisation loss has no last value to come half-way to, nothing ends the window.
-    end = np.inf if np.isnan(window.tau_mem_curve) else window.tau_mem_curve
+    begin, end = window.tau_gen_loss, window.tau_mem_loss
     if not (begin < end and begin < shown[-1] and end > shown[0]):
         return
     for ax in axes:

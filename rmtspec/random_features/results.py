@@ -141,11 +141,12 @@ class BestStopping:
 
 @dataclass(frozen=True)
 class Window:
-    """Beginning of generalisation and of memorisation in training time, by two definitions.
+    """Beginning of generalisation and of memorisation in training time, by three definitions.
 
-    They are stages, not a promise: the score error may rise long before test − train has gone a
-    given part of its way, and a spectral tau_gen, the end of the slowest direction of the data, may
-    come after the best time to stop.
+    That of the loss is one to act on: within it the test loss lacks no more than a given share of
+    its gain.  The others are stages, not a promise: the score error may rise long before test −
+    train has gone a given part of its way, and a spectral tau_gen, the end of the slowest direction
+    of the data, may come after the best time to stop.
 
     Attributes
     ----------
@@ -155,15 +156,21 @@ class Window:
         0 if it starts there, inf if it does so only at the end
     tau_mem_curve : when test − train first reaches `fraction` of its final value, not before the
         best time to stop; inf if it does so only at the end, NaN if that value is not positive
-    excess, fraction : as asked
+    tau_gen_loss, tau_mem_loss : when the test loss first comes within `share` of its gain, and when
+        it has left that range again after its minimum, inf if it never does; both 0 where training
+        only harms
+    excess, fraction, share : as asked
     """
 
     tau_gen: float
     tau_mem: float
     tau_gen_curve: float
     tau_mem_curve: float
+    tau_gen_loss: float
+    tau_mem_loss: float
     excess: float
     fraction: float
+    share: float
 
 
 @dataclass(frozen=True)

@@ -124,11 +124,14 @@ class Training(Course):
             float(best.score_error),
         )
 
-    def window(self, *, excess: float = 0.1, fraction: float = 0.5) -> Window:
+    def window(self, *, share: float = 0.05, excess: float = 0.1, fraction: float = 0.5) -> Window:
         """Training times between which the model generalises and does not memorise.
 
         Parameters
         ----------
+        share : float in (0, 1)
+            The window by loss is where the test loss is at most its least value and this part of
+            the gain, which is what that value lies below the loss before training.
         excess : float > 0
             The score error counts as learned within the factor 1 + excess of its minimum.
         fraction : float in (0, 1)
@@ -139,6 +142,7 @@ class Training(Course):
         TypeError, ValueError
             If an argument is out of range, or the test loss is not known.
         """
+        share = _checks.real("share", share, 0.0, 1.0, low_open=True, high_open=True)
         excess = _checks.positive("excess", excess)
         fraction = _checks.real("fraction", fraction, 0.0, 1.0, low_open=True, high_open=True)
         self._require_fresh_data()
@@ -159,8 +163,32 @@ class Training(Course):
 
         first = self._first(learned, grid)
         last = self._first(overfits, later, best.tau) if memorised > 0.0 else np.nan
-        first, last = self.relaxation.times(np.array([first, last]))
-        return Window(times.tau_gen, times.tau_mem, float(first), float(last), excess, fraction)
+        begin, over = self._within_loss(share, best.tau, grid, later)
+        first, last, begin, over = self.relaxation.times(np.array([first, last, begin, over]))
+        return Window(
+            times.tau_gen,
+            times.tau_mem,
+            float(first),
+            float(last),
+            float(begin),
+            float(over),
+            excess,
+            fraction,
+            share,
+        )
+
+    def _within_loss(
+        self, share: float, best: float, grid: FloatArray, later: FloatArray
+    ) -> tuple[float, float]:
+        """When the test loss comes within a share of its gain, and when it has left that again."""
+        if best == 0.0:
+            return 0.0, 0.0
+        start, least = self._test(np.array([0.0, best]))
+        level = least + share * (start - least)
+        begin = self._first(lambda tau: self._test(tau) <= level, grid)
+        if not self._test(np.array([np.inf]))[0] > level:
+            return begin, np.inf
+        return begin, self._first(lambda tau: self._test(tau) > level, later, best)
 
     @staticmethod
     def _first(

@@ -19,7 +19,14 @@ FloatArray = NDArray[np.float64]
 
 _LOSSES = ("train", "test", "generalization", "score_error")
 _SETTINGS = ("step", "momentum", "ridge", "initial")
-_WINDOW = ("tau_gen", "tau_mem", "tau_gen_curve", "tau_mem_curve")
+_WINDOW = (
+    "tau_gen",
+    "tau_mem",
+    "tau_gen_curve",
+    "tau_mem_curve",
+    "tau_gen_loss",
+    "tau_mem_loss",
+) + ("excess", "fraction", "share")
 _OUTLIER = ("location", "tau", "decrease")
 
 _TABLE_ROWS = 15
@@ -119,14 +126,15 @@ class TrainingSummary(Summary):
                 if family
                 else f"no {key} bulk"
             )
-        begin, end = window["tau_gen_curve"], window["tau_mem_curve"]
+        begin, end = window["tau_gen_loss"], window["tau_mem_loss"]
+        within = f"within {100.0 * window['share']:g} % of its gain"
         rows += [("best stopping", rounded(best["tau"])), ("from", rounded(begin))]
         rows += [("until", rounded(end))]
         remarks += [
             f"train {rounded(best['train'])}, test {rounded(best['test'])}, score error "
             f"{rounded(best['score_error'])}",
-            "score error within 10 % of its least value",
-            "generalisation loss at half its last value" + ": no window" * (begin >= end),
+            f"test loss {within}" if begin < end else "training only harms: no window",
+            f"test loss no longer {within}" if end < np.inf else "test loss stays there",
         ]
         return Table(rows, remarks)
 

@@ -120,14 +120,18 @@ def test_a_spike_under_a_ridge_carries_what_its_direction_loses(report):
     assert spike["slow_decrease"] == 0.0
 
 
-def test_a_window_that_ends_before_it_begins_is_none(report, capsys):
-    # Under a strong ridge the little overfitting comes before the score error has come down.
-    closed = ["--psi-p", "8", "--psi-n", "8", "--t", "0.1", "--ridge", "1"]
-    for arguments, none in ((closed, True), (SMALL, False)):
-        window = report(*arguments, "--tau", "1")["window"]
-        assert (window["tau_mem_curve"] < window["tau_gen_curve"]) is none
-        assert main(["curves", *arguments, "--tau", "1"]) == 0
-        assert ("at half its last value: no window" in capsys.readouterr().out) is none
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--psi-p", "8", "--psi-n", "8", "--t", "0.1", "--ridge", "1"], "test loss stays there"),
+        (SMALL, "test loss no longer within 5 % of its gain"),
+    ],
+)
+def test_the_window_by_loss_is_said_in_words(report, capsys, arguments, said):
+    window = report(*arguments, "--tau", "1")["window"]
+    assert (window["tau_mem_loss"] == "inf") is said.endswith("stays there")
+    assert main(["curves", *arguments, "--tau", "1"]) == 0
+    assert said in capsys.readouterr().out
 
 
 def test_directions_have_an_error(report):

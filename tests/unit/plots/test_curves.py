@@ -66,23 +66,24 @@ def bands(ax):
 def test_a_band_marks_the_window_of_the_curves(training, curves):
     axes = plot_learning_curves(curves, training, Figure().subplots(2, 1))
     window = training.window()
-    assert TAU[0] < window.tau_gen_curve < window.tau_mem_curve < TAU[-1]
+    assert TAU[0] < window.tau_gen_loss < window.tau_mem_loss < TAU[-1]
     for ax in axes:
         (band,) = bands(ax)
         ends = band.get_x(), band.get_x() + band.get_width()
         # Ends are kept as a start and a width.
-        np.testing.assert_allclose(ends, (window.tau_gen_curve, window.tau_mem_curve), rtol=1e-12)
+        np.testing.assert_allclose(ends, (window.tau_gen_loss, window.tau_mem_loss), rtol=1e-12)
 
 
 def test_a_band_that_leaves_the_picture_ends_with_it(training):
     window = training.window()
-    middle = np.sqrt(window.tau_gen_curve * window.tau_mem_curve)
-    curves = training.learning_curves(np.geomspace(middle, 2.0 * middle, 5))
+    middle = np.sqrt(window.tau_gen_loss * window.tau_mem_loss)
+    last = np.sqrt(middle * window.tau_mem_loss)
+    curves = training.learning_curves(np.geomspace(middle, last, 5))
     (ax,) = plot_learning_curves(curves, training, Figure().subplots())
     (band,) = bands(ax)
-    assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((middle, 2.0 * middle))
-    assert ax.get_xlim() == pytest.approx((middle, 2.0 * middle))
-    before = training.learning_curves(window.tau_gen_curve * np.array([0.1, 0.2]))
+    assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((middle, last))
+    assert ax.get_xlim() == pytest.approx((middle, last))
+    before = training.learning_curves(window.tau_gen_loss * np.array([0.1, 0.2]))
     (ax,) = plot_learning_curves(before, training, Figure().subplots())
     assert not bands(ax)
 

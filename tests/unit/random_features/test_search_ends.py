@@ -53,3 +53,27 @@ def test_memorisation_boundary_at_the_ends_of_its_range() -> None:
     assert found >= 1.1e-3 * (1.0 - 1e-8)
     there = rs.RandomFeatureModel(4.0, found, 0.05).training().learning_curves(np.inf)
     assert float(there.generalization) == pytest.approx(gap, rel=1e-7)
+
+
+def test_the_window_by_loss_holds_the_test_loss_within_a_share_of_its_gain():
+    training = rs.RandomFeatureModel(8.0, 4.0, 0.1).training()
+    best, window = training.best_stopping(), training.window(share=0.1)
+    start = float(training.learning_curves(0.0).test)
+    level = best.test + 0.1 * (start - best.test)
+    ends = training.learning_curves([window.tau_gen_loss, window.tau_mem_loss]).test
+    # The slope of the loss turns the 1e-8 of a decade of the search into less than this.
+    np.testing.assert_allclose(ends, level, rtol=1e-6)
+    inside = np.geomspace(window.tau_gen_loss, window.tau_mem_loss, 50)[1:-1]
+    assert np.all(training.learning_curves(inside).test < level)
+
+
+def test_the_window_by_loss_never_ends_where_the_loss_stays_low():
+    training = rs.RandomFeatureModel(8.0, 8.0, 0.1).training(ridge=1.0)
+    assert training.window().tau_mem_loss == np.inf
+
+
+def test_there_is_no_window_by_loss_where_training_only_harms():
+    training = rs.RandomFeatureModel(8.0, 4.0, 0.1, (0.0, 0.0, 1.0)).training()  # sees no signal
+    assert training.best_stopping().tau == 0.0
+    window = training.window()
+    assert (window.tau_gen_loss, window.tau_mem_loss) == (0.0, 0.0)
