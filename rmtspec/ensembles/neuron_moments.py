@@ -30,8 +30,8 @@ the first is the slope of the sample; for ramps they follow the signs of pre-act
 *Floor.*  What a neuron has beside u differs from sample to sample and counts as a multiple of the
 identity, :math:`s^2=E_w[\langle E_\xi\sigma^2\rangle-\langle m^2\rangle-\sum_j|V_j|^2]`.  The
 kernels count the noise of a neuron as Δ where it is :math:`\Delta|w|^2/d`.  That costs 4 to 8 % of
-this small difference at d = 100 to 50, and so it is averaged over 256 fixed neurons: the kernels
-give the average at noise Δ exactly, and the neurons the difference of the two noises.
+this small difference at d = 100 to 50, and so it is averaged over 256 fixed neurons.  What they
+leave over at noise Δ, whose average the kernels give exactly, controls the error of that.
 """
 
 from __future__ import annotations
@@ -117,32 +117,37 @@ class NeuronMoments:
         """s², at least 0."""
         k, e, n = self._kernels, self.noise_functions, len(self.rows)
         linear = self.pairs.delta / n * np.einsum("nj,nj->", e, k.k11 @ e)
-        floor = self.second_moment - float(np.trace(k.k00)) / n - float(linear)
-        floor += self._noise_correction()
+        at_delta = self.second_moment - float(np.trace(k.k00)) / n - float(linear)
+        floor = _with_control(*self._sampled_floors(), at_delta)
         return floor if floor > _ROUNDING * self.second_moment else 0.0
 
-    def _noise_correction(self) -> float:
-        r"""E over neurons of what the noise Δ|w|²/d leaves over, less what Δ does.
+    def _sampled_floors(self) -> tuple[FloatArray, FloatArray]:
+        r"""What each of the fixed neurons leaves over, at its own noise Δ|w|²/d and at Δ.
 
         The neurons are drawn in the principal axes of the rows, signed by their third moments:
-        neither a rotation of the data nor another order of the rows changes the result.
+        neither a rotation of the data nor another order of the rows changes the result.  Where
+        these vanish, as for rows that come with their negatives, the largest coordinate of the axis
+        has the sign.
         """
-        left, singular, _ = np.linalg.svd(self.rows, full_matrices=False)
+        left, singular, axes = np.linalg.svd(self.rows, full_matrices=False)
         scores = left * singular
-        scores *= np.where((scores**3).sum(axis=0) < 0.0, -1.0, 1.0)
+        third, size = (scores**3).sum(axis=0), (np.abs(scores) ** 3).sum(axis=0)
+        largest = axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)]
+        scores *= np.where(np.where(np.abs(third) > 1e-3 * size, third, largest) < 0.0, -1.0, 1.0)
         weights = np.random.default_rng(0).standard_normal((_NEURONS, self.dimension))
         strength = (weights * weights).mean(axis=1)
         signal = math.sqrt(self.pairs.signal / self.dimension)
         parts = math.ceil(_NEURONS * len(self.rows) / _SAMPLED_AT_ONCE)
-        total = 0.0
+        own, plain = [], []
         for part in np.array_split(np.arange(_NEURONS), parts):
             u = signal * weights[part, : singular.size] @ scores.T
-            total += self._left_over(u, strength[part]) - self._left_over(u, np.ones(part.size))
-        return total / _NEURONS
+            own.append(self._left_over(u, strength[part]))
+            plain.append(self._left_over(u, np.ones(part.size)))
+        return np.concatenate(own), np.concatenate(plain)
 
-    def _left_over(self, u: FloatArray, strength: FloatArray) -> float:
-        """Sum over neurons of ⟨E σ²⟩ − ⟨m²⟩ − Σ|V_j|² at signals u, (neurons, n)."""
-        z = 0.25 * np.arange(-26, 27)
+    def _left_over(self, u: FloatArray, strength: FloatArray) -> FloatArray:
+        """⟨E σ²⟩ − ⟨m²⟩ − Σ|V_j|² of neurons at signals u, (neurons, n)."""
+        z = 0.25 * np.arange(-34, 35)  # to 8.5, where the tail of the normal law is rounding
         weight = np.exp(-0.5 * z * z)
         weight /= weight.sum()
         omega = np.sqrt(self.pairs.delta * strength)[:, None]
@@ -154,7 +159,8 @@ class NeuronMoments:
             first += share * node * value
         seen = (first @ self.noise_functions) ** 2
         # |w|²/d of V and the one in its β = first/ω cancel.
-        return float((square - mean * mean).mean(axis=1).sum() - seen.sum() / len(self.rows))
+        left: FloatArray = (square - mean * mean).mean(axis=1) - seen.sum(axis=1) / len(self.rows)
+        return left
 
     def fresh(self, others: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
         """d E uũᵀ for other rows: the columns of m̃, block by block, each with its part of Ṽ's.
@@ -206,6 +212,20 @@ class NeuronMoments:
         pairs[:, diagonal, :, diagonal] += e.T @ k11_f
         out[n:, m:] = delta / both * pairs.reshape(q * d, r * d)
         return out
+
+
+def _with_control(values: FloatArray, control: FloatArray, expected: float) -> float:
+    """Mean of the values, corrected by a control whose expectation is known.
+
+    Where the mean of the control is more than five standard errors away from its expectation, that
+    lacks digits, and the bare mean is taken.
+    """
+    spread = control - control.mean()
+    variance = float(np.mean(spread * spread))
+    off = float(control.mean()) - expected
+    if variance == 0.0 or off * off > 25.0 * variance / control.size:
+        return float(values.mean())
+    return float(values.mean() - np.mean(spread * values) / variance * off)
 
 
 def _with_target(slopes: FloatArray) -> FloatArray:

@@ -51,6 +51,11 @@ class KernelCurves(Curves):
         return 1.0
 
     @property
+    def knows_fresh_data(self) -> bool:
+        """Whether there are held-out rows."""
+        return self.gram.others is not None
+
+    @property
     def unseen(self) -> float:
         """What the neurons on the samples do not explain of E σ̃²."""
         fresh = self.gram.fresh

@@ -223,7 +223,7 @@ class RandomFeatureModel:
             return f"x has {self.rows.samples} rows, more than {MOST_ROWS}"
         if self._pairs.jumps(self.rows.train):
             name = resolve(self.activation).name
-            return f"activation {name!r} jumps, and its exact kernel diverges on the diagonal"
+            return f"activation {name!r} jumps on the scale of x, where its kernel diverges"
         return None
 
     @cached_property

@@ -12,8 +12,8 @@ import rmtspec as rs
 from rmtspec.inputs.samples import digits
 from validation.curves.flow import decompose, flow_filters
 from validation.curves.fresh_features import data_moments, feature_moments
-from validation.data.digits import summarise
-from validation.spectra.run import MEHLER_ORDER
+from validation.data.run import summarise
+from validation.spectra.settings import MEHLER_ORDER
 
 pytestmark = [
     pytest.mark.slow,

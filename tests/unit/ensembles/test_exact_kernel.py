@@ -88,12 +88,23 @@ def test_floor_is_what_sampled_neurons_leave_over() -> None:
     strength = (w * w).mean(axis=1)
     u = math.sqrt(SIGNAL / d) * w @ x.T
     parts = [
-        moments._left_over(u[i : i + 600], strength[i : i + 600]) for i in range(0, 60_000, 600)
+        moments._left_over(u[i : i + 600], strength[i : i + 600]).mean()
+        for i in range(0, 60_000, 600)
     ]
-    sampled = np.array(parts) / 600
+    sampled = np.array(parts)
     error = sampled.std() / math.sqrt(sampled.size)
     # 256 neurons give the correction, a few per cent of the floor, to a tenth of it at d = 12
     assert abs(moments.floor - sampled.mean()) <= 3.0 * error + 0.02 * moments.floor
+
+
+def test_floor_is_positive_where_noise_is_small_and_norms_differ() -> None:
+    x = _rows(20, 12) * np.exp(1.5 * np.random.default_rng(1).standard_normal((20, 1)))
+    activation = resolve("silu")
+    signal, delta = math.exp(-2e-4), -math.expm1(-2e-4)
+    moments = NeuronMoments(
+        50.0 * x, PairKernels(activation.function, activation.pairs, signal, delta)
+    )
+    assert 0.0 < moments.floor < delta * moments.second_moment
 
 
 @pytest.mark.parametrize("name", ["tanh", "relu", "linear"])

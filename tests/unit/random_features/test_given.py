@@ -135,6 +135,31 @@ def test_mean_feature_of_given_rows_is_the_top_of_their_spectrum() -> None:
     assert "mean feature" not in str(model.summary())
 
 
+@pytest.mark.parametrize("kind", ["repeated", "mirrored", "rotated", "one direction", "a zero row"])
+@pytest.mark.parametrize("activation", ["tanh", "relu", "silu"])
+def test_losses_of_degenerate_rows_are_those_of_rows_beside_them(
+    kind: str, activation: str
+) -> None:
+    x, fresh = _data(10, 6, 30)
+    turned = np.roll(x, 1, axis=1)
+    rows = {
+        "repeated": np.repeat(x, 2, axis=0),
+        "mirrored": np.vstack([x, -x]),
+        "rotated": np.vstack([x, turned]),
+        "one direction": np.outer(x[:, 0], x[0]),
+        "a zero row": np.vstack([x, -x, np.zeros((1, 6))]),
+    }[kind]
+    moved = rows + 1e-6 * np.random.default_rng(1).standard_normal(rows.shape)
+    exact, beside = (
+        rs.RandomFeatureModel.from_data(data, 3.0, 0.1, activation, test=fresh).learning_curves(TAU)
+        for data in (rows, moved)
+    )
+    np.testing.assert_allclose(exact.train, beside.train, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(exact.test, beside.test, rtol=0, atol=1e-4)
+    assert exact.train.min() >= 0.0
+    assert exact.test.min() >= 0.0
+
+
 def test_an_activation_that_jumps_falls_back_and_says_so() -> None:
     x, _ = _data(30, 20, 2)
     for activation in ("sign", np.sign):
