@@ -47,7 +47,7 @@ ODD = {
     "record": np.zeros(2, dtype=[("a", "f8")]), "objects": np.array([1.0, None], dtype=object),
 }  # fmt: skip
 
-POPULATION = rs.PopulationSpectrum([0.5, 1.5], dimension=10)
+POPULATION = rs.PopulationSpectrum([0.5, 1.5], [0.5, 0.5], dimension=10)
 MODEL = rs.RandomFeatureModel(8.0, 4.0, 0.1, "erf", POPULATION)
 ROWS = np.random.default_rng(0).normal(size=(12, 3))
 LINEAR = rs.LinearDenoiser(POPULATION, 2.0, 0.1)

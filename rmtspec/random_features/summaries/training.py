@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
@@ -12,21 +12,14 @@ from numpy.typing import NDArray
 
 from ...result import Summary, Table, rounded
 from ..interfaces import Trained
-from ..results import LearningCurves
+from ..results import LearningCurves, Window
 from .model import ModelSummary, head, runs_of_bulks
 
 FloatArray = NDArray[np.float64]
 
 _LOSSES = ("train", "test", "generalization", "score_error")
 _SETTINGS = ("step", "momentum", "ridge", "initial")
-_WINDOW = (
-    "tau_gen",
-    "tau_mem",
-    "tau_gen_curve",
-    "tau_mem_curve",
-    "tau_gen_loss",
-    "tau_mem_loss",
-) + ("excess", "fraction", "share")
+_WINDOW = tuple(field.name for field in fields(Window))
 _OUTLIER = ("location", "tau", "decrease")
 
 _TABLE_ROWS = 15

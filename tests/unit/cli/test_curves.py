@@ -396,7 +396,7 @@ def test_digits_are_a_ready_example(report):
     ("arguments", "parts"),
     [
         (["--psi-p", "0"], ["psi_p", "0"]),
-        (["--psi-n", "nan"], ["psi_n", "nan"]),
+        (["--psi-n", "nan"], ["--psi-n", "nan"]),
         (["--t", "0"], ["t must", "0"]),
         (["--t", "-1"], ["t must", "-1"]),
         (["--activation", "none"], ["activation", "none"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -13,11 +14,11 @@ import pytest
 from rmtspec.solve import kernel as module
 from rmtspec.solve.edges import _golden_update
 
-_PROGRAM = """
-import numpy as np
-from own import square
-print(square(np.float64(3.0)), *square.stats[1:])
-"""
+_PROGRAM = (
+    "import numpy as np\n"
+    "from own import square\n"
+    "print(square(np.float64(3.0)), *square.stats[1:])\n"
+)
 _OWN = """
 from rmtspec.solve.kernel import kernel
 
@@ -102,8 +103,7 @@ def test_a_cache_that_numba_moved_is_left_to_numba(
 ) -> None:
     monkeypatch.setattr(module, "FunctionCache", None)
     monkeypatch.syspath_prepend(str(folder))
-    import own
-
+    own = importlib.import_module("own")
     assert own.square(3.0) == 9.0
     assert list(folder.glob("__pycache__/*.nbc"))
     monkeypatch.delitem(sys.modules, "own")
