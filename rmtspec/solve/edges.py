@@ -37,7 +37,7 @@ _SHARP = 1e-11  # roots stop here: an edge is stationary, so its z is then exact
 _DISTINCT = 1e-5  # points this close in k say nothing about the shape of Φ between them
 _HUGE = 300.0  # above this exp F may overflow
 _TOUCHING = 1e-13  # relative accuracy of an edge
-_NO_MASS = 4 * np.finfo(float).eps  # a difference of two fractions that is rounding
+_NO_MASS = 4 * np.finfo(float).eps  # a difference this small, relative to the larger, is rounding
 _CEILING = 1500.0  # stands in for +inf in F, so that interpolation stays finite
 
 
@@ -127,7 +127,7 @@ class Gaps:
     def narrow(self) -> FloatArray:
         """(j, 2) location and mass of the bulks that are too narrow for double precision."""
         middle = 0.5 * self.upper[:-1] + 0.5 * self.lower[1:]
-        thin = ~self._has_width & (middle != 0.0) & (self._between > _NO_MASS)
+        thin = ~self._has_width & (middle != 0.0) & self._has_mass
         return np.column_stack([middle, self._between])[thin]
 
     @property
@@ -138,7 +138,16 @@ class Gaps:
     @property
     def _is_bulk(self) -> NDArray[np.bool_]:
         """Whether what lies between two gaps has a width, and a mass that is more than rounding."""
-        return self._has_width & (self._between > _NO_MASS)
+        return self._has_width & self._has_mass
+
+    @property
+    def _has_mass(self) -> NDArray[np.bool_]:
+        """Whether the fractions above two gaps differ by more than their rounding.
+
+        Each fraction has a relative error of a few eps, so that the rounding of a difference goes
+        with the larger one: a bulk at the top of the spectrum counts however small its mass.
+        """
+        return self._between > _NO_MASS * self.above[:-1]
 
     @property
     def _has_width(self) -> NDArray[np.bool_]:

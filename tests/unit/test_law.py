@@ -142,6 +142,16 @@ def test_real_point_of_the_support_is_refused_with_a_hint(law):
     assert complex(law.stieltjes(between)).imag == 0.0
 
 
+@pytest.mark.parametrize("t", [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0])
+@pytest.mark.parametrize("psi_p", [2.0, 4.0, 8.0, 16.0])
+def test_every_reported_edge_is_a_point_of_the_support(psi_p, t):
+    # rounded to a location beside a large s², an edge may lie an ulp off its bulk
+    law = rs.RandomFeatureModel(psi_p, 4.0, t, "erf").spectrum()
+    for z in law.support.ravel():
+        with pytest.raises(ValueError, match="z must not be a real point of the support"):
+            law.stieltjes(z)
+
+
 def test_transform_of_empty_input_is_empty(law):
     assert law.stieltjes([]).shape == (0,)
     assert law.stieltjes(np.empty((3, 0))).shape == (3, 0)

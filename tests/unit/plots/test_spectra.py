@@ -30,6 +30,7 @@ class Semicircles:
     origin: float = 0.0
     spikes: tuple[float, ...] = ()
     is_hard: bool = False
+    unresolved: float = np.nan  # lower end of a bulk without a known density
 
     @property
     def gaps(self):
@@ -56,6 +57,8 @@ class Semicircles:
             density[inside] = (
                 mass * np.sqrt((x - low) * (high - x)) * 8 / (np.pi * (high - low) ** 2)
             )
+            if low == self.unresolved:
+                density[inside] = np.nan
         return BoundaryValue(density, np.zeros(distance.size), np.zeros(distance.size, np.int8))
 
 
@@ -139,7 +142,7 @@ def test_limits_hold_all_bulks_and_outliers():
 
 
 def test_a_bulk_whose_density_is_unknown_is_hatched_between_its_edges():
-    law = SpectralLaw(Semicircles(((1.0, 2.0), (30.0, 80.0)), (0.0, 1.0)))
+    law = SpectralLaw(Semicircles(((1.0, 2.0), (30.0, 80.0)), (0.5, 0.5), unresolved=1.0))
     axes = drawn(law, names=["unknown", "known"])
     (span,) = axes.patches
     assert span.get_hatch()

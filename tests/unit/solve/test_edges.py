@@ -131,3 +131,16 @@ def test_slope_of_the_inverse_map_is_its_derivative():
     step = 1e-6 * np.abs(k)
     (above, _), (below, _), (_, slope) = (gram.inverse_map(at) for at in (k + step, k - step, k))
     assert (above - below) / (2.0 * step) == pytest.approx(slope, rel=1e-8)
+
+
+def test_a_bulk_needs_more_mass_than_the_rounding_of_the_fraction_above_it():
+    def masses(above):
+        unused = np.zeros(3)
+        lower, upper = np.array([-np.inf, 2.0, 4.0]), np.array([1.0, 3.0, np.inf])
+        return Gaps(lower, upper, np.array(above), unused.astype(np.intp), unused, unused).masses
+
+    # at the top of the spectrum nothing cancels; below it a difference of an ulp is no mass
+    assert masses([1.0, 1e-25, 0.0]).tolist() == [1.0, 1e-25]
+    assert masses([1.0, np.nextafter(1.0, 0.0), 0.0]).tolist() == [np.nextafter(1.0, 0.0)]
+    assert masses([1e-20, 1e-20, 0.0]).tolist() == [1e-20]
+    assert masses([1e-20, 0.5e-20, 0.0]).tolist() == [0.5e-20, 0.5e-20]
