@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 
 from ..solve.edges import Gaps
 from .feature_equations import Equations
-from .feature_gaps import FeatureSolution
+from .feature_gaps import FeatureSolution, with_shrinkage
 from .random_feature import RandomFeatureGram
 from .two_point import Directions, Points, Response, Source, conditional_response
-from .weighted_gram import GramSolution, WeightedGram
+from .weighted_gram import WeightedGram
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -70,10 +70,15 @@ class ConditionalEquations:
     b2: float
     v2: float
 
+    @property
+    def u(self) -> float:
+        """u = v²/psi_n, the eigenvalue of a sample in the directions that hold no data."""
+        return self.v2 / self.psi_n
+
     @cached_property
     def gram(self) -> WeightedGram:
         """The Gram matrix of Gaussian rows that U − s² is, given the data."""
-        u, signal = self.v2 / self.psi_n, self.c2 * self.eigenvalues
+        u, signal = self.u, self.c2 * self.eigenvalues
         b, root_u = np.sqrt(self.b2), np.sqrt(u)
         spread = np.sqrt((signal + (b - root_u) ** 2) * (signal + (b + root_u) ** 2))
         upper = 0.5 * (signal + self.b2 + u + spread)
@@ -125,11 +130,11 @@ class ConditionalEquations:
 
     def solve(self, z: ComplexArray) -> FeatureSolution:
         """Solve for (k, y) at flat z − s² with Im z >= 0; real z must lie inside a bulk."""
-        return self._with_shrinkage(self.gram.solve(z))
+        return with_shrinkage(self.gram.solve(z), self.u)
 
     def solve_real(self, z: FloatArray) -> FeatureSolution:
         """Solve for (k, y) at flat real z − s² outside the support."""
-        return self._with_shrinkage(self.gram.solve_real(z))
+        return with_shrinkage(self.gram.solve_real(z), self.u)
 
     def respond(self, first: Points, second: Points, source: Source) -> Response:
         """Response of every pair of solutions; the source lists t_0 before the positive l."""
@@ -138,14 +143,5 @@ class ConditionalEquations:
         )
         return conditional_response(
             first, second, source, directions, self.psi_p, self.c2, self.b2,
-            self.v2 / self.psi_n, self.gram.mu, self.gram.weight, self.gram.excess,
+            self.u, self.gram.mu, self.gram.weight, self.gram.excess,
         )  # fmt: skip
-
-    def _with_shrinkage(self, found: GramSolution) -> FeatureSolution:
-        u = self.v2 / self.psi_n
-        if u == 0.0:
-            return FeatureSolution(found.k, np.ones_like(found.k), *found[1:])
-        with np.errstate(invalid="ignore"):  # k is NaN where it did not converge
-            error = found.error * np.maximum(1.0, np.abs(u / (found.k + u)))
-            y = 1.0 / (1.0 + u / found.k)  # keeps the sign of Im y where k is far above u
-        return FeatureSolution(found.k, y, error, found.residual, found.status)

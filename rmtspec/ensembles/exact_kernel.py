@@ -319,9 +319,10 @@ class ExactKernelGram:
             residual.reshape(shape),
             converged.reshape(shape),
             status.reshape(shape),
+            np.full(shape, np.inf),
         )
 
 
 def _alone(found: GramSolution) -> FeatureSolution:
     """The solution for k where there is no second unknown."""
-    return FeatureSolution(found.k, np.ones_like(found.k), *found[1:])
+    return FeatureSolution(found.k, np.ones_like(found.k), *found[1:], found.error)

@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from ..solve import REORDERED
 from ..solve.edges import Gaps
 from ..solve.kernel import kernel
-from .feature_gaps import FeatureGaps, FeatureSolution
+from .feature_gaps import FeatureGaps, FeatureSolution, with_shrinkage
 from .two_point import Directions, Points, Response, Source, averaged_response
 from .weighted_gram import WeightedGram
 
@@ -98,19 +98,16 @@ class FeatureEquations(FeatureGaps):
         Real points must lie inside a bulk; outside use `solve_real`.
         """
         if not self.has_data:  # U − s² is the Gram matrix of two atoms
-            found = self._two_atoms.solve(z)
-            with np.errstate(invalid="ignore"):
-                y = 1.0 / (1.0 + self.u / found.k) if self.u > 0.0 else np.ones_like(found.k)
-            return FeatureSolution(found.k, y, *found[1:])
-        return FeatureSolution(
-            *_solve(
-                np.ascontiguousarray(z.real),
-                np.ascontiguousarray(z.imag),
-                *self._parameters,
-                *self._closing,
-                self.max_steps,
-            )
+            return with_shrinkage(self._two_atoms.solve(z), self.u)
+        k, y, error, residual, status = _solve(
+            np.ascontiguousarray(z.real),
+            np.ascontiguousarray(z.imag),
+            *self._parameters,
+            *self._closing,
+            self.max_steps,
         )
+        # Newton's method bounds both unknowns at once.
+        return FeatureSolution(k, y, error, residual, status, error)
 
     def respond(self, first: Points, second: Points, source: Source) -> Response:
         """Response of every pair of solutions; the source lists t_0 before the positive l."""

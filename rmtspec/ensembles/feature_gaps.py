@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from ..result import Status
 from ..solve.edges import Gaps, Intervals, find_gaps, log_excess, real_points
 from .feature_inverse_map import BY_K, LOWER, UPPER, inverse_map, roots_of_k
-from .weighted_gram import HARD_EDGE, WeightedGram
+from .weighted_gram import HARD_EDGE, GramSolution, WeightedGram
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -44,13 +44,33 @@ _NEGLIGIBLE = 1e-40  # (1 + psi_n^-1/2)^2 times this is 1e-31 at most
 
 
 class FeatureSolution(NamedTuple):
-    """k and y at every point, with the relative error bound of (k, y), residual and status."""
+    """k and y at every point, with residual, status and the bounds of their relative errors.
+
+    `error` bounds that of k, which is that of q; `y_error` that of y, which is larger where
+    y = k/(k + u) is made of terms that cancel.
+    """
 
     k: ComplexArray
     y: ComplexArray
     error: FloatArray
     residual: FloatArray
     status: NDArray[np.int8]
+    y_error: FloatArray
+
+
+def with_shrinkage(found: GramSolution, u: float) -> FeatureSolution:
+    """Add y = k/(k + u) to k, the root of a law that does not ask for y.
+
+    dy/y = u/(k + u) dk/k: next to the pole k = −u the digits of y are those of k + u.
+    """
+    if u == 0.0:
+        return FeatureSolution(found.k, np.ones_like(found.k), *found[1:], found.error)
+    eps = np.finfo(float).eps
+    with np.errstate(divide="ignore", invalid="ignore"):  # k is NaN where it did not converge
+        amplified = np.abs(u / (found.k + u))
+        y_error = (found.error + 4.0 * eps) * amplified + 4.0 * eps
+        y = 1.0 / (1.0 + u / found.k)  # keeps the sign of Im y where k is far above u
+    return FeatureSolution(found.k, y, *found[1:], np.where(np.isnan(y_error), np.inf, y_error))
 
 
 @dataclass(frozen=True)
@@ -190,7 +210,8 @@ class FeatureGaps:
         """Solve for (k, y) at flat real z − s² outside the support (NaN on it)."""
         outside, index, x = real_points(self.gaps, z, self._value)
         k, y = np.full(z.shape, np.nan), np.full(z.shape, np.nan)
-        error, residual = np.full(z.shape, np.inf), np.full(z.shape, np.nan)
+        error, y_error = np.full(z.shape, np.inf), np.full(z.shape, np.inf)
+        residual = np.full(z.shape, np.nan)
         status = np.full(z.shape, Status.LEFT_HALF_PLANE, dtype=np.int8)
         if np.any(outside):
             target = z[outside]
@@ -200,14 +221,14 @@ class FeatureGaps:
             with np.errstate(all="ignore"):  # z out of reach leaves an infinite error
                 rest = np.abs(value - target)
                 shift = (rest + rounding * size + doubt) / np.abs(rise)  # of k
-                moved = shift * np.maximum(1.0 / np.abs(k[outside]), np.abs(slope / y[outside]))
-            error[outside] = 4.0 * (moved + rounding)
+                error[outside] = 4.0 * (shift / np.abs(k[outside]) + rounding)
+                y_error[outside] = 4.0 * (shift * np.abs(slope / y[outside]) + rounding)
             residual[outside] = rest / (size + np.abs(target))
             status[outside] = np.where(
                 residual[outside] < 1e-12, Status.CONVERGED, Status.PRECISION_EXHAUSTED
             )
         return FeatureSolution(
-            k.astype(np.complex128), y.astype(np.complex128), error, residual, status
+            k.astype(np.complex128), y.astype(np.complex128), error, residual, status, y_error
         )
 
     @cached_property

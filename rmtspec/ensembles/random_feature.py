@@ -45,6 +45,7 @@ class Resolvent:
     residual : largest relative residual of the two equations
     converged : whether the values are within tolerance and on the physical branch
     status : `rmtspec.Status` of each point
+    y_error : bound on the relative error of y, beyond `error` where k is next to −v²/psi_n
     """
 
     q: ComplexArray
@@ -56,6 +57,7 @@ class Resolvent:
     residual: FloatArray
     converged: NDArray[np.bool_]
     status: NDArray[np.int8]
+    y_error: FloatArray
 
 
 @dataclass(frozen=True)
@@ -186,9 +188,9 @@ class RandomFeatureGram:
     def solve(self, z: ArrayLike, *, rtol: float = 1e-8, check: bool = True) -> Resolvent:
         """Resolvent traces at z, complex or real off the support, any shape.
 
-        A point at which the error bound of k and y exceeds `rtol` (within 1e-12 of an edge, say)
-        counts as not converged.  `check` refuses real points on the support and warns of points
-        that failed.
+        A point at which the error bound of k, or that of y as far as the data are felt, exceeds
+        `rtol` (within 1e-12 of an edge, say) counts as not converged.  `check` refuses real points
+        on the support and warns of points that failed.
 
         Raises
         ------
@@ -207,14 +209,15 @@ class RandomFeatureGram:
             SpectralLaw(self).check_off_support(flat)
         lower = flat.imag < 0.0
         reflected = np.where(lower, flat.conj(), flat) if lower.any() else flat
-        k, y, error, residual, status = self._solve_flat(reflected - complex(self.s2))
+        k, y, error, residual, status, y_error = self._solve_flat(reflected - complex(self.s2))
         traces = _traces(
-            k, y, error, status, lower, *self._split_population, self.psi_p, self.c2, self.b2, rtol
-        )
+            k, y, error, y_error, status, lower, *self._split_population,
+            self.psi_p, self.c2, self.b2, rtol,
+        )  # fmt: skip
         converged = status == Status.CONVERGED
         if check and not converged.all():
             warn_unconverged("resolvent", flat, status)
-        columns = (*traces, error, residual, converged, status)
+        columns = (*traces, error, residual, converged, status, y_error)
         return Resolvent(*(column.reshape(points.shape) for column in columns))
 
     def _solve_flat(self, z: ComplexArray) -> FeatureSolution:
@@ -292,12 +295,13 @@ def _reciprocal(x):
 
 @kernel
 def _traces(
-    k, y, error, status, lower, eigenvalues, weights, zero_weight, psi_p, c2, b2, rtol
+    k, y, error, y_error, status, lower, eigenvalues, weights, zero_weight, psi_p, c2, b2, rtol
 ):  # fmt: skip
     """Rows q, r, s, k, y; NaN where (k, y) are not known to `rtol`, conjugate where `lower`.
 
-    `error` holds a bound for (k, y) and takes that for all five, which is larger where r or s
-    passes through zero; `status` is kept up with it.
+    `error` holds a bound for k and takes that for k, q, r and s, which is larger where r or s
+    passes through zero; `status` is kept up with it.  y has a bound of its own, and counts for the
+    others by its share in g.
     """
     ulp = (8.0 + np.sqrt(weights.size)) * 2.220446049250313e-16
     share = 1.0 / psi_p
@@ -306,14 +310,19 @@ def _traces(
         base, steep = k[i] + b2, c2 * y[i]
         zeroth, first, a0, a1, a2 = _resolved(base, steep, eigenvalues, weights, zero_weight)
         # |dg| from the relative errors of k and y and the rounding of g, against the sums
-        flat, tilt = abs(k[i]) + b2, abs(steep)
-        loss = (error[i] + ulp) * (flat * a0 + tilt * a1) / abs(zeroth)
+        flat = (error[i] + ulp) * (abs(k[i]) + b2)
+        tilt = (y_error[i] + ulp) * abs(steep) if abs(steep) > 0.0 else 0.0
+        loss = (flat * a0 + tilt * a1) / abs(zeroth)
         if abs(first) > 0.0:
-            loss = max(loss, (error[i] + ulp) * (flat * a1 + tilt * a2) / abs(first))
-        if status[i] == 0 and not error[i] <= rtol:
+            loss = max(loss, (flat * a1 + tilt * a2) / abs(first))
+        needed = error[i]
+        if tilt > 0.0 and eigenvalues.size > 0:
+            felt = abs(steep) * eigenvalues[-1] / (abs(k[i]) + b2)
+            needed = max(needed, y_error[i] * min(felt, 1.0))
+        if status[i] == 0 and not needed <= rtol:
             status[i] = 4
         if status[i] != 0:
-            rows[:, i], error[i] = complex(np.nan, np.nan), np.inf
+            rows[:, i], error[i], y_error[i] = complex(np.nan, np.nan), np.inf, np.inf
             continue
         error[i] = max(error[i], loss)
         rows[0, i] = _reciprocal(psi_p * k[i])

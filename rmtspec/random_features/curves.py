@@ -117,7 +117,7 @@ class _Grid:
         self.gram = model.ensemble
         solved = self.gram.equations.solve(self.x - curves.base)
         self.points = Points(solved.k, solved.y)
-        self.ulp = 16.0 * _EPS + 4.0 * float(solved.error.max())
+        self.ulp = 16.0 * _EPS + 4.0 * float(np.maximum(solved.error, solved.y_error).max())
         mirrored = self.points.conjugate()
         self.pairs = [curves.respond(self.points, second) for second in (self.points, mirrored)]
 
@@ -361,7 +361,7 @@ class Curves:
         solved = gram.equations.solve_real(np.array([distance]))
         if solved.status[0] != Status.CONVERGED:
             return np.nan, np.nan, np.inf
-        spread = max(float(solved.error[0]), 4.0 * _EPS)
+        spread = max(float(solved.error[0]), float(solved.y_error[0]), 4.0 * _EPS)
         values = []
         for up, down in ((0.0, 0.0), (spread, spread), (spread, -spread)):
             points = Points(solved.k * (1.0 + up), solved.y * (1.0 + down))

@@ -29,10 +29,10 @@ _EDGE_BLUR = 1e-4
 
 @dataclass(frozen=True)
 class Solved:
-    """Answers, their relative error bound, and whether each converged.
+    """Answers, their relative error bounds, and whether each converged.
 
     `values` has three rows: the traces q, r, s, or q, D and q again at real points inside a bulk,
-    where the solver bounds the error of (k, y) alone.
+    where the solver bounds the errors of k and y alone.  `bound` has a row for each.
     """
 
     values: NDArray[np.complex128]
@@ -73,6 +73,7 @@ class System:
         x = distance.real
         edges = self.edges.ravel()
         at_edge = bool(np.any(np.abs(x - edges) <= _EDGE_MARGIN * edges))
+        at_edge |= bool(np.any(self.parameters.s2 + edges == z.real))  # it counts as support
         inside = bool(np.any((self.edges[:, 0] < x) & (x < self.edges[:, 1])))
         on_atom = x == 0.0 and self.atom
         return None if at_edge or on_atom or inside is point.outside else moved
@@ -107,7 +108,7 @@ class System:
             joined(np.array([off.q, off.r, off.s]), np.array([q, reciprocal(on.y), q])),
             joined(off.k, on.k),
             joined(off.y, on.y),
-            joined(off.error, on.error),
+            joined(np.array([off.error] * 3), np.array([on.error, on.y_error, on.error])),
             joined(off.converged, on.status == Status.CONVERGED),
         )
 

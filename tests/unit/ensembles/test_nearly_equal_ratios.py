@@ -132,3 +132,50 @@ def test_families_survive_a_small_ratio_beside_a_large_one():
     """Masses are compared with psi_p, not with psi_n."""
     families = rs.RandomFeatureModel(1e-6, 1e9, 0.1).families
     assert [(family.name, family.mass) for family in families] == [("fast", pytest.approx(1.0))]
+
+
+@pytest.mark.parametrize("b2", [0.0, 0.02])
+@pytest.mark.parametrize(("psi_p", "psi_n"), [(6.2e6, 1.3e-6), (2.5e5, 0.33), (1e9, 1e-9)])
+def test_shrinkage_next_to_its_pole_has_a_bound_of_its_own(psi_p, psi_n, b2):
+    """y = k/(k + u) with k = −u(1 + O(sqrt(psi_n/psi_p))): q keeps all digits, y does not."""
+    gram = RandomFeatureGram(psi_p, psi_n, ISOTROPIC, 0.0, b2, 0.45, 0.0)
+    low, high = gram.spectrum().edges[-1]
+    for share in (0.1, 0.37, 0.5, 0.8):
+        z = complex(low + (high - low) * share)
+        found = gram.equations.solve(np.array([z]))
+        exact = random_feature.solve(z, psi_p, psi_n, [1.0], [1.0], 0.0, b2, 0.45, 0.0, digits=50,
+                                     start=(1.0 / (psi_p * found.k[0]), 1 / found.y[0]))  # fmt: skip
+        q_off = abs(1.0 - 1.0 / (psi_p * complex(found.k[0]) * exact.q))
+        y_off = abs(complex(found.y[0]) * exact.D - 1.0)
+        assert q_off <= found.error[0] <= 1e-12
+        assert y_off <= found.y_error[0] <= 100.0 * found.error[0] * np.sqrt(psi_p / psi_n)
+
+
+def test_given_data_bound_the_shrinkage_apart_from_the_trace():
+    population = rs.PopulationSpectrum([0.5, 1.5])
+    gram = ConditionalFeatureGram(1e8, 1e2, population, 0.1, 0.02, 0.3, 0.0)
+    edges = gram.spectrum().edges
+    z = edges[:, :1] + np.array([0.2, 0.5, 0.9]) * (edges[:, 1:] - edges[:, :1])
+    found = gram.equations.solve(z.ravel().astype(complex))
+    amplified = found.y_error / found.error
+    for x, k, y, error, y_error in zip(
+        z.ravel(), found.k, found.y, found.error, found.y_error, strict=True
+    ):
+        exact = conditional.solve(
+            x, 1e8, 1e2, [0.5, 1.5], [0.5, 0.5], 0.1, 0.02, 0.3, 0.0, digits=50,
+            start=1.0 / (1e8 * k),
+        )  # fmt: skip
+        true = 1 / (1e8 * exact.q)
+        assert abs(complex(k) / true - 1.0) <= error
+        assert abs(complex(y) * (true + 0.3 / 1e2) / true - 1.0) <= y_error
+    assert amplified.max() > 100.0
+    assert amplified.min() < 2.0
+
+
+def test_what_does_not_feel_the_data_converges_whatever_the_digits_of_the_shrinkage():
+    gram = RandomFeatureGram(1e9, 1e-9, ISOTROPIC, 0.0, 0.0, 0.45, 0.0)
+    low, high = gram.spectrum().edges[-1]
+    found = gram.solve(complex(0.4 * low + 0.6 * high, 1e-3 * (high - low)))
+    assert found.converged
+    assert found.error <= 1e-12
+    assert 1e-8 < found.y_error <= 1e-4
