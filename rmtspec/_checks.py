@@ -178,13 +178,19 @@ def complex_array(name: str, value: Any) -> NDArray[np.complex128]:
     return array
 
 
-def _numeric(name: str, value: Any, kind: str) -> NDArray[Any]:
+def unmasked(name: str, value: Any) -> None:
+    """Refuse masked entries, in an array or in a list, before anything reads what is below them."""
     for part in (value, *(value if isinstance(value, (list, tuple)) else ())):
         if isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part):
             raise ValueError(
                 f"{name} must have no masked entries, which are not read: give .filled(...) or "
                 "leave their rows out"
             )
+
+
+def _numeric(name: str, value: Any, kind: str) -> NDArray[Any]:
+    unmasked(name, value)
+    for part in (value, *(value if isinstance(value, (list, tuple)) else ())):
         if isinstance(part, (bytes, bytearray, memoryview)):
             raise TypeError(f"{name} must hold {kind} numbers, got {shown(value)}")
     try:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .. import _checks
 from ..result import DataWarning, caller_level
 
 FloatArray = NDArray[np.float64]
@@ -151,6 +152,8 @@ def distinct_rows(rows: FloatArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]
 def _plain(name: str, value: Any) -> tuple[NDArray[Any], list[str] | None]:
     """The array behind a masked, sparse or labelled table, and the names of its columns."""
     module = type(value).__module__.split(".")[0]
+    if not isinstance(value, np.ma.MaskedArray) or value.ndim == 0:
+        _checks.unmasked(name, value)
     if isinstance(value, np.ma.MaskedArray):
         mask = np.asarray(value.mask)
         masked = int(np.count_nonzero(mask))

@@ -90,6 +90,9 @@ class PopulationSpectrum:
         dimension: int | None = None,
         samples: int | None = None,
     ) -> None:
+        _checks.unmasked("eigenvalues", eigenvalues)
+        if dimension is not None:
+            dimension = _checks.integer("dimension", dimension, 1)
         given = eigenvalues if weights is not None else _without_rounding(eigenvalues)
         atoms = _eigenvalue_array("eigenvalues", given)
         if atoms.size == 0:
@@ -111,8 +114,6 @@ class PopulationSpectrum:
                 f"got {_checks.shown(eigenvalues)} with weights {weights!r:.80}"
             )
         isolated = _eigenvalue_array("spikes", spikes)
-        if dimension is not None:
-            dimension = _checks.integer("dimension", dimension, 1)
         if samples is not None:
             samples = _checks.integer("samples", samples, 1)
         for name, array in (("eigenvalues", atoms), ("weights", mass), ("spikes", isolated)):

@@ -22,6 +22,7 @@ from ..ensembles.exact_kernel import ExactKernelGram
 from ..ensembles.neuron_moments import NeuronMoments
 from ..ensembles.random_feature import RandomFeatureGram, Resolvent
 from ..inputs.activation import ActivationLike, Coefficients, gaussian_equivalence, resolve
+from ..inputs.arrays import as_rows
 from ..inputs.gaussian.kernels import PairKernels
 from ..inputs.held_out import HeldOut
 from ..inputs.population import PopulationSpectrum
@@ -111,6 +112,8 @@ class RandomFeatureModel:
         object.__setattr__(self, "conditional", conditional)
         if not isinstance(self.held_out, HeldOut | None):
             raise TypeError(f"held_out must be a HeldOut, got {_checks.shown(self.held_out)}")
+        if not isinstance(self.rows, GivenRows | None):
+            raise TypeError(f"rows must be GivenRows, got {_checks.shown(self.rows)}")
         if self.rows is not None:
             ratio = self.rows.samples / self.rows.train.shape[1]
             if abs(self.psi_n - ratio) > 1e-12 * ratio:
@@ -181,6 +184,9 @@ class RandomFeatureModel:
         tau_mem and tau_slow.
         """
         _checks.choice("kernel", kernel, ("exact", "gaussian"))
+        x = as_rows("x", x)
+        if test is not None:
+            test = as_rows("test", test, least=1)
         population = PopulationSpectrum.from_samples(x)
         assert population.samples is not None and population.dimension is not None  # noqa: PT018
         model = cls(
@@ -190,7 +196,7 @@ class RandomFeatureModel:
             activation,
             population,
             conditional=True,
-            held_out=None if test is None else HeldOut.measure(test, np.asarray(x), population),
+            held_out=None if test is None else HeldOut.measure(test, x, population),
         )
         few = population.participation_ratio < TRUSTED_PARTICIPATION
         if kernel == "exact":

@@ -143,8 +143,10 @@ def test_shrinkage_next_to_its_pole_has_a_bound_of_its_own(psi_p, psi_n, b2):
     for share in (0.1, 0.37, 0.5, 0.8):
         z = complex(low + (high - low) * share)
         found = gram.equations.solve(np.array([z]))
-        exact = random_feature.solve(z, psi_p, psi_n, [1.0], [1.0], 0.0, b2, 0.45, 0.0, digits=50,
-                                     start=(1.0 / (psi_p * found.k[0]), 1 / found.y[0]))  # fmt: skip
+        start = 1.0 / (psi_p * found.k[0]), 1 / found.y[0]
+        exact = random_feature.solve(
+            z, psi_p, psi_n, [1.0], [1.0], 0.0, b2, 0.45, 0.0, digits=50, start=start
+        )
         q_off = abs(1.0 - 1.0 / (psi_p * complex(found.k[0]) * exact.q))
         y_off = abs(complex(found.y[0]) * exact.D - 1.0)
         assert q_off <= found.error[0] <= 1e-12
