@@ -271,14 +271,14 @@ class RandomFeatureModel:
         z : array_like, any shape
             Complex, or real off the support.
         rtol : float in [4 eps, 1]
-            A point at which the error bound of k and y exceeds it (within 1e-12 of an edge, say)
-            counts as not converged.
+            A point at which the error bound of k, or that of y as far as the data are felt,
+            exceeds it (within 1e-12 of an edge, say) counts as not converged.
 
         Returns
         -------
         Resolvent
             q = Tr R/p, r = Tr(Σ WᵀRW)/(pd), s = Tr(WᵀRW)/(pd), and k, y, error, residual,
-            converged, status, all shaped like z.  For a model made by `from_data`, Σ is the
+            converged, status, y_error, all shaped like z.  For a model made by `from_data`, Σ is the
             sample covariance.
 
         Raises
