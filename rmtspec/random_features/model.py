@@ -278,8 +278,8 @@ class RandomFeatureModel:
         -------
         Resolvent
             q = Tr R/p, r = Tr(Σ WᵀRW)/(pd), s = Tr(WᵀRW)/(pd), and k, y, error, residual,
-            converged, status, y_error, all shaped like z.  For a model made by `from_data`, Σ is the
-            sample covariance.
+            converged, status, y_error, all shaped like z.  For a model made by `from_data`, Σ is
+            the sample covariance.
 
         Raises
         ------

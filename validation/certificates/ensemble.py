@@ -73,7 +73,8 @@ class System:
         x = distance.real
         edges = self.edges.ravel()
         at_edge = bool(np.any(np.abs(x - edges) <= _EDGE_MARGIN * edges))
-        at_edge |= bool(np.any(self.parameters.s2 + edges == z.real))  # it counts as support
+        # A reported edge counts as support, s² itself does not.
+        at_edge |= x != 0.0 and bool(np.any(self.parameters.s2 + edges == z.real))
         inside = bool(np.any((self.edges[:, 0] < x) & (x < self.edges[:, 1])))
         on_atom = x == 0.0 and self.atom
         return None if at_edge or on_atom or inside is point.outside else moved
