@@ -74,7 +74,7 @@ def estimate_population(
     *,
     center: bool = True,
     splits: int = 4,
-    rng: np.random.Generator | None = None,
+    rng: int | np.random.Generator = 0,
 ) -> PopulationEstimate:
     """Population spectrum behind the rows of x, with its half-sample spread.
 
@@ -84,8 +84,8 @@ def estimate_population(
         At least 16 rows.
     splits : int
         Number of random splits in halves, 1 to 100.
-    rng : numpy.random.Generator, optional
-        Splits the rows in halves; by default one with the seed 0.
+    rng : numpy.random.Generator, or seed of one
+        Splits the rows in halves.
 
     Raises
     ------
@@ -94,12 +94,12 @@ def estimate_population(
     """
     rows = as_rows("x", x, least=16)
     count = _checks.integer("splits", splits, 1, 100)
-    rng = np.random.default_rng(0) if rng is None else rng
+    generator = _checks.generator("rng", rng)
 
     def fitted(part: FloatArray) -> PopulationSpectrum:
         return PopulationSpectrum.from_samples(part, center=center, debias=True)
 
-    orders = [np.array_split(rng.permutation(len(rows)), 2) for _ in range(count)]
+    orders = [np.array_split(generator.permutation(len(rows)), 2) for _ in range(count)]
     return PopulationEstimate(
         fitted(rows),
         tuple((fitted(rows[first]), fitted(rows[second])) for first, second in orders),

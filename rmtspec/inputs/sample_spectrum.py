@@ -144,18 +144,21 @@ def _row_factor(filled: ComplexArray, norms: FloatArray) -> tuple[ComplexArray, 
     solved = np.zeros(filled.size, dtype=bool)
     parts = 1 + filled.size * norms.size // _MOST_ENTRIES
     for part in np.array_split(np.arange(filled.size), parts):
-        goal = filled[part]
-        delta = goal / (1.0 - goal)
-        for _ in range(100):
-            open_ = 1.0 / (1.0 + norms * delta[:, None])
-            error = 1.0 - open_.mean(axis=1) - goal
-            step = error / (norms * open_**2).mean(axis=1)
-            delta = delta - step
-            if np.all(np.abs(step) <= 1e-13 * np.abs(delta)):
-                break
-        open_ = 1.0 / (1.0 + norms * delta[:, None])
-        w[part] = (norms * open_).mean(axis=1)
-        # Rows with fewer directions than themselves are filled by less than their number; nearer to
-        # it than rounding there is no solution.
-        solved[part] = np.abs(1.0 - open_.mean(axis=1) - goal) < 1e-8
+        with np.errstate(all="ignore"):  # a point at which Newton's method fails is left out
+            w[part], solved[part] = _solved_factor(filled[part], norms)
     return w, solved
+
+
+def _solved_factor(goal: ComplexArray, norms: FloatArray) -> tuple[ComplexArray, NDArray[np.bool_]]:
+    delta = goal / (1.0 - goal)
+    for _ in range(100):
+        open_ = 1.0 / (1.0 + norms * delta[:, None])
+        error = 1.0 - open_.mean(axis=1) - goal
+        step = error / (norms * open_**2).mean(axis=1)
+        delta = delta - step
+        if np.all(np.abs(step) <= 1e-13 * np.abs(delta)):
+            break
+    open_ = 1.0 / (1.0 + norms * delta[:, None])
+    # Rows with fewer directions than themselves are filled by less than their number; nearer to it
+    # than rounding there is no solution.
+    return (norms * open_).mean(axis=1), np.abs(1.0 - open_.mean(axis=1) - goal) < 1e-8
