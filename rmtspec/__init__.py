@@ -6,6 +6,7 @@ from .inputs.population import PopulationSpectrum
 from .law import SpectralLaw
 from .linear.denoiser import LinearDenoiser
 from .random_features.model import RandomFeatureModel
+from .random_features.stopping import stopping_report
 from .result import ConvergenceWarning, DataWarning, FewDimensionsWarning, Status
 from .sweeps.sweep import sweep
 
@@ -20,6 +21,7 @@ __all__ = [
     "SampleCovariance",
     "SpectralLaw",
     "Status",
+    "stopping_report",
     "sweep",
 ]
 

@@ -76,10 +76,14 @@ def _read(arguments: argparse.Namespace) -> Data | None:
         if arguments.unit_variance:
             raise ValueError("argument --unit-variance: allowed only with --data FILE")
         return None
-    if source in _BUNDLED:
-        return Data(source, _BUNDLED[source]())
-    rows = read_samples(source)
-    if not arguments.unit_variance:
-        return Data(source, rows)
+    data = load(source)
+    rows = data.rows
+    if source in _BUNDLED or not arguments.unit_variance:
+        return data
     mean = rows.mean(axis=0)
     return Data(source, standardise(rows), mean, float(np.sqrt(np.mean((rows - mean) ** 2))))
+
+
+def load(source: str) -> Data:
+    """The rows of a file, or bundled ones, as they are."""
+    return Data(source, _BUNDLED[source]() if source in _BUNDLED else read_samples(source))

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import Any, NoReturn
 
 from .._checks import did_you_mean
-from . import curves, linear, spectrum, sweep, timescales
+from . import curves, linear, spectrum, stop, sweep, timescales
 from .groups import Outcome
 from .output import say
 
@@ -18,6 +18,7 @@ COMMANDS = {
     "spectrum": spectrum,
     "timescales": timescales,
     "curves": curves,
+    "stop": stop,
     "linear": linear,
     "sweep": sweep,
 }

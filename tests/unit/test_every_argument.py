@@ -66,6 +66,7 @@ EXTRA = {
     "u": 0.5, "z": 1j, "f": np.sin, "size": 3, "samples": 20, "dimension": 10, "exponent": 1.0,
     "beta": [0.01, 0.02], "eigenvalue": 1.0, "ratio": 0.5, "population": POPULATION,
     "variance": 1.0, "schedule": rs.NoiseSchedule.linear(20), "activation": "tanh",
+    "report": rs.stopping_report(np.random.default_rng(1).normal(size=(30, 3))),
     "func": "timescales", "coords": {"psi_p": [8.0], "psi_n": 4.0, "t": 0.1},
     "progress": False, "law": MODEL.spectrum(), "curves": CURVES, "model": LINEAR,
     "direction": "data||model", "other": OBJECTS[FittedDenoiser], "rng": 0, "ax": None, "steps": 10,
