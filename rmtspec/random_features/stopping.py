@@ -182,7 +182,11 @@ def stopping_report(
             )
         },
         "doubling": _doubling(means),
-        "trust": [*_doubts(population, trained, held, rows), *dict.fromkeys(said)],
+        "trust": [
+            *_doubts(population, trained, held, rows),
+            *_disagreements(runs[trained]),
+            *dict.fromkeys(said),
+        ],
         "subsets": means,
     }
     return StoppingReport(values, curves)
@@ -306,6 +310,14 @@ def _doubts(
             f"dimension {population.dimension}: the theory was held against true features up to "
             "144 only; its errors fall as the dimension grows"
         )
+
+
+def _disagreements(runs: Sequence[_Run]) -> Iterator[str]:
+    """Where one split says that a time never comes and the other that it does."""
+    for name, words in (("best", "overfits"), ("tau_mem", "memorises")):
+        found = [getattr(run, name) for run in runs]
+        if math.isinf(max(found)) and not math.isinf(min(found)):
+            yield f"the splits disagree on whether it {words}: one does, at tau {min(found):.2g}"
 
 
 def _name(activation: ActivationLike) -> str:

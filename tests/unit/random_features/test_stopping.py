@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 import rmtspec as rs
 from rmtspec.inputs.samples import standardise
-from rmtspec.random_features.stopping import SHARE
+from rmtspec.random_features.stopping import SHARE, _disagreements, _Run
 from rmtspec.random_features.summaries.stopping import Estimate
 
 
@@ -86,6 +86,15 @@ def test_what_speaks_against_the_numbers_is_said(rows):
     few = rs.stopping_report(np.vstack([rows[:15], rows[:15]]), 4.0, 0.1)
     assert any("repeat others" in reason for reason in few.trust)
     assert any("held-out rows say little" in reason for reason in few.trust)
+
+
+def test_splits_that_disagree_are_a_reason_for_doubt():
+    one = _Run(100, 1.0, 5.0, 30.0, 0.5, 0.6, 0.4, 0.7)
+    other = dataclasses.replace(one, tau_mem=math.inf)
+    assert list(_disagreements([one, one])) == []
+    assert list(_disagreements([other, other])) == []
+    (said,) = _disagreements([one, other])
+    assert "memorises" in said
 
 
 def test_an_estimate_shows_no_digits_below_its_error():
