@@ -176,6 +176,9 @@ def feature_moments(model: rs.RandomFeatureModel) -> tuple[float, float]:
         m1 = s^2 + v^2 + tau_1 + b^2,
         m2 = s^4 + 2 s^2 (tau_1 + v^2 + b^2) + psi_p tau_2 + tau_1^2 + 2 v^2 tau_1 + v^4
              + (psi_p/psi_n) (tau_1 + v^2)^2 + 2 b^2 (tau_1 (1 + psi_p) + v^2) + b^4 (1 + psi_p).
+
+    Of given data the eigenvalues are known: their spread over data sets, (psi_p/psi_n) tau_1^2, is
+    not in the second moment.
     """
     k = model.coefficients
     b2, v2, s2 = k.b**2, k.v**2, k.s**2
@@ -187,6 +190,8 @@ def feature_moments(model: rs.RandomFeatureModel) -> tuple[float, float]:
         s2**2 + 2 * s2 * (tau1 + v2 + b2) + p * tau2 + tau1**2 + 2 * v2 * tau1 + v2**2
         + (p / n) * (tau1 + v2) ** 2 + 2 * b2 * (tau1 * (1 + p) + v2) + b2**2 * (1 + p)
     )  # fmt: skip
+    if model.conditional:
+        second -= (p / n) * tau1**2
     return first, second
 
 
