@@ -139,7 +139,8 @@ class LinearParameters:
         except ValueError:
             shapes = [extra, *(array.shape for array in arrays)]
             raise ValueError(
-                f"alpha_bar, load, c and the other arguments must broadcast, got shapes {shapes}"
+                f"alpha_bar, load, other_load, c, gamma and what else is given must broadcast, "
+                f"got shapes {shapes}"
             ) from None
         s, c, *flat = (
             np.ascontiguousarray(np.broadcast_to(array, shape).ravel())

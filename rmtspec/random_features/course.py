@@ -64,6 +64,8 @@ class Course:
     initial: float = 0.0
 
     def __post_init__(self) -> None:
+        if not hasattr(self.model, "ensemble"):
+            raise TypeError(f"model must be a RandomFeatureModel, got {_checks.shown(self.model)}")
         for name in ("step", "ridge", "initial"):
             object.__setattr__(self, name, _checks.real(name, getattr(self, name), 0.0, 1e100))
         momentum = _checks.real("momentum", self.momentum, 0.0, 1.0, high_open=True)
