@@ -150,7 +150,9 @@ def _covariance(ratio: float, population: rs.PopulationSpectrum) -> Figures:
     if len(population.eigenvalues) == 1:
         root = np.sqrt(ratio)
         exact = first * np.array([(1.0 - root) ** 2, (1.0 + root) ** 2])
-        figures["edges"] = float(np.max(np.abs(law.support.ravel() / exact - 1.0)))
+        # At ratio 1 the lower edge is 0, and must be: nothing to divide by.
+        size = np.where(exact > 0.0, exact, exact[1])
+        figures["edges"] = float(np.max(np.abs(law.support.ravel() - exact) / size))
     return figures
 
 
