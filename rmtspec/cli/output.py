@@ -28,6 +28,9 @@ def say(text: str) -> int:
     """
     if sys.stdout is None or sys.stdout.closed:
         return 0
+    # Names of files may hold letters that a terminal of few letters has not.
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    text = text.encode(encoding, "backslashreplace").decode(encoding)
     try:
         print(text)
         sys.stdout.flush()

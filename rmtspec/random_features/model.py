@@ -147,8 +147,8 @@ class RandomFeatureModel:
         test : array_like, shape (rows, d), optional
             Held-out rows, which give the test loss and the score error of the learning curves;
             without them only the train loss is known.  The test loss needs a few dozen rows.  The
-            score error inverts their covariance: with r rows a dimension it comes out too large by
-            about 1/r of Tr Σ_t^-1/d, so give many.
+            score error inverts their covariance and is corrected for their number; with too few it
+            is NaN, with a warning.
         kernel : "exact" or "gaussian"
             How neurons see the rows.  "exact" takes their second moments between all samples
             (`rmtspec.ensembles.exact_kernel`), up to 4000 rows and for activations that do not

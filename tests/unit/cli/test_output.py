@@ -53,3 +53,10 @@ def test_full_disk_is_not_passed_over(monkeypatch):
     monkeypatch.setattr(sys, "stdout", Full())
     with pytest.raises(OSError, match="No space"):
         output.say("words")
+
+
+def test_letters_that_a_terminal_has_not_are_spelled_out(monkeypatch):
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert output.say("größe ± 1") == 0
+    assert terminal.buffer.getvalue() == b"gr\\xf6\\xdfe \\xb1 1\n"
