@@ -22,8 +22,8 @@ from ..random_features.summaries.training import differing
 from ..random_features.training import Training
 from ..result import FewDimensionsWarning, caller_level
 from . import data, options
-from .groups import PSI_N, Outcome, add_data, add_model, add_output, add_spikes
-from .spectrum import population_of
+from .groups import Outcome, add_data, add_model, add_output, add_spikes
+from .spectrum import Chosen, built, population_of, read_without_spikes
 
 FloatArray = NDArray[np.float64]
 
@@ -32,9 +32,9 @@ DESCRIPTION = (
     "Train, test and generalisation loss (test minus train) and error to the true score of the "
     "random-feature score model over training time tau = steps * rate / d^2, in the limit of many "
     "neurons p, samples n and dimensions d; a model that does nothing has loss 1. With --data the "
-    "covariance of its rows is that of the population from which fresh samples are drawn, as many "
-    "as in the file or as --psi-n says; with --held-out, the curves are those of this very data "
-    'set. In JSON an infinite time is the string "inf".'
+    "curves are those given its very rows, of which a random fifth is held out for the test loss, "
+    "or those of --held-out; with --law, --psi-n or --collapse those of fresh rows. In JSON an "
+    'infinite time is the string "inf".'
 )
 EXAMPLE = "rmtspec curves --psi-p 64 --psi-n 8 --t 0.1 --plot curves.png"
 
@@ -55,13 +55,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> Outcome:
     """The summary of the training, and its pictures."""
     _refuse_what_does_not_go_together(arguments)
-    model, source = _model(arguments)
-    training = model.training(
-        step=arguments.step,
-        momentum=arguments.momentum,
-        ridge=arguments.ridge,
-        initial=arguments.initial,
-    )
+    chosen = _model(arguments)
+    training = _trained(arguments, chosen.model)
     given = arguments.tau
     times = automatic_times(training) if given is None else in_whole_steps(training, given)
     beside = {}
@@ -71,13 +66,14 @@ def run(arguments: argparse.Namespace) -> Outcome:
         times,
         directions=arguments.direction,
         collapse=beside,
-        source=source,
-        held_out=arguments.held_out,
+        source=chosen.source,
+        held_out=chosen.held_out,
+        errors=chosen.errors,
     )
 
     def draw(path: Path) -> None:
         shown = [direction["eigenvalue"] for direction in summary["directions"]]
-        _draw(path, _title(model, training), training, dense_times(training, times), shown)
+        _draw(path, _title(chosen.model, training), training, dense_times(training, times), shown)
 
     def draw_collapse(path: Path) -> None:
         from matplotlib.figure import Figure
@@ -86,7 +82,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
         from ..plots.style import save
 
         figure = Figure(figsize=(9.0, 3.8), layout="constrained")
-        figure.suptitle(_title(model, training, psi_n=False), fontsize="small")
+        figure.suptitle(_title(chosen.model, training, psi_n=False), fontsize="small")
         plot_collapse(beside, figure.subplots(1, 2, sharey=True))
         save(figure, path)
 
@@ -130,7 +126,8 @@ def _add_training(command: argparse.ArgumentParser) -> None:
     add(
         "--held-out",
         metavar="FILE",
-        help="rows that were not trained on: their covariance gives the test loss of --data",
+        help="rows that were not trained on, for the test loss of --data (default: a random fifth "
+        "of its rows)",
     )
     add(
         "--collapse",
@@ -146,50 +143,62 @@ def _add_training(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _model(arguments: argparse.Namespace) -> tuple[RandomFeatureModel, str | None]:
-    """The model asked for, and where the data are from, if it stands on any."""
-    given = data.read(arguments)
-    if given is None:
-        psi_n = PSI_N if arguments.psi_n is None else arguments.psi_n
-        return _built(arguments, psi_n, population_of(arguments)), None
-    if arguments.held_out is not None:
-        model = RandomFeatureModel.from_data(
-            given.rows,
-            arguments.psi_p,
-            arguments.t,
-            arguments.activation,
-            test=given.held_out(arguments.held_out),
+def _trained(arguments: argparse.Namespace, model: RandomFeatureModel) -> Training:
+    return model.training(
+        step=arguments.step,
+        momentum=arguments.momentum,
+        ridge=arguments.ridge,
+        initial=arguments.initial,
+    )
+
+
+def _model(arguments: argparse.Namespace) -> Chosen:
+    """The model asked for."""
+    law = data.law_of(arguments, psi_n=arguments.psi_n, collapse=arguments.collapse)
+    if arguments.held_out is not None and law != "given":
+        raise ValueError(
+            f"argument --held-out: not allowed with --law {law}, whose test rows are fresh, got "
+            f"{arguments.held_out!r}"
         )
-        return model, given.source
-    measured = PopulationSpectrum.from_samples(given.rows)
-    own = given.rows.shape[0] / given.rows.shape[1]
-    psi_n = own if arguments.psi_n is None else arguments.psi_n
-    if measured.participation_ratio < TRUSTED_PARTICIPATION:
+    given = read_without_spikes(arguments)
+    if given is None:
+        return Chosen(built(arguments, population_of(arguments), None))
+    if law == "given":
+        if arguments.held_out is None:
+            given, kept = given.split()
+        else:
+            kept = given.held_out(arguments.held_out)
+        model = RandomFeatureModel.from_data(
+            given.rows, arguments.psi_p, arguments.t, arguments.activation, test=kept.rows
+        )
+        return Chosen(model, given.source, kept.source)
+
+    def stopping(population: PopulationSpectrum) -> dict[str, float]:
+        training = _trained(arguments, built(arguments, population, given))
+        best, end = training.best_stopping(), training.learning_curves(np.inf)
+        return {
+            "best stopping time": best.tau,
+            "its test loss": best.test,
+            "final train loss": float(end.train),
+            "final test loss": float(end.test),
+        }
+
+    population, errors = given.population(law, stopping)
+    if population.participation_ratio < TRUSTED_PARTICIPATION:
         warnings.warn(
-            f"the data have a participation ratio of {measured.participation_ratio:.1f}, below "
-            f"{TRUSTED_PARTICIPATION:g}: losses up to the best stopping time can be trusted to "
-            "some per cent, later test losses come out too large (by 10 to 40 % on 8 x 8 digits)",
+            f"the data have a participation ratio of {population.participation_ratio:.1f}, below "
+            f"{TRUSTED_PARTICIPATION:g}: losses of fresh rows up to the best stopping time can be "
+            "trusted to some per cent, later test losses come out too large (by 10 to 40 % on "
+            "8 x 8 digits); --law given does without this error",
             FewDimensionsWarning,
             stacklevel=caller_level(),
         )
-    return _built(arguments, psi_n, measured), given.source
+    return Chosen(built(arguments, population, given), given.source, errors=errors)
 
 
 def _refuse_what_does_not_go_together(arguments: argparse.Namespace) -> None:
-    if arguments.held_out is not None:
-        if arguments.data is None:
-            raise ValueError("argument --held-out: allowed only with --data FILE")
-        for option, value in (
-            ("--psi-n", arguments.psi_n),
-            ("--collapse", arguments.collapse and str(arguments.collapse)),
-        ):
-            if value is not None:
-                raise ValueError(
-                    f"argument {option}: not allowed with --held-out, whose curves are those of "
-                    f"the given rows, got {value!r}"
-                )
-    if arguments.data is not None and arguments.spike:
-        raise ValueError(f"argument --spike: not allowed with --data, got {arguments.spike!r}")
+    if arguments.held_out is not None and arguments.data is None:
+        raise ValueError("argument --held-out: allowed only with --data FILE")
     if arguments.collapse_psi_n is not None and arguments.collapse is None:
         raise ValueError("argument --collapse-psi-n: allowed only with --collapse FILE")
     plot, collapse = arguments.plot, arguments.collapse
@@ -197,12 +206,6 @@ def _refuse_what_does_not_go_together(arguments: argparse.Namespace) -> None:
         raise ValueError(
             f"argument --collapse: must be another file than that of --plot, got {str(collapse)!r}"
         )
-
-
-def _built(
-    arguments: argparse.Namespace, psi_n: float, population: PopulationSpectrum
-) -> RandomFeatureModel:
-    return RandomFeatureModel(arguments.psi_p, psi_n, arguments.t, arguments.activation, population)
 
 
 def _title(model: RandomFeatureModel, training: Training, *, psi_n: bool = True) -> str:

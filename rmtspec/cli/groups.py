@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ..result import Summary
 from . import options
+from .data import LAWS
 
 PSI_P, PSI_N, T, ACTIVATION = 64.0, 8.0, 0.01, "tanh"
 
@@ -35,16 +36,19 @@ def add_model(command: argparse.ArgumentParser) -> None:
     )
 
 
-def add_data(command: argparse.ArgumentParser) -> None:
-    """A data set, or the spectrum of its population."""
+def add_data(command: argparse.ArgumentParser, *, at_own_size: bool = True) -> None:
+    """A data set and the law asked of it, or the spectrum of its population.
+
+    `at_own_size` says whether the command has numbers given the very rows of the file.
+    """
     group = command.add_argument_group("data (default: isotropic, variance 1)")
     data = group.add_mutually_exclusive_group()
     data.add_argument(
         "--data",
         metavar="FILE",
-        help="samples, one a row: .npy, .npz or .csv; 'digits' for scikit-learn's digits, "
-        "'photographs' for 8 x 8 patches of scikit-image's photographs, both scaled to mean "
-        "variance 1",
+        help="samples, one a row: .npy, .npz, .csv, .tsv, .txt, .parquet, .safetensors or a folder "
+        "of pictures; 'digits' for scikit-learn's digits, 'photographs' for 8 x 8 patches of "
+        "scikit-image's photographs, both scaled to mean variance 1",
     )
     data.add_argument(
         "--population",
@@ -58,6 +62,14 @@ def add_data(command: argparse.ArgumentParser) -> None:
         dest="population",
         metavar="EXPONENT:DIMENSION",
         help="population eigenvalues k^-EXPONENT, scaled to mean 1",
+    )
+    laws = {name: text for name, text in LAWS.items() if at_own_size or name != "given"}
+    rule = "given, or fresh where another number of rows is asked for" if at_own_size else "fresh"
+    group.add_argument(
+        "--law",
+        choices=tuple(laws),
+        help=f"of --data: {'; '.join(f'{name}: {text}' for name, text in laws.items())} (default: "
+        f"{rule})",
     )
     group.add_argument(
         "--unit-variance", action="store_true", help="scale the file's data to mean variance 1"

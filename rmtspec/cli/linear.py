@@ -25,7 +25,7 @@ DESCRIPTION = (
     "Denoisers of the form W x + b fitted to n samples in d dimensions: training and test loss, "
     "distance to the optimal map and between the maps of two data sets, and both divergences "
     "between the data and what is sampled, averaged over data sets. With --data the population "
-    'is the covariance of all rows. In JSON an infinite divergence is the string "inf".'
+    'is the one fitted to the rows. In JSON an infinite divergence is the string "inf".'
 )
 EXAMPLE = "rmtspec linear --power-law 1:200 --c 0.01 --plot linear.png"
 
@@ -36,7 +36,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "linear", help=HELP, description=DESCRIPTION, epilog=f"example: {EXAMPLE}"
     )
     _add_model(command)
-    add_data(command)
+    add_data(command, at_own_size=False)
     add_output(command)
     return command
 
@@ -44,13 +44,23 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> Outcome:
     """The summary over the loads, and its picture."""
     level = _level(arguments)
+    law = data.law_of(arguments, load=arguments.load)
     given = data.read(arguments)
     population = arguments.population or PopulationSpectrum.isotropic()
-    loads, own, source = arguments.load, None, None
+    loads, own, source, errors = arguments.load, None, None, None
     if given is not None:
-        population, source = PopulationSpectrum.from_samples(given.rows), given.source
-        own = given.rows.shape[0] / given.rows.shape[1]
+        own, source = given.rows.shape[0] / given.rows.shape[1], given.source
         loads = np.union1d(loads, own)
+
+        def losses(population: PopulationSpectrum) -> dict[str, float]:
+            one = LinearDenoiser(population, own, arguments.c)
+            return {
+                "train loss": float(one.train_loss(level)),
+                "test loss": float(one.test_loss(level)),
+                "alignment": float(one.alignment(level)),
+            }
+
+        population, errors = given.population(law, losses)
     size = _dimension(arguments, population)
 
     def model(loads: FloatArray) -> LinearDenoiser:
@@ -79,7 +89,9 @@ def run(arguments: argparse.Namespace) -> Outcome:
         plot_against_load(model(dense), level, axes, corrected=arguments.corrected, own_load=own)
         save(figure, path)
 
-    summary = model(loads).summary(level, corrected=arguments.corrected, source=source)
+    summary = model(loads).summary(
+        level, corrected=arguments.corrected, source=source, errors=errors
+    )
     return Outcome(summary, {"plot": draw})
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..inputs.population import PopulationSpectrum
 from ..random_features.model import RandomFeatureModel
+from ..result import DataWarning, caller_level
 from . import data
 from .groups import PSI_N, Outcome, add_data, add_model, add_output, add_spikes
 
@@ -17,9 +20,18 @@ DESCRIPTION = (
     "Eigenvalues of the random-feature matrix U of a score model at diffusion time t, "
     "in the limit of many neurons p, samples n and dimensions d: where the bulks lie, how much of "
     "the spectrum each holds, and when training reaches it. With --data the law is that of U given "
-    "these very rows."
+    "these very rows, or with --law or --psi-n that of fresh ones."
 )
 EXAMPLE = "rmtspec spectrum --psi-p 64 --psi-n 8 --t 0.01 --plot spectrum.png"
+
+
+class Chosen(NamedTuple):
+    """A model, where its data and those held out are from, and errors of its population."""
+
+    model: RandomFeatureModel
+    source: str | None = None
+    held_out: str | None = None
+    errors: Mapping[str, float] | None = None
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -41,7 +53,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, *, brief: bool = False) -> Outcome:
     """The model's summary, and its picture."""
-    model, source = model_of(arguments)
+    chosen = _model(arguments)
+    model = chosen.model
 
     def draw(path: Path) -> None:
         from matplotlib.figure import Figure
@@ -54,27 +67,52 @@ def run(arguments: argparse.Namespace, *, brief: bool = False) -> Outcome:
         mark_timescales(axes, model.timescales(), model.floor)
         save(figure, path)
 
-    return Outcome(model.summary(source=source, brief=brief), {"plot": draw})
+    summary = model.summary(source=chosen.source, brief=brief, errors=chosen.errors)
+    return Outcome(summary, {"plot": draw})
 
 
-def model_of(arguments: argparse.Namespace) -> tuple[RandomFeatureModel, str | None]:
-    """The model asked for, given the data if there are any, and where these are from."""
-    given = data.read(arguments)
+def _model(arguments: argparse.Namespace) -> Chosen:
+    """The model asked for."""
+    law = data.law_of(arguments, psi_n=arguments.psi_n)
+    given = read_without_spikes(arguments)
     if given is None:
-        psi_n = PSI_N if arguments.psi_n is None else arguments.psi_n
-        return (
-            RandomFeatureModel(
-                arguments.psi_p, psi_n, arguments.t, arguments.activation, population_of(arguments)
-            ),
-            None,
+        return Chosen(built(arguments, population_of(arguments), None))
+    if law == "given":
+        model = RandomFeatureModel.from_data(
+            given.rows, arguments.psi_p, arguments.t, arguments.activation
         )
-    for option, value in (("--psi-n", arguments.psi_n), ("--spike", arguments.spike)):
-        if value not in (None, []):
-            raise ValueError(f"argument {option}: not allowed with --data, got {value!r}")
-    model = RandomFeatureModel.from_data(
-        given.rows, arguments.psi_p, arguments.t, arguments.activation
-    )
-    return model, given.source
+        return Chosen(model, given.source)
+
+    def times(population: PopulationSpectrum) -> dict[str, float]:
+        found = built(arguments, population, given).timescales()
+        return {"tau_gen": found.tau_gen, "tau_mem": found.tau_mem}
+
+    population, errors = given.population(law, times)
+    if population.fitted:
+        warnings.warn(
+            "the atoms of a fitted population are not single eigenvalues: of its law trust times "
+            "and masses, not gaps and the edges of single bulks",
+            DataWarning,
+            stacklevel=caller_level(),
+        )
+    return Chosen(built(arguments, population, given), given.source, errors=errors)
+
+
+def read_without_spikes(arguments: argparse.Namespace) -> data.Data | None:
+    """The data, which have their own eigenvalues only."""
+    if arguments.data is not None and arguments.spike:
+        raise ValueError(f"argument --spike: not allowed with --data, got {arguments.spike!r}")
+    return data.read(arguments)
+
+
+def built(
+    arguments: argparse.Namespace, population: PopulationSpectrum, given: data.Data | None
+) -> RandomFeatureModel:
+    """The model of fresh rows, by default as many as given."""
+    psi_n = arguments.psi_n
+    if psi_n is None:
+        psi_n = PSI_N if given is None else given.rows.shape[0] / given.rows.shape[1]
+    return RandomFeatureModel(arguments.psi_p, psi_n, arguments.t, arguments.activation, population)
 
 
 def population_of(arguments: argparse.Namespace) -> PopulationSpectrum:

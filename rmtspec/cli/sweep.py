@@ -54,7 +54,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         )
         one.set_defaults(diagram=diagram, error=one.error)
         _add_options(one, diagram)
-        add_data(one)
+        add_data(one, at_own_size=False)
         add_output(one)
     return command
 
@@ -116,9 +116,11 @@ def run(arguments: argparse.Namespace) -> Outcome:
     diagram: Diagram = arguments.diagram
     asked = {name: getattr(arguments, name) for name in (*diagram.coords, *diagram.optional)}
     asked = {name: value for name, value in asked.items() if value is not None}
-    given, measured, source = data.read(arguments), None, None
+    law = data.law_of(arguments, axes=diagram.axes)
+    given, measured, source, errors = data.read(arguments), None, None, None
     if given is not None:
-        measured, source = PopulationSpectrum.from_samples(given.rows), given.source
+        source = given.source
+        measured, errors = given.population(law, _spread)
         asked["population"] = measured
         _warn_of_few_dimensions(measured, diagram)
     with _client(arguments.scheduler) as client:
@@ -143,8 +145,19 @@ def run(arguments: argparse.Namespace) -> Outcome:
         figure = Figure(figsize=figure_size(found), layout="constrained")
         save(plot_diagram(found, figure), path)
 
-    summary = diagram.summary(found, population=measured, source=source, store=arguments.store)
+    summary = diagram.summary(
+        found, population=measured, source=source, store=arguments.store, errors=errors
+    )
     return Outcome(summary, {"plot": draw})
+
+
+def _spread(population: PopulationSpectrum) -> dict[str, float]:
+    """What is known of a population before anything is computed."""
+    rest = population.weights @ (1.0 / (1.0 + population.eigenvalues / population.mean))
+    return {
+        "participation ratio": population.participation_ratio,
+        "Tr (1 + Sigma/mean)^-1": float(rest),
+    }
 
 
 def _warn_of_few_dimensions(measured: PopulationSpectrum, diagram: Diagram) -> None:

@@ -13,7 +13,8 @@ DESCRIPTION = (
     "Training times tau = steps * rate / d^2 at which a random-feature score model has learned the "
     "population (tau_gen), memorises single samples (tau_mem) and stops changing (tau_slow): "
     "psi_p / (Delta_t lambda) at the lower ends of the families of eigenvalues lambda of U. With "
-    "--data the law is that of U given these very rows."
+    "--data the law is that of U given these very rows, or with --law or --psi-n that of fresh "
+    "ones."
 )
 EXAMPLE = "rmtspec timescales --psi-p 64 --psi-n 8 --t 0.01 --json"
 

@@ -44,6 +44,8 @@ class PopulationSpectrum:
     dimension, samples : int, optional
         Size d of the covariance, and number of samples behind it, where these are known. Without
         `weights` the dimension can only be m.
+    fitted : bool
+        Whether the atoms were fitted to those samples, and are not the eigenvalues of theirs.
 
     Attributes
     ----------
@@ -63,8 +65,8 @@ class PopulationSpectrum:
 
     Notes
     -----
-    Two spectra are equal when atoms, weights and spikes are; `dimension` and `samples` are
-    remarks and do not count.
+    Two spectra are equal when atoms, weights and spikes are; `dimension`, `samples` and `fitted`
+    are remarks and do not count.
 
     Examples
     --------
@@ -80,6 +82,7 @@ class PopulationSpectrum:
     spikes: NDArray[np.float64] = ()  # type: ignore[assignment]
     dimension: int | None = field(default=None, kw_only=True)
     samples: int | None = field(default=None, kw_only=True)
+    fitted: bool = field(default=False, kw_only=True)
 
     def __init__(
         self,
@@ -89,6 +92,7 @@ class PopulationSpectrum:
         *,
         dimension: int | None = None,
         samples: int | None = None,
+        fitted: bool = False,
     ) -> None:
         _checks.unmasked("eigenvalues", eigenvalues)
         if dimension is not None:
@@ -121,6 +125,7 @@ class PopulationSpectrum:
             object.__setattr__(self, name, array)
         object.__setattr__(self, "dimension", dimension)
         object.__setattr__(self, "samples", samples)
+        object.__setattr__(self, "fitted", _checks.flag("fitted", fitted))
 
     @classmethod
     def isotropic(cls, variance: float = 1.0) -> Self:
@@ -269,7 +274,7 @@ class PopulationSpectrum:
         lost = 1 if center else 0
         unbiased = eigenvalues * (samples / (samples - lost))
         atoms, weights = fit_population(unbiased, norms, first.size - lost)
-        return cls(atoms, weights, dimension=dimension, samples=samples)
+        return cls(atoms, weights, dimension=dimension, samples=samples, fitted=True)
 
     @property
     def mean(self) -> float:
@@ -357,9 +362,10 @@ class PopulationSpectrum:
         .. math::  PR = \Bigl(1+\frac1n\Bigr)\Big/\Bigl(\frac1{\widehat{PR}}-\frac1n\Bigr),
 
         the inverse of `sampled_participation_ratio`, for independent Gaussian samples; infinite
-        where the measured value is not below n, and the measured one without samples.
+        where the measured value is not below n, and that of the atoms where they are `fitted` or
+        no samples are known.
         """
-        if self.samples is None:
+        if self.samples is None or self.fitted:
             return self.participation_ratio
         rest = 1.0 / self.participation_ratio - 1.0 / self.samples
         return (1.0 + 1.0 / self.samples) / rest if rest > 0.0 else np.inf
@@ -390,6 +396,8 @@ class PopulationSpectrum:
             parts.append(f"dimension={self.dimension}")
         if self.samples is not None:
             parts.append(f"samples={self.samples}")
+        if self.fitted:
+            parts.append("fitted")
         return f"PopulationSpectrum({', '.join(parts)})"
 
     def _arrays(self) -> tuple[NDArray[np.float64], ...]:

@@ -17,7 +17,7 @@ The formulas stand in the methods; :mod:`rmtspec.linear.losses` computes them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -440,7 +440,12 @@ class LinearDenoiser(LinearParameters):
     # -- as a whole --------------------------------------------------------------------------
 
     def summary(
-        self, alpha_bar: float, *, corrected: bool = False, source: str | None = None
+        self,
+        alpha_bar: float,
+        *,
+        corrected: bool = False,
+        source: str | None = None,
+        errors: Mapping[str, float] | None = None,
     ) -> LinearSummary:
         """Losses, distances and divergences over the loads, as values and as a table.
 
@@ -452,6 +457,8 @@ class LinearDenoiser(LinearParameters):
             Whether averages hold the next order in 1/d.
         source : str, optional
             Where the data behind the population are from.
+        errors : mapping from str to float, optional
+            Relative errors of numbers, by name, because the population is estimated from samples.
 
         Raises
         ------
@@ -478,7 +485,7 @@ class LinearDenoiser(LinearParameters):
                 f"{np.shape(self.load)} and {np.shape(self.c)}"
             )
         corrected = _checks.flag("corrected", corrected)
-        return LinearSummary.of(self, level, corrected, source)
+        return LinearSummary.of(self, level, corrected, source, errors)
 
     def plot(
         self, alpha_bar: float, ax: Sequence[Axes] | None = None, **options: Any

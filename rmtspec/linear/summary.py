@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -75,13 +75,20 @@ class LinearSummary(Summary):
     """
 
     @classmethod
-    def of(cls, model: Denoiser, alpha_bar: float, corrected: bool, source: str | None) -> Self:
-        """The summary of a model whose data are from `source`."""
+    def of(
+        cls,
+        model: Denoiser,
+        alpha_bar: float,
+        corrected: bool,
+        source: str | None,
+        errors: Mapping[str, float] | None = None,
+    ) -> Self:
+        """The summary of a model whose data are from `source`; `errors` as `describe` has them."""
         loads = np.atleast_1d(model.load)
         averages = _averages(model, alpha_bar, corrected)
         if corrected:
             _warn_of_large_shifts(loads, averages, _averages(model, alpha_bar, False))
-        data = describe(model.population, source)
+        data = describe(model.population, source, errors)
         own = None if data is None else data["samples"] / data["dimension"]
         if data is not None:
             data["load"] = own

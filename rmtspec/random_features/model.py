@@ -9,6 +9,7 @@ stages of training (`families`).
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
@@ -400,7 +401,12 @@ class RandomFeatureModel:
         return Training(self, step, momentum, ridge, initial)
 
     def summary(
-        self, *, source: str | None = None, held_out: str | None = None, brief: bool = False
+        self,
+        *,
+        source: str | None = None,
+        held_out: str | None = None,
+        brief: bool = False,
+        errors: Mapping[str, float] | None = None,
     ) -> ModelSummary:
         """Everything the model says of itself without training curves, as values and as tables.
 
@@ -410,6 +416,8 @@ class RandomFeatureModel:
             Where the data behind the population, and the rows kept from them, are from.
         brief : bool
             Show training times only; the values are the same.
+        errors : mapping from str to float, optional
+            Relative errors of numbers, by name, because the population is estimated from samples.
 
         Examples
         --------
@@ -418,7 +426,7 @@ class RandomFeatureModel:
         random-feature score model, psi_p = 64, psi_n = 8, t = 0.01, tanh
         ...
         """
-        return ModelSummary.of(self, source, held_out, brief)
+        return ModelSummary.of(self, source, held_out, brief, errors)
 
     @cached_property
     def _flow(self) -> Training:

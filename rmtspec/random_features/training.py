@@ -51,6 +51,7 @@ class Training(Course):
         collapse: Mapping[float, LearningCurves] | None = None,
         source: str | None = None,
         held_out: str | None = None,
+        errors: Mapping[str, float] | None = None,
     ) -> TrainingSummary:
         """Everything this training says of itself, as values and as tables.
 
@@ -64,6 +65,8 @@ class Training(Course):
             psi_n to curves of the same training, as `times.curves_beside` makes them.
         source, held_out : str, optional
             Where the data behind the population, and the rows kept from them, are from.
+        errors : mapping from str to float, optional
+            Relative errors of numbers, by name, because the population is estimated from samples.
 
         Raises
         ------
@@ -76,7 +79,7 @@ class Training(Course):
         else:
             given = _checks.real_array("tau", tau, 0.0, infinite=True)
             times = np.unique(self.relaxation.times(np.atleast_1d(given)))
-        model = ModelSummary.of(self.model, source, held_out)
+        model = ModelSummary.of(self.model, source, held_out, errors=errors)
         levels = np.atleast_1d(_checks.real_array("directions", directions, 0.0, 1e100)).ravel()
         if collapse is not None and not isinstance(collapse, Mapping):
             raise TypeError(

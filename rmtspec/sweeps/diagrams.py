@@ -153,6 +153,7 @@ class Diagram:
         population: PopulationSpectrum | None = None,
         source: str | None = None,
         store: str | os.PathLike[str] | None = None,
+        errors: Mapping[str, float] | None = None,
     ) -> DiagramSummary:
         """Grid, ranges, shares of the phases and failures, as values and as tables.
 
@@ -164,6 +165,8 @@ class Diagram:
             The one that was given; its samples are described.
         source, store : optional
             Where the data behind it are from, and where the sweep is kept.
+        errors : mapping from str to float, optional
+            Relative errors of numbers, by name, because the population is estimated from samples.
 
         Raises
         ------
@@ -174,7 +177,7 @@ class Diagram:
             raise ValueError(
                 f"data must be those of the diagram {self.name}, got {_checks.shown(data)}"
             )
-        return DiagramSummary.of(self, data, population, source, store)
+        return DiagramSummary.of(self, data, population, source, store, errors)
 
     def _coords(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
         """Arguments of all sweeps, checked for what a picture with two axes needs."""

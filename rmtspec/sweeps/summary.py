@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -57,8 +57,9 @@ class DiagramSummary(Summary):
         population: PopulationSpectrum | None,
         source: str | None,
         store: str | os.PathLike[str] | None,
+        errors: Mapping[str, float] | None = None,
     ) -> Self:
-        """The summary of a data set as the diagram computed it."""
+        """The summary of a data set as the diagram computed it; `errors` as `describe` has them."""
         scalars = {str(name): c.item() for name, c in data.coords.items() if c.ndim == 0}
         rows = {str(name): c.values.tolist() for name, c in data.coords.items() if c.ndim == 1}
         return cls(
@@ -70,7 +71,7 @@ class DiagramSummary(Summary):
                 "coords": rows,
                 "fixed": scalars,
                 "population": data.attrs.get("population"),
-                "data": None if population is None else describe(population, source),
+                "data": None if population is None else describe(population, source, errors),
                 "store": None if store is None else str(store),
                 "variables": {
                     str(name): {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -37,8 +37,12 @@ class ModelSummary(Summary):
         source: str | None = None,
         held_out: str | None = None,
         brief: bool = False,
+        errors: Mapping[str, float] | None = None,
     ) -> Self:
-        """The summary of a model whose data are from `source`, the others from `held_out`."""
+        """The summary of a model whose data are from `source`, the others from `held_out`.
+
+        `errors` are those of estimating the population, as `describe` has them.
+        """
         coefficients, law = model.coefficients, model.spectrum()
         values = {
             "model": {
@@ -47,8 +51,7 @@ class ModelSummary(Summary):
                 "t": model.t,
                 "activation": _name(model.activation),
             },
-            "law": "of the given data" if model.conditional else "of fresh data",
-            "data": _data(model, source, held_out),
+            "data": _data(model, source, held_out, errors),
             "population": repr(model.population),
             "coefficients": {
                 name: float(getattr(coefficients, name)) for name in ("a", "b", "v", "s")
@@ -160,8 +163,14 @@ def _name(activation: ActivationLike) -> str:
     )
 
 
-def _data(model: Model, source: str | None, held_out: str | None) -> dict[str, Any] | None:
-    data = describe(model.population, source)
+def _data(
+    model: Model, source: str | None, held_out: str | None, errors: Mapping[str, float] | None
+) -> dict[str, Any] | None:
+    law = None
+    if model.conditional:
+        way = "the Gaussian equivalent" if model.rows is None else "the exact kernel of the neurons"
+        law = f"given these very rows, by {way}"
+    data = describe(model.population, source, errors, law=law)
     if data is not None and model.held_out is not None:
         data["held_out"] = {"source": held_out, "samples": model.held_out.samples}
     return data

@@ -179,7 +179,10 @@ def test_digits_are_warned_about_in_one_line(capsys):
         (["spectrum", "--power-law=-1:8"], ["exponent", "-1"]),
         (["spectrum", "--spike", "-4"], ["spikes", "-4"]),
         (["spectrum", "--unit-variance"], ["--unit-variance", "--data"]),
-        (["spectrum", "--data", "digits", "--psi-n", "8"], ["--psi-n", "--data", "8"]),
+        (
+            ["spectrum", "--data", "digits", "--psi-n", "8", "--law", "given"],
+            ["--psi-n", "--law given", "8"],
+        ),
         (["spectrum", "--data", "digits", "--spike", "8"], ["--spike", "--data", "8"]),
         (["spectrum", "--data", "none.npy"], ["none.npy", "No such file"]),
         (["spectrum", "--data", "none.xyz"], ["none.xyz", ".npy, .npz, .safetensors"]),
