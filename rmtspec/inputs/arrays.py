@@ -6,6 +6,7 @@ Everything here looks at an array in memory; `readers` and `text_tables` look at
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any
 
@@ -109,10 +110,11 @@ def refuse_row_numbers(name: str, rows: FloatArray, columns: list[str] | None) -
             )
 
 
-def remarks(rows: FloatArray, *, few: bool = True) -> list[str]:
+def remarks(rows: FloatArray, *, few: bool = True, repeats: bool = True) -> list[str]:
     """What a user should hear about a table of samples, one line each.
 
-    Scale (mean variance outside [0.1, 10]), repeated rows, and, if `few`, fewer rows than columns.
+    Scale (mean variance outside [0.1, 10]), and, if asked for, repeated rows and no more rows than
+    columns.
     A row counts as repeated where all its numbers are equal to another's: copies that are turned,
     mirrored or shifted are not recognised, and tables of few small integers repeat by chance.
     """
@@ -125,7 +127,7 @@ def remarks(rows: FloatArray, *, few: bool = True) -> list[str]:
             f"the data have mean variance {variance:.3g} and {drowned} of variance 1: scale them "
             "as the network sees them, or to mean variance 1 (standardise, --unit-variance)"
         )
-    repeated = count - distinct_rows(rows)[0].size
+    repeated = count - distinct_rows(rows)[0].size if repeats else 0
     if repeated:
         found.append(
             f"{repeated} of {count} rows repeat others: each counts as a sample of its own, which "
@@ -139,14 +141,43 @@ def remarks(rows: FloatArray, *, few: bool = True) -> list[str]:
     return found
 
 
+def warn_of(rows: FloatArray, test: FloatArray | None = None, *, repeats: bool = True) -> None:
+    """Say what is odd about samples, a `DataWarning` each, to the first caller outside.
+
+    Scale and repeated rows, and held-out rows that are training rows; not n <= d, which is nothing
+    odd where rows are few against dimensions.
+
+    Parameters
+    ----------
+    rows : (n, d)
+    test : (rows, d), optional
+        Held-out rows.
+    repeats : bool
+        Whether rows that repeat others count for more than they should.
+    """
+    found = remarks(rows, few=False, repeats=repeats)
+    known = set() if test is None else set(_keys(rows))
+    if test is not None and (shared := sum(key in known for key in _keys(test))):
+        found.append(
+            f"{shared} of {len(test)} rows of test are rows of x too: their loss is one of "
+            "training; drop repeated rows before some are held out"
+        )
+    for remark in found:
+        warnings.warn(remark, DataWarning, stacklevel=caller_level())
+
+
 def distinct_rows(rows: FloatArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """First places of the different rows, and how often each occurs."""
     found: dict[bytes, list[int]] = {}
-    for place, row in enumerate(rows):
-        key = blake2b((row + 0.0).tobytes(), digest_size=16).digest()  # one zero of -0 and 0
+    for place, key in enumerate(_keys(rows)):
         found.setdefault(key, [place, 0])[1] += 1
     first, times = np.array(list(found.values()), dtype=np.intp).T
     return first, times
+
+
+def _keys(rows: FloatArray) -> Iterator[bytes]:
+    """What equal rows, and no others, have in common; -0 equals 0."""
+    return (blake2b((row + 0.0).tobytes(), digest_size=16).digest() for row in rows)
 
 
 def _plain(name: str, value: Any) -> tuple[NDArray[Any], list[str] | None]:

@@ -97,11 +97,11 @@ def estimate_population(
     generator = _checks.generator("rng", rng)
 
     def fitted(part: FloatArray) -> PopulationSpectrum:
-        return PopulationSpectrum.from_samples(part, center=center, debias=True)
+        return PopulationSpectrum._of_rows(part, center=center, debias=True)
 
     orders = [np.array_split(generator.permutation(len(rows)), 2) for _ in range(count)]
     return PopulationEstimate(
         fitted(rows),
         tuple((fitted(rows[first]), fitted(rows[second])) for first, second in orders),
-        PopulationSpectrum.from_samples(rows, center=center),
+        PopulationSpectrum._of_rows(rows, center=center),
     )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
-from .arrays import as_rows, distinct_rows
+from .arrays import as_rows, distinct_rows, warn_of
 from .sample_spectrum import RANK_TOLERANCE, fit_population, sample_eigenvalues
 
 __all__ = ["LARGEST", "RANK_TOLERANCE", "SMALLEST", "PopulationSpectrum"]
@@ -227,6 +227,11 @@ class PopulationSpectrum:
         TypeError
             If the entries are not real numbers, or the array is sparse.
 
+        Warns
+        -----
+        DataWarning
+            If the mean variance is outside [0.1, 10] or, without `debias`, rows repeat others.
+
         Notes
         -----
         *Accuracy.*  The eigenvalues are squared singular values of the data, never of a product,
@@ -256,7 +261,17 @@ class PopulationSpectrum:
         (1.5, 1.0)
         """
         center, debias = _checks.flag("center", center), _checks.flag("debias", debias)
-        data = as_rows("x", x, least=8 if debias else 2 if center else 1)
+        rows = as_rows("x", x, least=8 if debias else 2 if center else 1)
+        found = cls._of_rows(rows, center=center, debias=debias)
+        warn_of(rows, repeats=not debias)  # the fit weighs them
+        return found
+
+    @classmethod
+    def _of_rows(
+        cls, rows: NDArray[np.float64], *, center: bool = True, debias: bool = False
+    ) -> Self:
+        """`from_samples` of checked rows about which nothing is to be said."""
+        data = rows.copy()
         samples, dimension = data.shape
         if center:
             # Relative to the first row a constant column is exactly 0, whatever its mean rounds to.

@@ -23,7 +23,7 @@ from ..ensembles.exact_kernel import ExactKernelGram
 from ..ensembles.neuron_moments import NeuronMoments
 from ..ensembles.random_feature import RandomFeatureGram, Resolvent
 from ..inputs.activation import ActivationLike, Coefficients, gaussian_equivalence, resolve
-from ..inputs.arrays import as_rows
+from ..inputs.arrays import as_rows, warn_of
 from ..inputs.gaussian.kernels import PairKernels
 from ..inputs.held_out import HeldOut
 from ..inputs.population import PopulationSpectrum
@@ -142,8 +142,8 @@ class RandomFeatureModel:
         Parameters
         ----------
         x : array_like, shape (n, d), real and finite, n >= 2
-            Every row counts as a sample of its own: repeated rows, whose features are equal, are
-            not recognised.
+            Every row counts as a sample of its own, also one whose features are those of another;
+            rows that repeat others exactly are warned of, turned or mirrored ones not recognised.
         psi_p, t, activation : as for `RandomFeatureModel`
         test : array_like, shape (rows, d), optional
             Held-out rows, which give the test loss and the score error of the learning curves;
@@ -165,6 +165,9 @@ class RandomFeatureModel:
             effective dimensions the variance of a pre-activation does not concentrate (relative
             variance 2/PR), and the low eigenvalues of real features are smeared by 4 to 70 %, while
             the fast bulk holds to about 2 % (measured on 8x8 digits, PR = 13).
+        DataWarning
+            If rows of x repeat others, held-out rows are rows of x too, or the mean variance is
+            outside [0.1, 10].
         UserWarning
             If the Gaussian equivalent has to stand in for the exact kernel.
 
@@ -188,7 +191,7 @@ class RandomFeatureModel:
         x = as_rows("x", x)
         if test is not None:
             test = as_rows("test", test, least=1)
-        population = PopulationSpectrum.from_samples(x)
+        population = PopulationSpectrum._of_rows(x)
         assert population.samples is not None and population.dimension is not None  # noqa: PT018
         model = cls(
             psi_p,
@@ -199,6 +202,7 @@ class RandomFeatureModel:
             conditional=True,
             held_out=None if test is None else HeldOut.measure(test, x, population),
         )
+        warn_of(x, test)
         few = population.participation_ratio < TRUSTED_PARTICIPATION
         if kernel == "exact":
             exact = replace(model, rows=GivenRows.of(x, test))

@@ -27,7 +27,7 @@ from ..inputs.activation import ActivationLike
 from ..inputs.arrays import remarks
 from ..inputs.population import PopulationSpectrum
 from ..inputs.samples import standardise
-from ..result import ConvergenceWarning, FewDimensionsWarning
+from ..result import ConvergenceWarning, DataWarning, FewDimensionsWarning
 from .model import RandomFeatureModel
 from .results import LearningCurves
 from .summaries.stopping import COLUMNS, Estimate, StoppingReport
@@ -153,7 +153,7 @@ def stopping_report(
 
     scale = 1.0 if rate is None else rows.shape[1] ** 2 / rate
     means = [_mean(runs[size], scale) for size in sizes]
-    population = PopulationSpectrum.from_samples(rows)
+    population = PopulationSpectrum._of_rows(rows)
     values = {
         "data": {
             "source": source,
@@ -200,14 +200,17 @@ def _model(
     activation: ActivationLike,
     said: list[str],
 ) -> RandomFeatureModel:
-    """The model of these rows; what it warns of becomes a reason not to trust it."""
+    """The model of these rows; what it warns of becomes a reason not to trust it.
+
+    What is odd about the data is said once, of all rows.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         model = RandomFeatureModel.from_data(train, psi_p, t, activation, test=test)
     said += [
         " ".join(str(one.message).split())
         for one in caught
-        if not issubclass(one.category, (FewDimensionsWarning, ConvergenceWarning))
+        if not issubclass(one.category, (FewDimensionsWarning, ConvergenceWarning, DataWarning))
     ]
     return model
 

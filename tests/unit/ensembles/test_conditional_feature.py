@@ -58,6 +58,7 @@ def test_law_given_data_is_the_spectrum_of_sampled_features_of_that_data(n, d):
     assert np.all(error < 0.01 * np.abs(q))
 
 
+@pytest.mark.filterwarnings("ignore:the data have mean variance:rmtspec.DataWarning")
 @given(
     powers_of_ten(-1.0, 1.5),
     st.integers(2, 40),

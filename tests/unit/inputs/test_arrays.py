@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ import pytest
 import rmtspec as rs
 from rmtspec.inputs.arrays import as_rows, distinct_rows, remarks
 from rmtspec.inputs.samples import standardise
+
+pytestmark = pytest.mark.filterwarnings("ignore:the data have mean variance:rmtspec.DataWarning")
 
 X = np.random.default_rng(0).normal(size=(30, 4))
 
@@ -132,3 +135,45 @@ def test_a_table_of_constants_has_no_scale_to_speak_of():
         "2 of 3 rows repeat others: each counts as a sample of its own, which it is not; drop the "
         "copies, those turned or mirrored too, which are not recognised"
     ]
+
+
+@pytest.mark.parametrize(
+    ("x", "expected"),
+    [
+        (X, []),
+        (X[:3], []),
+        (255.0 * np.abs(X), ["mean variance 1.86e.*drown the noise"]),
+        (np.concatenate([X, X[:5]]), ["5 of 35 rows repeat others"]),
+        (np.concatenate([0.1 * X, 0.1 * X]), ["drowned by the noise", "30 of 60 rows repeat"]),
+    ],
+)
+@pytest.mark.parametrize(
+    "made",
+    [
+        rs.PopulationSpectrum.from_samples,
+        lambda x: rs.RandomFeatureModel.from_data(x, 2.0, 0.1),
+        lambda x: rs.RandomFeatureModel.from_data(x, 2.0, 0.1, kernel="gaussian"),
+    ],
+)
+def test_what_is_odd_about_samples_is_said_once_where_they_are_handed_over(made, x, expected):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        made(x)
+    said = [one for one in caught if one.category is rs.DataWarning]
+    assert len(said) == len(expected)
+    for one, words in zip(said, expected, strict=True):
+        assert re.search(words, str(one.message))
+        assert one.filename == __file__
+
+
+def test_rows_that_the_fit_weighs_are_nothing_to_warn_of():
+    x = np.random.default_rng(1).normal(size=(40, 5))
+    rs.PopulationSpectrum.from_samples(np.concatenate([x, x]), debias=True)
+
+
+@pytest.mark.filterwarnings("ignore::rmtspec.FewDimensionsWarning")
+def test_held_out_rows_that_are_training_rows_are_counted():
+    fresh = np.random.default_rng(2).normal(size=(20, X.shape[1]))
+    rs.RandomFeatureModel.from_data(X, 2.0, 0.1, test=fresh)
+    with pytest.warns(rs.DataWarning, match="2 of 22 rows of test are rows of x too"):
+        rs.RandomFeatureModel.from_data(X, 2.0, 0.1, test=np.concatenate([fresh, X[4:6]]))

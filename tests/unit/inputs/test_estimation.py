@@ -9,6 +9,11 @@ import rmtspec as rs
 from rmtspec.inputs.estimation import estimate_population
 from rmtspec.inputs.sample_spectrum import sample_eigenvalues, triangle
 
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:the data have mean variance:rmtspec.DataWarning"),
+    pytest.mark.filterwarnings("ignore:.* rows repeat others:rmtspec.DataWarning"),
+]
+
 EPS = np.finfo(float).eps
 D = 48
 SCALES = {

@@ -13,6 +13,11 @@ from numpy.typing import NDArray
 import rmtspec as rs
 from rmtspec.inputs.held_out import HeldOut
 
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:the data have mean variance:rmtspec.DataWarning"),
+    pytest.mark.filterwarnings("ignore:.* rows repeat others:rmtspec.DataWarning"),
+]
+
 Array = NDArray[np.float64]
 
 RNG = np.random.default_rng(7)

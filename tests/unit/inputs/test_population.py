@@ -13,6 +13,8 @@ from hypothesis.extra import numpy as hnp
 
 from rmtspec.inputs.population import PopulationSpectrum
 
+pytestmark = pytest.mark.filterwarnings("ignore:the data have mean variance:rmtspec.DataWarning")
+
 EPS = np.finfo(float).eps
 
 ATOMS = hnp.arrays(

@@ -160,6 +160,7 @@ def test_momentum_too_close_to_one_is_refused_before_any_work() -> None:
         MODEL.training(step=1.0, momentum=0.9999)
 
 
+@pytest.mark.filterwarnings("ignore:.* rows of test are rows of x too:rmtspec.DataWarning")
 def test_given_data_with_themselves_as_held_out_rows_test_their_own_covariance() -> None:
     x, _ = _from_data(120, 40, 2)
     with warnings.catch_warnings():
