@@ -48,16 +48,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     0
     """
     parser = _parser()
-    arguments = parser.parse_args(argv)
+    arguments = argparse.Namespace()
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
+            arguments = parser.parse_args(argv, arguments)
             summary, pictures = _run(arguments)
             for option, draw in pictures.items():
                 target = getattr(arguments, option)
                 if target is not None:
                     draw(target)
-        said = [" ".join(str(warning.message).split()) for warning in caught]
+        # One line each: a command and the functions it calls may look at the same data.
+        said = list(dict.fromkeys(" ".join(str(one.message).split()) for one in caught))
         for line in said:
             print(f"{parser.prog}: warning: {line}", file=sys.stderr)
         say(summary.to_json(warnings=said) if arguments.json else str(summary))

@@ -3,16 +3,52 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import _checks
+from ..result import caller_level
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_BACKEND = "MPLBACKEND"
+
+
+def load_matplotlib() -> None:
+    """Import Matplotlib, also where the shell asks for a backend that it does not know.
+
+    A notebook or another program may have left that name, at which Matplotlib refuses to be
+    imported; pictures in files need no backend.
+
+    Warns
+    -----
+    UserWarning
+        If the name was left aside.
+    """
+    name = None if "matplotlib" in sys.modules else os.environ.pop(_BACKEND, None)
+    try:
+        import matplotlib
+    finally:
+        if name is not None:  # programs started from here are to find what we found
+            os.environ[_BACKEND] = name
+    if name:
+        try:
+            matplotlib.rcParams["backend"] = name
+        except ValueError:
+            warnings.warn(
+                f"{_BACKEND} names no backend of Matplotlib, got {name!r:.60}: it is left aside",
+                UserWarning,
+                stacklevel=caller_level(),
+            )
+
+
+load_matplotlib()
 
 # Okabe and Ito (2008): distinguishable for colour-blind readers and in grey.
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"

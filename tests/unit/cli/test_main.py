@@ -328,3 +328,44 @@ def test_every_help_page_describes_itself_and_gives_an_example(command, capsys):
 @pytest.mark.parametrize("module", cli.COMMANDS.values(), ids=cli.COMMANDS)
 def test_the_example_of_a_help_page_is_read_without_complaint(module):
     cli._parser().parse_args(module.EXAMPLE.split()[1:])
+
+
+@pytest.mark.parametrize("command", ["spectrum", "curves", "linear"])
+def test_what_is_odd_about_a_file_is_said_once(command, samples, tmp_path, report):
+    x, _ = samples
+    np.save(tmp_path / "twice.npy", 5.0 * np.concatenate([x, x[:30]]))
+    said = report(command, "--data", str(tmp_path / "twice.npy"))["warnings"]
+    assert sum("rows repeat others" in line for line in said) == 1
+    assert sum("drown the noise" in line for line in said) == 1
+
+
+@pytest.mark.parametrize(
+    ("backend", "lines"),
+    [("foo", 1), ("module://matplotlib_inline.backend_inline", 0), ("module://no.such", 0)],
+)
+@pytest.mark.parametrize("picture", ["a.png", "a.pdf"])
+def test_a_picture_needs_no_backend_that_the_shell_asks_for(tmp_path, backend, lines, picture):
+    target = tmp_path / picture
+    result = subprocess.run(
+        [*PROGRAM, "spectrum", *ERF, "--plot", str(target)],
+        env={**os.environ, "MPLBACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert target.stat().st_size > 1000
+    assert result.stderr.count("\n") == lines
+    if lines:
+        assert "MPLBACKEND names no backend of Matplotlib, got 'foo'" in result.stderr
+
+
+def test_a_backend_that_the_shell_asks_for_is_taken():
+    code = "import rmtspec.plots.style, matplotlib, os; print(matplotlib.get_backend())"
+    shown = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "MPLBACKEND": "svg"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert shown.strip() == "svg"
