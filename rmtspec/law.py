@@ -21,6 +21,8 @@ from .result import (
     warn_unconverged,
 )
 from .solve.ensemble import Ensemble
+from .solve.functions import evaluate
+from .solve.linear_statistics import Fluctuations, fluctuations
 from .solve.representation import Representation, represent
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ class SpectralLaw:
     """
 
     def __init__(self, ensemble: Ensemble) -> None:
-        self._ensemble = ensemble
+        self.ensemble = ensemble
 
     def __repr__(self) -> str:
         return (
@@ -76,12 +78,12 @@ class SpectralLaw:
     @property
     def origin(self) -> float:
         """Point from which `edges` are measured: s_t² for random features, 0 for covariances."""
-        return self._ensemble.origin
+        return self.ensemble.origin
 
     @cached_property
     def edges(self) -> FloatArray:
         """(k, 2) ends of the bulks as distances from `origin`, ascending, to full precision."""
-        return _read_only(self._ensemble.gaps.edges)
+        return _read_only(self.ensemble.gaps.edges)
 
     @cached_property
     def support(self) -> FloatArray:
@@ -91,7 +93,7 @@ class SpectralLaw:
     @cached_property
     def masses(self) -> FloatArray:
         """(k,) exact mass of each bulk."""
-        return _read_only(self._ensemble.gaps.masses)
+        return _read_only(self.ensemble.gaps.masses)
 
     @cached_property
     def atoms(self) -> FloatArray:
@@ -101,12 +103,12 @@ class SpectralLaw:
     @cached_property
     def _atoms(self) -> FloatArray:
         """(j, 2) distance from `origin` and mass of each atom."""
-        return np.concatenate([self._ensemble.atoms, self._ensemble.gaps.narrow])
+        return np.concatenate([self.ensemble.atoms, self.ensemble.gaps.narrow])
 
     @cached_property
     def outliers(self) -> FloatArray:
         """(i,) locations of the eigenvalues outside the bulks, ascending."""
-        return _read_only(self.origin + self._ensemble.outliers)
+        return _read_only(self.origin + self.ensemble.outliers)
 
     @property
     def mass_defect(self) -> FloatArray:
@@ -118,14 +120,14 @@ class SpectralLaw:
         failed: list[tuple[FloatArray, NDArray[np.int8]]] = []
 
         def boundary(distance: FloatArray) -> tuple[FloatArray, FloatArray]:
-            found = self._ensemble.boundary(distance)
+            found = self.ensemble.boundary(distance)
             if np.any(found.status):
                 failed.append((distance, found.status))
             return found.density, found.error
 
         hard = np.zeros(len(self.masses), dtype=np.bool_)
         if hard.size:
-            hard[0] = self._ensemble.is_hard
+            hard[0] = self.ensemble.is_hard
         made = represent(boundary, np.asarray(self.edges), np.asarray(self.masses), hard)
         if failed and not np.all(np.isfinite(made.defect)):
             points, status = (np.concatenate(part) for part in zip(*failed, strict=True))
@@ -236,7 +238,7 @@ class SpectralLaw:
         points = _checks.complex_array("z", z)
         flat = points.ravel()
         self.check_off_support(flat)
-        found = self._ensemble.transform(np.where(flat.imag < 0.0, flat.conj(), flat))
+        found = self.ensemble.transform(np.where(flat.imag < 0.0, flat.conj(), flat))
         warn_unconverged("stieltjes", flat, found.status)
         value = np.where(flat.imag < 0.0, found.value.conj(), found.value)
         value = np.where(found.status == Status.CONVERGED, value, np.nan)
@@ -248,7 +250,7 @@ class SpectralLaw:
         x = z.real[real]
         if x.size == 0:
             return
-        gaps = self._ensemble.gaps
+        gaps = self.ensemble.gaps
         distance = x - self.origin
         gap = np.searchsorted(gaps.lower, distance, side="right") - 1
         off = (distance < gaps.upper[gap]) & ((distance > gaps.lower[gap]) | (distance == 0.0))
@@ -305,15 +307,13 @@ class SpectralLaw:
         ConvergenceWarning
             If the order limit is reached first (a jump, a kink, or fast oscillation of f).
         """
-        if not callable(f):
-            raise TypeError(f"f must be callable, got {_checks.shown(f)}")
         rtol = _checks.real("rtol", rtol, 4 * np.finfo(float).eps, 1.0)
         _checks.integer("max_order", max_order, 16, _MOST_NODES)
-        at_atoms = np.dot(self.atoms[:, 1], _evaluate(f, self.atoms[:, 0]))
+        at_atoms = np.dot(self.atoms[:, 1], evaluate(f, self.atoms[:, 0]))
         previous, order, result = None, 16, at_atoms
         while True:
             x, w = self._bulks.quadrature(order)
-            values = _evaluate(f, self.origin + x)
+            values = evaluate(f, self.origin + x)
             result = at_atoms + np.dot(w, values)
             size = float(np.dot(np.abs(w), np.abs(values))) + abs(at_atoms)
             if previous is not None and abs(result - previous) <= rtol * size:
@@ -350,13 +350,46 @@ class SpectralLaw:
             If f does not return finite numbers of the right shape, or order is not >= 1.
         """
         from_origin = _checks.flag("from_origin", from_origin)
-        if not callable(f):
-            raise TypeError(f"f must be callable, got {_checks.shown(f)}")
         x, w = self._bulks.quadrature(_checks.integer("order", order, 1, _MOST_NODES))
-        values = _evaluate(f, x if from_origin else self.origin + x)
+        values = evaluate(f, x if from_origin else self.origin + x)
         bulk = np.searchsorted(self.edges[:, 0], x, side="right") - 1
         total = np.bincount(bulk, weights=w * values, minlength=len(self.masses))
         return total.astype(np.float64)
+
+    def fluctuations(
+        self,
+        f: Callable[[Any], Any],
+        *more: Callable[[Any], Any],
+        size: float | None = None,
+        beta: int = 1,
+    ) -> Fluctuations:
+        """Mean shift and covariance of sums Σf(λ) over the eigenvalues of one large matrix.
+
+        Parameters
+        ----------
+        f, *more : callable
+            Of an array of complex numbers; analytic around the bulks and outliers, real at
+            eigenvalues, finite at atoms.
+        size : float > 0, optional
+            Number N of eigenvalues, which gives the expected sums and changes nothing else.
+        beta : 1 or 2
+            Real or complex matrices: these have half the covariance, and no shift but by spikes.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is of the wrong kind or out of range, or the ensemble has no determinant.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the error exceeds 1e-8 standard deviations.
+
+        Notes
+        -----
+        Gaussian matrices, N -> inf (next order: 1/N).  See `rmtspec.solve.linear_statistics`.
+        """
+        return fluctuations(self, self.ensemble, (f, *more), size, beta)
 
     def sample(
         self, size: int | tuple[int, ...], rng: int | np.random.Generator | None = None
@@ -459,24 +492,6 @@ class SpectralLaw:
         if points.ndim != 1:
             raise ValueError(f"x must be a row of numbers, got shape {points.shape}")
         return points
-
-
-def _evaluate(f: Callable[[FloatArray], Any], x: FloatArray) -> NDArray[Any]:
-    try:
-        values = np.asarray(f(x))
-    except TypeError as problem:
-        raise TypeError(f"f must take an array of floats: {problem}") from None
-    if values.dtype == object or values.dtype.kind not in "iufcb":
-        raise TypeError(f"f must return numbers, got {values.dtype}")
-    if values.shape not in ((), x.shape):
-        raise ValueError(f"f must return shape {x.shape} or a scalar, got {values.shape}")
-    values = np.broadcast_to(values, x.shape).astype(np.result_type(values.dtype, np.float64))
-    if not np.all(np.isfinite(values)):
-        raise ValueError(
-            f"f must return finite numbers on the support, got {values[~np.isfinite(values)][0]} "
-            f"at {x[~np.isfinite(values)][0]}"
-        )
-    return values
 
 
 def _read_only(array: FloatArray) -> FloatArray:

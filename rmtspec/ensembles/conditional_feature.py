@@ -136,6 +136,10 @@ class ConditionalEquations:
         """Solve for (k, y) at flat real z − s² outside the support."""
         return with_shrinkage(self.gram.solve_real(z), self.u)
 
+    def determinant(self, first: Points, second: Points) -> ComplexArray:
+        """D of every pair of solutions; see `two_point`."""
+        return self.gram.determinant(first.k, second.k)
+
     def respond(self, first: Points, second: Points, source: Source) -> Response:
         """Response of every pair of solutions; the source lists t_0 before the positive l."""
         directions = Directions(

@@ -117,6 +117,10 @@ class KernelEquations:
         """Solve for k at flat real z − s² outside the support."""
         return _alone(self.gram.solve_real(z))
 
+    def determinant(self, first: Points, second: Points) -> ComplexArray:
+        """D of every pair of solutions; see `two_point`."""
+        return self.gram.determinant(first.k, second.k)
+
     def poles(self, points: Points) -> ComplexArray:
         """r_j at every point, (points, m)."""
         return np.asarray(1.0 / (points.k[:, None] + self.mu))
@@ -266,6 +270,16 @@ class ExactKernelGram:
         """Stieltjes transform q of the p eigenvalues."""
         found = self.solve(z, check=False)
         return Transform(found.q, found.error, found.status)
+
+    def determinant(self, z: ComplexArray) -> ComplexArray:
+        """D at pairs of points z − s², and of these with their conjugates."""
+        k = self.solve(z + self.s2, rtol=1.0, check=False).k
+        points = Points(k, np.ones_like(k))
+        return self.equations.determinant(points, points.with_conjugates())
+
+    def spiked(self, z: ComplexArray) -> ComplexArray:
+        """Given data have no spikes apart from their own eigenvalues."""
+        return np.zeros_like(z)
 
     def solve(self, z: ArrayLike, *, rtol: float = 1e-8, check: bool = True) -> Resolvent:
         """Trace q of the resolvent at z, complex or real off the support, any shape.

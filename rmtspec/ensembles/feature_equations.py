@@ -35,7 +35,7 @@ from ..solve import REORDERED
 from ..solve.edges import Gaps
 from ..solve.kernel import kernel
 from .feature_gaps import FeatureGaps, FeatureSolution, with_shrinkage
-from .two_point import Directions, Points, Response, Source, averaged_response
+from .two_point import Directions, Points, Response, Source, averaged_determinant, averaged_response
 from .weighted_gram import WeightedGram
 
 FloatArray = NDArray[np.float64]
@@ -85,6 +85,9 @@ class Equations(Protocol):
     def respond(self, first: Points, second: Points, source: Source) -> Response:
         """Response of every pair of solutions to a matrix between their resolvents."""
 
+    def determinant(self, first: Points, second: Points) -> ComplexArray:
+        """D of every pair of solutions; see `two_point`."""
+
 
 @dataclass(frozen=True)
 class FeatureEquations(FeatureGaps):
@@ -111,11 +114,22 @@ class FeatureEquations(FeatureGaps):
 
     def respond(self, first: Points, second: Points, source: Source) -> Response:
         """Response of every pair of solutions; the source lists t_0 before the positive l."""
-        directions = Directions(
-            np.append(0.0, self.eigenvalues), np.append(self.zero_weight, self.weights)
-        )
         return averaged_response(
-            first, second, source, directions, self.psi_p, self.psi_n, self.c2, self.b2, self.v2
+            first, second, source, self._directions,
+            self.psi_p, self.psi_n, self.c2, self.b2, self.v2,
+        )  # fmt: skip
+
+    def determinant(self, first: Points, second: Points) -> ComplexArray:
+        """D of every pair of solutions; see `two_point`."""
+        return averaged_determinant(
+            first, second, self._directions, self.psi_p, self.psi_n, self.c2, self.b2, self.v2
+        )
+
+    @property
+    def _directions(self) -> Directions:
+        """Eigenvalues of the data covariance, 0 first."""
+        return Directions(
+            np.append(0.0, self.eigenvalues), np.append(self.zero_weight, self.weights)
         )
 
     @property

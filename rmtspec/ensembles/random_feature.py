@@ -28,6 +28,7 @@ from ..solve.ensemble import BoundaryValue, Transform
 from ..solve.kernel import kernel
 from .feature_equations import Equations, FeatureEquations
 from .feature_gaps import FeatureSolution
+from .two_point import Points, traded
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -219,6 +220,22 @@ class RandomFeatureGram:
             warn_unconverged("resolvent", flat, status)
         columns = (*traces, error, residual, converged, status, y_error)
         return Resolvent(*(column.reshape(points.shape) for column in columns))
+
+    def determinant(self, z: ComplexArray) -> ComplexArray:
+        """D at pairs of points z − s², and of these with their conjugates."""
+        found = self._solve_flat(z)
+        k = np.where(found.status == Status.CONVERGED, found.k, complex(np.nan, np.nan))
+        points = Points(k, found.y)
+        return self.equations.determinant(points, points.with_conjugates())
+
+    def spiked(self, z: ComplexArray) -> ComplexArray:
+        """What spikes add to E log det: each trades its factor g = k + b² + c²yl for the mean."""
+        spikes, found = self.population.spikes, self._solve_flat(z)
+        if spikes.size == 0:
+            return np.zeros_like(z)
+        level, weight = self.population.eigenvalues, self.population.weights
+        base, steep = found.k + self.b2, self.c2 * found.y
+        return traded(base, steep, spikes, level, weight)
 
     def _solve_flat(self, z: ComplexArray) -> FeatureSolution:
         """Solve at flat z − s² with Im z >= 0, real ones off the support."""

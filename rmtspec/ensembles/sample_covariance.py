@@ -12,9 +12,11 @@ the n x n companion, c times the density of g.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,8 @@ from ..law import SpectralLaw
 from ..result import Status
 from ..solve.edges import Gaps
 from ..solve.ensemble import BoundaryValue, Transform
+from ..solve.linear_statistics import Fluctuations
+from .two_point import traded
 from .weighted_gram import WeightedGram
 
 FloatArray = NDArray[np.float64]
@@ -73,6 +77,22 @@ class SampleCovariance:
     def spectrum(self) -> SpectralLaw:
         """The limiting law of the d eigenvalues."""
         return SpectralLaw(self)
+
+    def fluctuations(
+        self,
+        f: Callable[[Any], Any],
+        *more: Callable[[Any], Any],
+        dimension: int | None = None,
+        beta: int = 1,
+    ) -> Fluctuations:
+        """Mean shift and covariance of sums Σf(λ) over the `dimension` eigenvalues.
+
+        `SpectralLaw.fluctuations` for samples that are Gaussian (other entries add terms in
+        their fourth cumulant) and whose mean is known: one that is estimated and taken off counts
+        as one sample less, in the ratio and in the normalisation alike.
+        """
+        size = None if dimension is None else _checks.integer("dimension", dimension, 1, 10**15)
+        return self.spectrum().fluctuations(f, *more, size=size, beta=beta)
 
     @property
     def origin(self) -> float:
@@ -133,12 +153,31 @@ class SampleCovariance:
             density = (1.0 / found.k).imag / (np.pi * self.ratio)
         return BoundaryValue(density, found.error, found.status)
 
-    def transform(self, z: ComplexArray) -> Transform:
-        """Stieltjes transform of the d eigenvalues."""
+    def determinant(self, z: ComplexArray) -> ComplexArray:
+        """D at pairs of points, and of these with their conjugates."""
+        k, _, status = self._solve(z)
+        k = np.where(status == Status.CONVERGED, k, complex(np.nan, np.nan))
+        return self._companion.determinant(k, np.append(k, k.conj()))
+
+    def spiked(self, z: ComplexArray) -> ComplexArray:
+        """What spikes add to E log det: each trades its factor 1 + t/k for the mean."""
+        spikes = self.population.spikes
+        if spikes.size == 0:
+            return np.zeros_like(z)
+        k, t = self._solve(z)[0], self.population.eigenvalues
+        return traded(k, np.ones_like(k), spikes, t, self.population.weights)
+
+    def _solve(self, z: ComplexArray) -> tuple[ComplexArray, FloatArray, NDArray[np.int8]]:
+        """k with its error and status at points with Im z > 0, or real ones off the support."""
         k, error, _, status = self._companion.solve(z)
         real = z.imag == 0.0
         if np.any(real):
             k[real], error[real], _, status[real] = self._companion.solve_real(z.real[real])
+        return k, error, status
+
+    def transform(self, z: ComplexArray) -> Transform:
+        """Stieltjes transform of the d eigenvalues."""
+        k, error, status = self._solve(z)
         t, w = self.population.eigenvalues, self.population.weights
         with np.errstate(invalid="ignore"):  # k is NaN where it did not converge
             shifted = k[:, None] + t

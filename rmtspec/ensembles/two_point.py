@@ -21,6 +21,15 @@ where :math:`y=k/(k+u)`, there is one response: :math:`Y=Ku/((k_1+u)(k_2+u))` an
 
 .. math::  K=\frac{\beta_0+k_1k_2\int h^{(1)}h^{(2)}\big[1+\frac{uc^2l}{(k_1+u)(k_2+u)}\big]
            (\beta_1+\beta_2t_l)d\rho}{\psi_p-\int\mu^2dH/((k_1+\mu)(k_2+\mu))} .
+
+*Determinant.*  Divided by what it is for points far from the spectrum, the determinant of the
+2 x 2 matrix, and the denominator of the one response, are
+
+.. math::  D=\frac{y_1y_2}{\psi_p\psi_n}\det\begin{pmatrix}\cdot&\cdot\\\cdot&\cdot\end{pmatrix},
+           \qquad D=1-\frac1{\psi_p}\int\frac{\mu^2dH}{(k_1+\mu)(k_2+\mu)},
+
+whose logarithm is the covariance of :math:`\log\det(U-z_1)` and :math:`\log\det(U-z_2)`, but for
+the sign (`solve.linear_statistics`).
 """
 
 from __future__ import annotations
@@ -76,6 +85,10 @@ class Points(NamedTuple):
         """The solutions at the complex conjugate points."""
         return Points(self.k.conj(), self.y.conj())
 
+    def with_conjugates(self) -> Points:
+        """The solutions, and after them those at the complex conjugate points."""
+        return Points(*(np.append(column, column.conj()) for column in self))
+
     def along(self, eigenvalues: FloatArray, c2: float, b2: float) -> ComplexArray:
         """Return h for every point and eigenvalue."""
         return 1.0 / ((self.k + b2)[:, None] + (c2 * self.y)[:, None] * eigenvalues)
@@ -93,14 +106,9 @@ def averaged_response(
         for factor in (1.0, level, source.variance, level * source.variance)
     )
     kk, yy = np.multiply.outer(first.k, second.k), np.multiply.outer(first.y, second.y)
-    noise, data = [], []
-    for (k, y), h in ((first, h1), (second, h2)):
-        signal, sum0 = (c2 * y)[:, None] * level * h, h @ weight
-        noise.append((k * sum0, signal + b2 * h))
-        data.append(((k + b2) * sum0, signal))
-    a11, size11 = spared(psi_p, psi_p - 1.0, weight, kk * i0, noise)
-    gg = np.multiply.outer(first.k + b2, second.k + b2)
-    a22, size22 = spared(psi_n, psi_n - 1.0, weight, gg * i0, data)
+    (a11, size11), (a22, size22) = _diagonal(
+        first, second, h1, h2, i0, directions, psi_p, psi_n, c2, b2
+    )
     a22, size22 = a22 / yy, size22 / np.abs(yy)
     a12, a21 = -(v2 + c2 * kk * i1), -(v2 / kk + c2 * i1)
     rhs1 = source.identity + kk * (source.noise * i0 + source.data * it)
@@ -111,6 +119,77 @@ def averaged_response(
     mean = ((k + source.noise) * i0 + source.data * it + c2 * y * i1) / psi_p
     loss = (size11 * size22 + np.abs(a12 * a21)) / np.abs(determinant)
     return Response(k, y, mean, loss)
+
+
+def averaged_determinant(
+    first: Points, second: Points, directions: Directions,
+    psi_p: float, psi_n: float, c2: float, b2: float, v2: float,
+) -> ComplexArray:  # fmt: skip
+    """D of every pair of solutions, for random data."""
+    level, weight = directions
+    h1, h2 = first.along(level, c2, b2), second.along(level, c2, b2)
+    i0, i1 = (h1 * weight) @ h2.T, (h1 * (weight * level)) @ h2.T
+    (a11, _), (a22, _) = _diagonal(first, second, h1, h2, i0, directions, psi_p, psi_n, c2, b2)
+    kk, yy = np.multiply.outer(first.k, second.k), np.multiply.outer(first.y, second.y)
+    mixed = v2 / kk + c2 * i1
+    return np.asarray((a11 * a22 - yy * kk * mixed * mixed) / (psi_p * psi_n))
+
+
+def conditional_determinant(
+    first: ComplexArray, second: ComplexArray,
+    psi_p: float, mu: FloatArray, mass: FloatArray, excess: float,
+) -> ComplexArray:  # fmt: skip
+    """D of every pair of solutions k of a Gram matrix of Gaussian rows; see `conditional_response`.
+
+    It is symmetric in the two points, and 1 where one of them is far from the spectrum.
+    """
+    return np.asarray(_one_response(first, second, psi_p, mu, mass, excess)[0] / psi_p)
+
+
+def _one_response(
+    first: ComplexArray, second: ComplexArray,
+    psi_p: float, mu: FloatArray, mass: FloatArray, excess: float,
+) -> tuple[ComplexArray, FloatArray]:  # fmt: skip
+    """ψ_p − ∫μ²dH/((k_1+μ)(k_2+μ)) and the size of its terms."""
+    r1, r2 = 1.0 / (first[:, None] + mu), 1.0 / (second[:, None] + mu)
+    parts = [(k * (r @ mass), mu * r) for k, r in ((first, r1), (second, r2))]
+    both = np.multiply.outer(first, second) * ((r1 * mass) @ r2.T)
+    return spared(psi_p, -excess, mass, both, parts)
+
+
+def _diagonal(
+    first: Points, second: Points, h1: ComplexArray, h2: ComplexArray, i0: ComplexArray,
+    directions: Directions, psi_p: float, psi_n: float, c2: float, b2: float,
+) -> tuple[tuple[ComplexArray, FloatArray], tuple[ComplexArray, FloatArray]]:  # fmt: skip
+    """The diagonal of the 2 x 2 matrix, the second entry times y_1y_2, each with its size."""
+    level, weight = directions
+    noise, data = [], []
+    for (k, y), h in ((first, h1), (second, h2)):
+        signal, sum0 = (c2 * y)[:, None] * level * h, h @ weight
+        noise.append((k * sum0, signal + b2 * h))
+        data.append(((k + b2) * sum0, signal))
+    kk = np.multiply.outer(first.k, second.k)
+    gg = np.multiply.outer(first.k + b2, second.k + b2)
+    return (
+        spared(psi_p, psi_p - 1.0, weight, kk * i0, noise),
+        spared(psi_n, psi_n - 1.0, weight, gg * i0, data),
+    )
+
+
+def traded(
+    base: ComplexArray, steep: ComplexArray, spikes: FloatArray, eigenvalues: FloatArray,
+    weights: FloatArray,
+) -> ComplexArray:  # fmt: skip
+    """Σ_i[log g(l_i) − ∫log g dρ(l)] over the spikes l_i, where g = base + steep·l.
+
+    E log det(U − z) is stationary in k and y, and holds d∫log g dρ: this is its change where each
+    spike takes the place of one direction.  The phase is followed along the points, from
+    the right end of the axis on.
+    """
+    ratio = 1.0 + (steep / base)[:, None] * np.append(spikes, eigenvalues)
+    logarithm = np.log(np.abs(ratio)) + 1j * np.unwrap(np.angle(ratio), axis=0)
+    of_spikes, of_bulk = logarithm[:, : spikes.size], logarithm[:, spikes.size :]
+    return np.asarray(of_spikes.sum(axis=1) - spikes.size * (of_bulk @ weights))
 
 
 def spared(
@@ -150,9 +229,7 @@ def conditional_response(
     )
     kk = np.multiply.outer(first.k, second.k)
     factor = u / np.multiply.outer(first.k + u, second.k + u) if u > 0.0 else np.zeros_like(kk)
-    r1, r2 = 1.0 / (first.k[:, None] + mu), 1.0 / (second.k[:, None] + mu)
-    parts = [(k * (r @ mass), mu * r) for k, r in ((first.k, r1), (second.k, r2))]
-    left, size = spared(psi_p, -excess, mass, kk * ((r1 * mass) @ r2.T), parts)
+    left, size = _one_response(first.k, second.k, psi_p, mu, mass, excess)
     seen = source.noise * i0 + source.data * it
     seen = seen + c2 * factor * (source.noise * i1 + source.data * itl)
     k = (source.identity + kk * seen) / left

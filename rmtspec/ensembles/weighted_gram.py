@@ -33,6 +33,7 @@ from ..result import Status
 from ..solve import REORDERED
 from ..solve.edges import Gaps, Intervals, find_gaps, log_excess, real_points
 from ..solve.kernel import kernel
+from .two_point import conditional_determinant
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -134,6 +135,12 @@ class WeightedGram:
                 residual[outside] < 1e-12, Status.CONVERGED, Status.PRECISION_EXHAUSTED
             )
         return GramSolution(k.astype(np.complex128), error, residual, status)
+
+    def determinant(self, first: ComplexArray, second: ComplexArray) -> ComplexArray:
+        """D of every pair of solutions k; see `two_point`."""
+        return conditional_determinant(
+            first, second, self.aspect, self.mu, self.weight, self.excess
+        )
 
     @cached_property
     def gaps(self) -> Gaps:

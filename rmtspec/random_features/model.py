@@ -9,10 +9,10 @@ stages of training (`families`).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,6 +30,7 @@ from ..inputs.population import PopulationSpectrum
 from ..inputs.rows import GivenRows
 from ..law import SpectralLaw
 from ..result import FewDimensionsWarning, caller_level
+from ..solve.linear_statistics import Fluctuations
 from .asymptotics import AsymptoticBulks
 from .families import Family, Timescales, find_families, names_of_bulks
 from .outliers import Outliers
@@ -305,6 +306,27 @@ class RandomFeatureModel:
     @cached_property
     def _law(self) -> SpectralLaw:
         return SpectralLaw(self.ensemble)
+
+    def fluctuations(
+        self,
+        f: Callable[[Any], Any],
+        *more: Callable[[Any], Any],
+        dimension: int | None = None,
+        beta: int = 1,
+    ) -> Fluctuations:
+        """Mean shift and covariance of sums Σf(λ) over the p = psi_p·dimension eigenvalues of U.
+
+        `SpectralLaw.fluctuations` of the Gaussian equivalent, without the eigenvalue that a mean
+        feature adds; true features have other shifts.  Means that are estimated and taken off the
+        data count as one sample less: psi_n = (n − 1)/d.  For a model made by `from_data` only
+        the weights are random, and the dimension is that of the data.
+        """
+        if dimension is None and self.conditional:
+            dimension = self.population.dimension
+        if dimension is not None:
+            dimension = _checks.integer("dimension", dimension, 1, 10**15)
+        size = None if dimension is None else self.psi_p * dimension
+        return self._law.fluctuations(f, *more, size=size, beta=beta)
 
     @cached_property
     def families(self) -> tuple[Family, ...]:

@@ -198,14 +198,19 @@ def nodes_needed(ratio: float, digits: float) -> int:
     return int(np.ceil(np.log(10.0) * digits * period / np.pi**2))
 
 
-def half_plane_contour(lower: float, upper: float, count: int, region: Region) -> Contour:
-    """Contour around [lower, upper], 0 < lower <= upper, halfway to the region's boundary."""
+def half_plane_contour(
+    lower: float, upper: float, count: int, region: Region, height: float = 0.5
+) -> Contour:
+    """Contour around [lower, upper], 0 < lower <= upper, halfway to the region's boundary.
+
+    `height` in (0, 1) is θ/K': the contour hugs the slit as it goes to 0.
+    """
     near, far = region.forward(lower), region.forward(upper)
     ratio = far / near
     period, size = _period(ratio)
     size *= np.sqrt(near) * np.sqrt(far) * np.sqrt(max(ratio, _LEAST_RATIO))
     x = period * (np.arange(count) + 0.5) / (2.0 * count)
-    shifted = x - period * np.arange(-_TERMS, _TERMS + 1)[:, None] - 0.25j * np.pi
+    shifted = x - period * np.arange(-_TERMS, _TERMS + 1)[:, None] - 0.5j * np.pi * height
     terms = 2.0 * np.exp(-np.abs(shifted.real)) / _decaying_cosh(shifted)
     zeta = size * terms.sum(0)
     slope = size * (-terms * np.tanh(shifted)).sum(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,3 +61,23 @@ class Ensemble(Protocol):
 
     def transform(self, z: ComplexArray) -> Transform:
         """Stieltjes transform at flat points with Im z > 0, or real ones off the support."""
+
+
+@runtime_checkable
+class Fluctuating(Protocol):
+    """An ensemble of Gaussians that also says how its eigenvalues fluctuate."""
+
+    def determinant(self, z: ComplexArray) -> ComplexArray:
+        """D at pairs of n flat points off the support, measured from the origin, Im z >= 0.
+
+        D is the determinant of one minus the ladder of the two-resolvent problem, normalised so
+        that D -> 1 where one point is far away.  Returns (n, 2n): D(z_i, z_j), then
+        D(z_i, conj z_j); NaN where a point was not solved.
+        """
+
+    def spiked(self, z: ComplexArray) -> ComplexArray:
+        """What the spikes add to E log det(z − ·), at such points that follow each other.
+
+        Each spike takes the place of one direction; the first point lies next to the real axis,
+        to the right of everything.
+        """
