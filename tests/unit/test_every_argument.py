@@ -88,6 +88,7 @@ LEFT = {
     "check_off_support": "takes an array that stieltjes has checked",
     "boundary": "of an ensemble: arrays that a law has checked",
     "transform": "of an ensemble: arrays that a law has checked",
+    "determinant": "of an ensemble: points of a contour", "spiked": "of an ensemble: the same",
     "digits": "no argument", "headline": "text of a summary", "describe": "text of a summary",
     "losses": "takes an optimum of its own",
     "read_text_table": "files are tested with their readers",
