@@ -1,5 +1,7 @@
 """Random-matrix theory of diffusion models: spectra, edges, outliers and training times."""
 
+from .compare.finite_size import at_dimension
+from .compare.simulate import simulate, simulate_curves
 from .ensembles.sample_covariance import SampleCovariance
 from .inputs.noise import NoiseSchedule
 from .inputs.population import PopulationSpectrum
@@ -21,6 +23,9 @@ __all__ = [
     "SampleCovariance",
     "SpectralLaw",
     "Status",
+    "at_dimension",
+    "simulate",
+    "simulate_curves",
     "stopping_report",
     "sweep",
 ]

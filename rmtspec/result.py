@@ -212,6 +212,30 @@ def draw(kind: str, function: str, *arguments: Any, **options: Any) -> Any:
     return getattr(module, function)(*arguments, **options)
 
 
+class ProgressBar:
+    """A bar on standard error, called once a step; silent where none is wanted or without tqdm."""
+
+    def __init__(self, total: int, wanted: bool, unit: str) -> None:
+        self._bar = None
+        if wanted:
+            try:
+                from tqdm import tqdm
+            except ImportError:
+                return
+            self._bar = tqdm(total=total, file=sys.stderr, leave=False, desc=unit)
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __call__(self) -> None:
+        if self._bar is not None:
+            self._bar.update()
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
 def rounded(value: Any) -> str:
     """A number to six digits, "inf" for infinity and "-" for no number."""
     if not isinstance(value, float):

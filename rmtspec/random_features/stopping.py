@@ -13,7 +13,6 @@ that time and tau_mem, at which memorisation has cost as much as was missing, it
 from __future__ import annotations
 
 import math
-import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from ..inputs.activation import ActivationLike
 from ..inputs.arrays import remarks
 from ..inputs.population import PopulationSpectrum
 from ..inputs.samples import standardise
-from ..result import ConvergenceWarning, DataWarning, FewDimensionsWarning
+from ..result import ConvergenceWarning, DataWarning, FewDimensionsWarning, ProgressBar
 from .model import RandomFeatureModel
 from .results import LearningCurves
 from .summaries.stopping import COLUMNS, Estimate, StoppingReport
@@ -139,7 +138,7 @@ def stopping_report(
     said: list[str] = []
     runs: dict[int, list[_Run]] = {size: [] for size in sizes}
     curves: LearningCurves | None = None
-    with _bar(_SPLITS * len(sizes), progress) as bar:
+    with ProgressBar(_SPLITS * len(sizes), progress, "subsets") as bar:
         for _ in range(_SPLITS):
             order = generator.permutation(len(rows))
             test, train = rows[order[:held]], rows[order[held : held + trained]]
@@ -325,27 +324,3 @@ def _disagreements(runs: Sequence[_Run]) -> Iterator[str]:
 
 def _name(activation: ActivationLike) -> str:
     return activation if isinstance(activation, str) else type(activation).__name__
-
-
-class _bar:  # noqa: N801
-    """A progress bar that is silent where none is wanted or tqdm is missing."""
-
-    def __init__(self, total: int, wanted: bool) -> None:
-        self._bar = None
-        if wanted:
-            try:
-                from tqdm import tqdm
-            except ImportError:
-                return
-            self._bar = tqdm(total=total, file=sys.stderr, leave=False, desc="subsets")
-
-    def __enter__(self) -> _bar:
-        return self
-
-    def __call__(self) -> None:
-        if self._bar is not None:
-            self._bar.update()
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()

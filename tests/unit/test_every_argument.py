@@ -27,7 +27,14 @@ from rmtspec.random_features.training import Training
 
 CALLS = int(os.environ.get("RMTSPEC_ODD_CALLS", "0"))
 SECONDS = 1.0
-MODULES = ("rmtspec.plots", "rmtspec.inputs", "rmtspec.linear", "rmtspec.sweeps.sweep")
+MODULES = (
+    "rmtspec.plots",
+    "rmtspec.inputs",
+    "rmtspec.linear",
+    "rmtspec.sweeps.sweep",
+    "rmtspec.compare.simulate",
+    "rmtspec.compare.finite_size",
+)
 
 ODD = {
     "a string": "False", "empty string": "", "none": None, "bytes": b"12",
@@ -81,11 +88,14 @@ OWN = {
     ("plot_directions", "curves"): MODEL.learning_curves([0.1, 1.0], directions=[0.5, 1.5]),
     ("finite_sample", "samples"): 40,
     ("Training", "model"): MODEL,
+    **{(name, "model"): MODEL for name in ("simulate", "simulate_curves", "draws", "at_dimension")},
+    ("simulate_curves", "dimension"): None,
     ("estimate_population", "x"): np.random.default_rng(1).normal(size=(24, 3)),
 }  # fmt: skip
 # What is not called here, and why.
 LEFT = {
     "check_off_support": "takes an array that stieltjes has checked",
+    "sizes": "takes a model and a dimension that are checked", "checked_dimension": "the same",
     "boundary": "of an ensemble: arrays that a law has checked",
     "transform": "of an ensemble: arrays that a law has checked",
     "determinant": "of an ensemble: points of a contour", "spiked": "of an ensemble: the same",

@@ -1,7 +1,8 @@
 """One comparison of learning curves: what theory says, and the same from one network.
 
 A network is drawn with its data; its losses under gradient flow follow exactly from the
-eigenvectors of its feature matrix (`validation.curves.flow`), training rules in steps are iterated.
+eigenvectors of its feature matrix (`rmtspec.compare.training_flow`), training rules in steps are
+iterated.
 """
 
 from __future__ import annotations
@@ -14,20 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rmtspec as rs
-from rmtspec.result import FewDimensionsWarning
-from validation.curves.flow import (
+from rmtspec.compare.feature_matrices import gaussian_equivalent
+from rmtspec.compare.fresh_features import data_moments, feature_moments, fresh_moments
+from rmtspec.compare.training_flow import (
     FeatureMoments,
     Flow,
     decompose,
-    descend,
     equivalent_flow,
     flow_filters,
 )
-from validation.curves.fresh_features import data_moments, feature_moments, fresh_moments
+from rmtspec.result import FewDimensionsWarning
+from validation.curves.descent import descend
 from validation.curves.settings import CurveSetting
 from validation.harness.draws import generator
 from validation.spectra.draws import gaussian_data
-from validation.spectra.features import gaussian_equivalent
 
 Array = NDArray[np.float64]
 

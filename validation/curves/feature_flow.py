@@ -6,7 +6,7 @@ eq. 7, is quadratic in A and the flow from A = 0 is
 .. math::  \frac{A(\tau)}{\sqrt p} = -\Delta^{-1/2}\,V^T f_\tau(U),\qquad
            f_\tau(\lambda) = \frac{1-e^{-2\Delta\lambda\tau/\psi_p}}{\lambda}.
 
-U comes from Mehler's sum (`validation.spectra.features`). Neuron i has the pre-activation
+U comes from Mehler's sum (`rmtspec.compare.feature_matrices`). Neuron i has the pre-activation
 u_i + omega_i g, g = W_i.xi/|W_i| standard normal, so
 E sigma(u_i + omega_i g) xi = m_1(u_i, omega_i) W_i/|W_i|: V is the mean of the
 first Hermite moment, times the directions of W.
@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from rmtspec.compare.feature_matrices import true_features
+from rmtspec.compare.noise_moments import noise_average
 from validation.harness import arguments
-from validation.spectra.features import MOMENTS, true_features
 
 Array = NDArray[np.float64]
 
@@ -51,7 +52,7 @@ class FeatureFlow:
     """
 
     def __init__(self, w: Array, x: Array, t: float, activation: str = "tanh") -> None:
-        arguments.choice("activation", activation, tuple(MOMENTS))
+        arguments.choice("activation", activation, tuple(_SIGMA))
         self.delta = -math.expm1(-2.0 * arguments.positive("t", t))
         self.t, self.activation = t, activation
         self.w = w
@@ -72,7 +73,8 @@ class FeatureFlow:
         for start in range(0, len(x), _BLOCK):
             u = math.exp(-self.t) * (self.w @ x[start : start + _BLOCK].T)
             u /= math.sqrt(self.dimension)
-            moments, _ = MOMENTS[self.activation](u, np.broadcast_to(omega, u.shape), 1)
+            wide = np.broadcast_to(omega, u.shape)
+            moments, _ = noise_average(self.activation, u, wide).moments(u, wide, 1)
             total += moments[1].sum(axis=1)
         return total / len(x)
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rmtspec as rs
+from rmtspec.compare.fresh_features import data_moments, feature_moments, fresh_moments
+from rmtspec.compare.training_flow import decompose, flow_filters
 from rmtspec.result import FewDimensionsWarning
-from validation.curves.flow import decompose, flow_filters
-from validation.curves.fresh_features import data_moments, feature_moments, fresh_moments
 from validation.data.settings import PSI_P, DigitsRun, times
 from validation.harness.draws import generator
 from validation.spectra.draws import gaussian_data

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import rmtspec as rs
+from rmtspec.compare.feature_matrices import true_features
 from rmtspec.result import FewDimensionsWarning
 from validation.harness.checks import Check, mean_and_error, measured
 from validation.harness.experiment import (
@@ -25,7 +26,6 @@ from validation.harness.experiment import (
     Values,
     packed,
 )
-from validation.spectra.features import true_features
 
 _SETS = ("digits", "patches", "gaussian")
 _SIZES = {"smoke": (128, 2, 2), "cpu": (512, 4, 6), "gpu": (1500, 8, 12)}

@@ -14,10 +14,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from rmtspec.compare.feature_matrices import gaussian_equivalent
 from rmtspec.inputs.activation import Coefficients, gaussian_equivalence
 from validation.harness.checks import FAILED, Check, averaged, compared, measured, refuted
 from validation.harness.experiment import Experiment, Outcome, Setup, Task, Values, packed
-from validation.spectra.features import gaussian_equivalent
 
 Array = NDArray[np.float64]
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rmtspec as rs
+from rmtspec.compare.feature_matrices import gaussian_equivalent, true_features
 from validation.harness.checks import (
     Check,
     averaged,
@@ -30,7 +31,6 @@ from validation.harness.experiment import (
     unpacked,
 )
 from validation.spectra.draws import gaussian_data
-from validation.spectra.features import gaussian_equivalent, true_features
 
 Array = NDArray[np.float64]
 

@@ -1,8 +1,8 @@
 """Sampled feature matrices and their eigenvalues through PyTorch, for sizes that need a GPU.
 
-The same matrices as in `features`, from the same random numbers, which NumPy draws: a matrix made
-here differs from one made there by rounding only. Everything is in double precision; p = 20,000
-needs 3.2 GB a matrix, and about six of them.
+The same matrices as in `rmtspec.compare.feature_matrices`, from the same random numbers, which
+NumPy draws: a matrix made here differs from one made there by rounding only. Everything is in
+double precision; p = 20,000 needs 3.2 GB a matrix, and about six of them.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from validation.spectra.features import MOMENTS
+from rmtspec.compare.noise_moments import noise_average
 
 Array = NDArray[np.float64]
 Tensor = torch.Tensor
 
-# Trapezoidal rule in the noise as in `features.tanh_moments`, whose error it shares.
+# Trapezoidal rule in the noise as in `rmtspec.compare.noise_moments`, whose error it shares.
 _NOISE_STEP = 0.5
 _NOISE_RANGE = 8.0
 
@@ -62,8 +62,8 @@ def true_features(
 ) -> tuple[Tensor, float]:
     """Return U of the true features and the bound on what Mehler's sum leaves out.
 
-    Parameters are those of `features.true_features`. The moments of tanh are computed on the
-    device, those of erf and relu by SciPy.
+    Parameters are those of `rmtspec.compare.feature_matrices.true_features`. The moments of
+    tanh are computed on the device, those of erf and relu by SciPy.
     """
     dimension = w.shape[1]
     weights = torch.tensor(w, device=device)
@@ -97,8 +97,8 @@ def true_features(
 
 def _moments(activation: str, u: Tensor, omega: Tensor, order: int) -> tuple[Tensor, Tensor]:
     if activation != "tanh":
-        wide = np.broadcast_to(omega.cpu().numpy(), tuple(u.shape))
-        moments, second = MOMENTS[activation](u.cpu().numpy(), wide, order)
+        seen, wide = u.cpu().numpy(), np.broadcast_to(omega.cpu().numpy(), tuple(u.shape))
+        moments, second = noise_average(activation, seen, wide).moments(seen, wide, order)
         return torch.tensor(moments, device=u.device), torch.tensor(second, device=u.device)
     nodes = np.arange(-_NOISE_RANGE, _NOISE_RANGE + 0.5 * _NOISE_STEP, _NOISE_STEP)
     shares = np.exp(-0.5 * nodes**2)

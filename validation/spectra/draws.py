@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rmtspec as rs
+from rmtspec.compare.feature_matrices import gaussian_equivalent, true_features
 from rmtspec.result import FewDimensionsWarning
 from validation.harness.draws import generator
-from validation.spectra.features import gaussian_equivalent, stieltjes, true_features
 from validation.spectra.settings import Setting
 
 Array = NDArray[np.float64]
@@ -180,6 +180,11 @@ def _covariance(setting: Setting, dimension: int, device: str) -> Comparison:
         return Sample(stieltjes(_eigenvalues(_placed(x.T @ x / samples, device)), points))
 
     return Comparison(observables, draw)
+
+
+def stieltjes(eigenvalues: Array, z: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    """Return q(z) = (1/p) sum_i 1/(lambda_i - z)."""
+    return np.asarray(np.mean(1.0 / (eigenvalues[:, None] - z[None, :]), axis=0))
 
 
 def _eigenvalues(matrix: Any) -> Array:

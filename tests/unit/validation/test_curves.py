@@ -14,26 +14,26 @@ import pytest
 from scipy.stats import t as student
 from threadpoolctl import threadpool_limits
 
-from validation.__main__ import main
-from validation.curves import run as curves_module
-from validation.curves import scaling as scaling_module
-from validation.curves.draws import Prediction, case, draw, recorded_steps
-from validation.curves.flow import (
+from rmtspec.compare.feature_matrices import gaussian_equivalent
+from rmtspec.compare.fresh_features import data_moments, fresh_moments
+from rmtspec.compare.training_flow import (
     FeatureMoments,
     Flow,
     decompose,
-    descend,
     equivalent_flow,
     flow_filters,
 )
-from validation.curves.fresh_features import data_moments, fresh_moments
+from validation.__main__ import main
+from validation.curves import run as curves_module
+from validation.curves import scaling as scaling_module
+from validation.curves.descent import descend
+from validation.curves.draws import Prediction, case, draw, recorded_steps
 from validation.curves.run import CurveRun, judge, trends
 from validation.curves.settings import CURVE_SCALES, CurveSetting, Descent
 from validation.data import run as digits_module
 from validation.data import settings as digits_settings
 from validation.harness.chance import verdict
 from validation.harness.draws import Draws
-from validation.spectra.features import gaussian_equivalent
 from validation.spectra.settings import MEHLER_ORDER
 
 TINY = [

@@ -30,6 +30,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .feature_matrices import equivalent_root
+
 Array = NDArray[np.float64]
 
 
@@ -111,13 +113,19 @@ def equivalent_flow(
     """
     (neurons, dimension), samples = w.shape, len(x)
     scaled = w / np.sqrt(dimension)
-    h = np.hstack([(c * (scaled @ x.T) + v * omega) / np.sqrt(samples), b * scaled])
+    h = equivalent_root(w, x, omega, c=c, b=b, v=v)
     if neurons > samples + dimension:
         squares, small = np.linalg.eigh(h.T @ h)
+        kept = _seen(squares)
+        if not kept.all():
+            squares, small = squares[kept], small[:, kept]
         # The largest roundings are eps times the largest square: slow bulks stay far above.
         vectors = h @ (small / np.sqrt(squares))
     else:
         squares, vectors = np.linalg.eigh(h @ h.T)
+        kept = _seen(squares)
+        if not kept.all():
+            squares, vectors = squares[kept], vectors[:, kept]
     projected = vectors.T @ scaled
     seen = projected * covariance if covariance.ndim == 1 else projected @ covariance
     fresh = (c**2 * seen + b**2 * projected) @ projected.T
@@ -125,53 +133,12 @@ def equivalent_flow(
     return Flow(squares + s**2, b * projected, b * projected, fresh)
 
 
+def _seen(squares: Array) -> NDArray[np.bool_]:
+    """Which eigenvalues rounding does not make: the others have eigenvectors orthogonal to V."""
+    return np.asarray(squares > len(squares) * np.finfo(float).eps * squares[-1])
+
+
 def flow_filters(eigenvalues: Array, tau: Array, delta: float, psi_p: float) -> Array:
     """f_τ(λ), shape (k, m); τ may be infinite."""
     rate = 2.0 * delta * eigenvalues / psi_p
     return -np.expm1(-np.multiply.outer(tau, rate)) / eigenvalues
-
-
-def descend(
-    moments: FeatureMoments,
-    delta: float,
-    step: float,
-    recorded: NDArray[np.int_],
-    *,
-    momentum: float = 0.0,
-    ridge: float = 0.0,
-    start: Array | None = None,
-) -> tuple[Array, Array]:
-    r"""Losses along heavy-ball gradient descent, by iterating on the whole matrix A.
-
-    :math:`A_{k+1}=A_k-h\,d^2\nabla L(A_k)+\beta(A_k-A_{k-1})`, with the penalty
-    :math:`\Delta\,ridge\,|A|^2/(dp)` in L; the losses are without it.
-
-    Parameters
-    ----------
-    step : float
-        Increment h of τ in one step.
-    recorded : array of int, ascending
-        Numbers of steps after which the losses are taken.
-    start : array, shape (d, p), optional
-        A(0), zero if omitted.
-    """
-    p, d = moments.v.shape
-    pull = 2.0 * delta * d / p * (moments.u + ridge * np.eye(p))
-    push = 2.0 * d * np.sqrt(delta / p) * moments.v.T
-    a = np.zeros((d, p)) if start is None else start.copy()
-    before = a
-    values, done = [], 0
-    for count in recorded:
-        for _ in range(int(count) - done):
-            a, before = a - step * (a @ pull + push) + momentum * (a - before), a
-        done = int(count)
-        values.append(_both_losses(a, moments, delta))
-    train, test = np.array(values).reshape(-1, 2).T
-    return train, test
-
-
-def _both_losses(a: Array, moments: FeatureMoments, delta: float) -> list[float]:
-    d, p = a.shape
-    m = np.sqrt(delta / p) * a
-    pairs = ((moments.u, moments.v), (moments.u_fresh, moments.v_fresh))
-    return [1.0 + float(2.0 * np.sum(m.T * v) + np.sum((m @ u) * m)) / d for u, v in pairs]

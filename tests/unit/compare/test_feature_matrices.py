@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import special
+from scipy.integrate import quad
 
-from validation.spectra.features import MOMENTS, gaussian_equivalent, stieltjes, true_features
+from rmtspec.compare.feature_matrices import gaussian_equivalent, true_features
+from rmtspec.compare.noise_moments import noise_average
+from rmtspec.inputs.activation import resolve
+from validation.spectra.draws import stieltjes
 
 FUNCTIONS = {"tanh": np.tanh, "erf": special.erf, "relu": lambda x: np.maximum(x, 0.0)}
 SMOOTH = ("tanh", "erf")
@@ -86,11 +91,37 @@ def test_mehler_sum_equals_the_average_over_sampled_noise(activation: str) -> No
 @pytest.mark.parametrize("activation", sorted(FUNCTIONS))
 def test_conditional_moments_satisfy_parseval(activation: str) -> None:
     u, omega = np.meshgrid(np.linspace(-3.0, 3.0, 7), np.array([0.1, 0.5, 1.0]))
-    moments, second = MOMENTS[activation](u, omega, 30)
+    moments, second = noise_average(activation, u, omega).moments(u, omega, 30)
     rest = second - np.sum(moments**2, axis=0)
     # The squares sum up to the second moment from below; the kink of relu leaves a tail k^(-5/2).
     assert np.min(rest) > -1e-7
     assert np.max(rest) < (2e-3 if activation == "relu" else 2e-6)
+
+
+@pytest.mark.parametrize("activation", ["sign", "leaky_relu", "centred_relu", "gelu", "hermite3"])
+def test_moments_of_every_kind_of_activation_are_their_integrals(activation: str) -> None:
+    function = resolve(activation)
+    for u, omega in ((0.3, 0.7), (-1.2, 0.2)):
+        at = np.array([u]), np.array([omega])
+        average = noise_average(activation, *at)
+        moments, second = average.moments(*at, 5)
+
+        def integral(f: Callable[[float], float]) -> float:
+            kink = -u / omega  # noqa: B023
+            return sum(
+                quad(lambda g: f(g) * math.exp(-0.5 * g * g), a, b, epsabs=1e-12, limit=200)[0]
+                for a, b in ((-12.0, kink), (kink, 12.0))
+            ) / math.sqrt(2.0 * math.pi)
+
+        hermite = np.polynomial.hermite_e.HermiteE
+        for k in range(6):
+            basis = hermite.basis(k)
+            expected = integral(lambda g: float(function(u + omega * g)) * basis(g))  # noqa: B023
+            scale = math.sqrt(second[0])
+            allowed = 1e-10 + average.error * scale
+            assert abs(moments[k, 0] - expected / math.sqrt(math.factorial(k))) < allowed
+        square = integral(lambda g: float(function(u + omega * g)) ** 2)  # noqa: B023
+        assert abs(second[0] - square) < 1e-10 + average.error * square
 
 
 def test_gaussian_equivalent_of_linear_features_is_a_sample_covariance() -> None:

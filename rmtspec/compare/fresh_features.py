@@ -16,8 +16,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from validation.curves.flow import FeatureMoments
-from validation.spectra.features import MOMENTS, FeatureGram, true_features
+from ..inputs.activation import ActivationLike
+from .feature_matrices import FeatureGram, true_features
+from .noise_moments import noise_average
+from .training_flow import FeatureMoments
 
 Array = NDArray[np.float64]
 
@@ -27,7 +29,7 @@ FRESH_ORDER = 25
 
 
 def data_moments(
-    w: Array, x: Array, t: float, activation: str, order: int
+    w: Array, x: Array, t: float, activation: ActivationLike, order: int
 ) -> tuple[FeatureGram, Array]:
     """U (with its truncation) and V of the samples x, the noise averaged exactly."""
     gram = true_features(w, x, t, activation, order=order)
@@ -36,7 +38,7 @@ def data_moments(
 
 
 def fresh_moments(
-    w: Array, centres: Array, variances: Array, t: float, activation: str
+    w: Array, centres: Array, variances: Array, t: float, activation: ActivationLike
 ) -> tuple[Array, Array]:
     """U and V of a mixture of equally likely Gaussians.
 
@@ -56,9 +58,8 @@ def fresh_moments(
     correlation = covariance / np.outer(omega, omega)
     np.fill_diagonal(correlation, 0.0)
     u = math.exp(-t) * w @ centres.T / math.sqrt(d)
-    moments, second = MOMENTS[activation](
-        u, np.broadcast_to(omega[:, None], u.shape).copy(), FRESH_ORDER
-    )
+    wide = np.broadcast_to(omega[:, None], u.shape).copy()
+    moments, second = noise_average(activation, u, wide).moments(u, wide, FRESH_ORDER)
     gram, power = np.zeros_like(correlation), np.ones_like(correlation)
     for moment in moments:
         # Without a mean every other moment of an odd function vanishes.
@@ -71,7 +72,7 @@ def fresh_moments(
 
 
 def feature_moments(
-    w: Array, x: Array, fresh: tuple[Array, Array], t: float, activation: str, order: int
+    w: Array, x: Array, fresh: tuple[Array, Array], t: float, activation: ActivationLike, order: int
 ) -> tuple[FeatureMoments, float]:
     """Training moments of x beside those of fresh data, and the bound on Mehler's remainder."""
     gram, v = data_moments(w, x, t, activation, order)

@@ -29,92 +29,23 @@ mean of |delta lambda| by F/sqrt(p), hence |delta q(z)| <= F/(sqrt(p) (Im z)^2).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
+
+from ..inputs.activation import ActivationLike
+from .noise_moments import noise_average
 
 Array = NDArray[np.float64]
-Moments = Callable[[Array, Array, int], tuple[Array, Array]]
-
-# Trapezoidal rule in the noise. Its error for tanh is set by the poles of tanh(u + omega g) at
-# distance pi/(2 omega) from the real axis, exp(-pi^2/(omega step)) times up to a hundred from the
-# residues: measured 2e-8 at omega = 0.8, from where on the step shrinks as 1/omega.
-_NOISE_STEP = 0.5
-_WIDEST = 0.8
-_NOISE_RANGE = 8.0
-
-
-def tanh_moments(u: Array, omega: Array, order: int) -> tuple[Array, Array]:
-    """Moments m_0..m_order and E tanh^2 by the trapezoidal rule (within 3e-8)."""
-    step = _NOISE_STEP * min(1.0, _WIDEST / float(omega.max(initial=_WIDEST)))
-    nodes = np.arange(-_NOISE_RANGE, _NOISE_RANGE + 0.5 * step, step)
-    weights = np.exp(-0.5 * nodes**2)
-    weights /= weights.sum()
-    hermite = _hermite(nodes, order)
-    moments = np.zeros((order + 1, *u.shape))
-    second = np.zeros(u.shape)
-    for j, node in enumerate(nodes):
-        value = np.tanh(u + omega * node)
-        second += weights[j] * value**2
-        for k in range(order + 1):
-            moments[k] += (weights[j] * hermite[k, j]) * value
-    return moments, second
-
-
-def erf_moments(u: Array, omega: Array, order: int) -> tuple[Array, Array]:
-    """Moments of erf in closed form, from E erf(u + omega g) = 2 Phi(u/w) - 1, w^2 = omega^2 + 1/2.
-
-    m_k sqrt(k!) = omega^k d^k/du^k of the mean; the second moment is Owen's T function.
-    """
-    width = np.sqrt(omega**2 + 0.5)
-    x = u / width
-    shrink = omega / width
-    moments = np.empty((order + 1, *u.shape))
-    moments[0] = special.erf(x / math.sqrt(2.0))
-    bell = 2.0 * np.exp(-0.5 * x**2) / math.sqrt(2.0 * math.pi)
-    hermite = _hermite(-x, max(order - 1, 0))
-    for k in range(1, order + 1):
-        moments[k] = shrink**k * hermite[k - 1] * bell / math.sqrt(k)
-    # E Phi(sqrt(2) h)^2 = Phi(x) - 2 T(x, 1/sqrt(1 + 4 omega^2)) and erf(h) = 2 Phi(sqrt(2) h) - 1.
-    return moments, 1.0 - 8.0 * special.owens_t(x, 1.0 / np.sqrt(1.0 + 4.0 * omega**2))
-
-
-def relu_moments(u: Array, omega: Array, order: int) -> tuple[Array, Array]:
-    """Moments of max(x, 0) in closed form: its second derivative is a point mass at zero."""
-    x = u / omega
-    bell = np.exp(-0.5 * x**2) / math.sqrt(2.0 * math.pi)
-    phi = special.ndtr(x)
-    moments = np.empty((order + 1, *u.shape))
-    moments[0] = u * phi + omega * bell
-    if order >= 1:
-        moments[1] = omega * phi
-    hermite = _hermite(-x, max(order - 2, 0))
-    for k in range(2, order + 1):
-        moments[k] = omega * hermite[k - 2] * bell / math.sqrt(k * (k - 1.0))
-    return moments, (u**2 + omega**2) * phi + u * omega * bell
-
-
-MOMENTS: dict[str, Moments] = {"tanh": tanh_moments, "erf": erf_moments, "relu": relu_moments}
-
-
-def _hermite(x: Array, order: int) -> Array:
-    """Return He_k(x)/sqrt(k!) for k = 0..order, shape (order + 1, *x.shape)."""
-    table = np.empty((order + 1, *x.shape))
-    table[0] = 1.0
-    if order >= 1:
-        table[1] = x
-    for k in range(1, order):
-        table[k + 1] = (x * table[k] - math.sqrt(k) * table[k - 1]) / math.sqrt(k + 1.0)
-    return table
 
 
 @dataclass(frozen=True)
 class FeatureGram:
     """The true matrix U, shape (p, p), and a bound on the Frobenius norm of what was left out.
 
+    `integration` estimates the norm of what the integrals over the noise are off by: an entry is a
+    sum of products of moments, whose squares sum up to the second moment.
     `slope` (p,) is the sample mean of m_1: by Stein's lemma, with W_ij/|W_i| the correlation of the
     noises of neuron i and direction j, E_xi[sigma(h_i) xi_j] = slope_i W_ij/|W_i|.
     """
@@ -122,13 +53,19 @@ class FeatureGram:
     matrix: Array
     truncation: float
     slope: Array
+    integration: float
+
+    @property
+    def error(self) -> float:
+        """Bound on the mean of |delta lambda|, Hoffman-Wielandt: both errors, as if they added."""
+        return (self.truncation + self.integration) / math.sqrt(len(self.matrix))
 
 
 def true_features(
     w: Array,
     x: Array,
     t: float,
-    activation: str,
+    activation: ActivationLike,
     *,
     mean: float = 0.0,
     order: int = 7,
@@ -144,7 +81,7 @@ def true_features(
         Samples.
     t : float
         Diffusion time, positive.
-    activation : {"tanh", "erf", "relu"}
+    activation : str, callable or sequence
     mean : float
         Subtracted from every feature (the Gaussian mean alpha_0 for a centred activation).
     order : int
@@ -153,6 +90,7 @@ def true_features(
         Samples treated at once; limits memory only.
     """
     dimension = w.shape[1]
+    average = None
     norms = np.linalg.norm(w, axis=1)
     omega = math.sqrt(-math.expm1(-2.0 * t)) * norms[:, None] / math.sqrt(dimension)
     correlation = (w @ w.T) / np.outer(norms, norms)
@@ -161,7 +99,9 @@ def true_features(
     diagonal, tail, slope = np.zeros((3, len(w)))
     for start in range(0, len(x), block):
         u = math.exp(-t) * (w @ x[start : start + block].T) / math.sqrt(dimension)
-        moments, second = MOMENTS[activation](u, np.broadcast_to(omega, u.shape), order)
+        if average is None:
+            average = noise_average(activation, u, np.broadcast_to(omega, u.shape))
+        moments, second = average.moments(u, np.broadcast_to(omega, u.shape), order)
         second = second - 2.0 * mean * moments[0] + mean**2
         moments[0] -= mean
         power = np.ones_like(correlation)
@@ -174,7 +114,15 @@ def true_features(
     gram /= len(x)
     np.fill_diagonal(gram, diagonal / len(x))
     left_out = np.abs(correlation) ** (order + 1) * np.sqrt(np.outer(tail, tail)) / len(x)
-    return FeatureGram(gram, float(np.linalg.norm(left_out)), slope / len(x))
+    integration = 0.0 if average is None else 2.0 * average.error * float(np.trace(gram))
+    return FeatureGram(gram, float(np.linalg.norm(left_out)), slope / len(x), integration)
+
+
+def equivalent_root(w: Array, x: Array, omega: Array, *, c: float, b: float, v: float) -> Array:
+    r"""Return H, shape (p, n + d), of the Gaussian equivalent :math:`U=HH^\top+s^2`."""
+    samples, dimension = x.shape
+    scaled = w / np.sqrt(dimension)
+    return np.hstack([(c * (scaled @ x.T) + v * omega) / np.sqrt(samples), b * scaled])
 
 
 def gaussian_equivalent(
@@ -187,8 +135,3 @@ def gaussian_equivalent(
     matrix += (b**2 / dimension) * (w @ w.T)
     matrix[np.diag_indices(len(w))] += s**2
     return matrix
-
-
-def stieltjes(eigenvalues: Array, z: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    """Return q(z) = (1/p) sum_i 1/(lambda_i - z)."""
-    return np.asarray(np.mean(1.0 / (eigenvalues[:, None] - z[None, :]), axis=0))
