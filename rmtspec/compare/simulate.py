@@ -162,6 +162,7 @@ def simulate(
     ((3, 200), 50)
     """
     size = _checks.integer("size", size, 1)
+    progress = _checks.flag("progress", progress)
     made = draws(model, dimension, rng, features, centred=centred)
     count = sizes(model, checked_dimension(model, dimension)).rows
     if size * count > 10**9:
@@ -262,6 +263,7 @@ def simulate_curves(
     if times.ndim != 1:
         raise ValueError(f"tau must be a number or a row of numbers, got shape {times.shape}")
     size = _checks.integer("size", size, 1, 10**6)
+    progress = _checks.flag("progress", progress)
     _checks.choice("features", features, ("gaussian", "true"))
     if features == "true":
         _with_neurons(model)
