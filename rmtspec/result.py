@@ -213,16 +213,28 @@ def draw(kind: str, function: str, *arguments: Any, **options: Any) -> Any:
 
 
 class ProgressBar:
-    """A bar on standard error, called once a step; silent where none is wanted or without tqdm."""
+    """A bar on standard error, called once a step; silent where none is wanted or without tqdm.
 
-    def __init__(self, total: int, wanted: bool, unit: str) -> None:
+    Parameters
+    ----------
+    total : number of steps
+    wanted : whether it is shown; None on a terminal only
+    unit : what the steps are
+    patience : seconds without a bar
+    """
+
+    def __init__(
+        self, total: int, wanted: bool | None, unit: str, *, patience: float = 0.0
+    ) -> None:
         self._bar = None
+        if wanted is None:
+            wanted = sys.stderr is not None and sys.stderr.isatty()
         if wanted:
             try:
                 from tqdm import tqdm
             except ImportError:
                 return
-            self._bar = tqdm(total=total, file=sys.stderr, leave=False, desc=unit)
+            self._bar = tqdm(total=total, file=sys.stderr, leave=False, desc=unit, delay=patience)
 
     def __enter__(self) -> ProgressBar:
         return self

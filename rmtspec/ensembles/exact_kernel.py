@@ -36,7 +36,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
 from ..law import SpectralLaw
-from ..result import Status, warn_unconverged
+from ..result import ProgressBar, Status, warn_unconverged
 from ..solve.edges import Gaps
 from ..solve.ensemble import BoundaryValue, Transform
 from .feature_gaps import FeatureSolution
@@ -49,6 +49,7 @@ FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
 _ZERO = 1e-13  # of the largest eigenvalue of M
+_LARGE = 2500  # rows of M, from which its eigenvectors take longer than some seconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +94,11 @@ class KernelEquations:
         distinct, position = np.unique(self.mu, return_inverse=True)
         merged = np.bincount(position, weights=self.weight).astype(np.float64)
         return WeightedGram(self.psi_p, distinct, merged)
+
+    @cached_property
+    def overlap(self) -> FloatArray:
+        """E_PᵀE_P/d, which every pair of points asks for."""
+        return np.asarray(self.target.T @ self.target / len(self.target))
 
     @property
     def gaps(self) -> Gaps:
@@ -165,7 +171,8 @@ class KernelEquations:
         share = (target**2).mean(axis=0)
         found = pair.k * ((r1 * (share * self.mu)) @ r2.T)
         if fresh.product is not None:
-            between = fresh.product * (target.T @ target / len(target))
+            whole = target is self.target
+            between = fresh.product * (self.overlap if whole else target.T @ target / len(target))
             # Real products: a complex one would copy the matrix.
             found = found + ((r1.real @ between) + 1j * (r1.imag @ between)) @ r2.T
         return np.asarray(found)
@@ -200,8 +207,13 @@ class ExactKernelGram:
         _ = self.s2  # needs the kernels, which the matrix gives up
         from scipy.linalg import eigh
 
-        values, vectors = eigh(self.moments.matrix)
-        self.moments.__dict__.pop("matrix", None)  # as large as its eigenvectors
+        matrix = self.moments.matrix
+        self.moments.__dict__.pop("matrix", None)  # as large as its eigenvectors, and overwritten
+        size = len(matrix)
+        # A single step, which no key interrupts: at least it is said what goes on.
+        wanted = None if size > _LARGE else False
+        with ProgressBar(1, wanted, f"eigenvectors of {size} rows"):
+            values, vectors = eigh(matrix, overwrite_a=True, check_finite=False)
         kept = values > _ZERO * values[-1]
         return values[kept], vectors[:, kept]
 

@@ -50,6 +50,7 @@ FloatArray = NDArray[np.float64]
 
 _MOST_FUNCTIONS = 8
 _LEAST_SHARE = 0.03
+_DENSE = 1000  # rows up to which a dense eigenproblem is no slower than a few products
 _ROUNDING = 1e-13
 _NEURONS = 256
 _SAMPLED_AT_ONCE = 2_000_000  # pre-activations
@@ -93,13 +94,7 @@ class NeuronMoments:
         left = self.second_moment - whole - float(linear) / self.dimension
         if n < 3 or left <= _ROUNDING * self.second_moment:
             return target
-        from scipy.linalg import eigh
-
-        k11 = self._kernels.k11
-        mean = k11.mean(axis=0)
-        inner = k11 - mean - mean[:, None] + mean.mean()
-        first = max(n - _MOST_FUNCTIONS, 1)
-        values, vectors = eigh(inner, subset_by_index=(first, n - 1))
+        values, vectors = _leading(self._kernels.k11, min(_MOST_FUNCTIONS, n - 1))
         kept = self.pairs.delta / n * values > _LEAST_SHARE * left
         modes = vectors[:, kept][:, ::-1]
         return np.concatenate([target, modes - modes.mean(axis=0)], axis=1)
@@ -110,7 +105,9 @@ class NeuronMoments:
         e = self.noise_functions
         found = self._cross(self.rows, e, e, self._kernels, len(self.rows))
         self.__dict__.pop("_kernels", None)  # as large as what was made of them
-        return 0.5 * (found + found.T)
+        found += found.T.copy()
+        found *= 0.5
+        return found
 
     @cached_property
     def floor(self) -> float:
@@ -212,6 +209,30 @@ class NeuronMoments:
         pairs[:, diagonal, :, diagonal] += e.T @ k11_f
         out[n:, m:] = delta / both * pairs.reshape(q * d, r * d)
         return out
+
+
+def _leading(kernel: FloatArray, count: int) -> tuple[FloatArray, FloatArray]:
+    """The largest eigenvalues of JKJ, ascending, and their eigenvectors as columns."""
+    n = len(kernel)
+    mean = kernel.mean(axis=0)
+    if n <= _DENSE:
+        from scipy.linalg import eigh
+
+        inner = kernel - mean - mean[:, None] + mean.mean()
+        values, vectors = eigh(inner, subset_by_index=(n - count, n - 1))
+        return values, vectors
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    def times(v: FloatArray) -> FloatArray:
+        centred = v.ravel() - v.mean()
+        found = kernel @ centred
+        return np.asarray(found - found.mean())
+
+    operator = LinearOperator((n, n), matvec=times, dtype=np.float64)
+    start = np.random.default_rng(0).standard_normal(n)
+    values, vectors = eigsh(operator, count, which="LA", v0=start)
+    order = np.argsort(values)
+    return values[order], vectors[:, order]
 
 
 def _with_control(values: FloatArray, control: FloatArray, expected: float) -> float:

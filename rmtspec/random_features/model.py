@@ -144,8 +144,7 @@ class RandomFeatureModel:
         Parameters
         ----------
         x : array_like, shape (n, d), real and finite, n >= 2
-            Every row counts as a sample of its own, also one whose features are those of another;
-            rows that repeat others exactly are warned of, turned or mirrored ones not recognised.
+            Every row counts as a sample of its own: drop copies, turned and mirrored ones too.
         psi_p, t, activation : as for `RandomFeatureModel`
         test : array_like, shape (rows, d), optional
             Held-out rows, which give the test loss and the score error of the learning curves;
@@ -168,8 +167,7 @@ class RandomFeatureModel:
             variance 2/PR), and the low eigenvalues of real features are smeared by 4 to 70 %, while
             the fast bulk holds to about 2 % (measured on 8x8 digits, PR = 13).
         DataWarning
-            If rows of x repeat others, held-out rows are rows of x too, or the mean variance is
-            outside [0.1, 10].
+            If rows repeat others, also those of x in test, or the mean variance is far from 1.
         UserWarning
             If the Gaussian equivalent has to stand in for the exact kernel.
 
@@ -191,8 +189,7 @@ class RandomFeatureModel:
         """
         _checks.choice("kernel", kernel, ("exact", "gaussian"))
         x = as_rows("x", x)
-        if test is not None:
-            test = as_rows("test", test, least=1)
+        test = None if test is None else as_rows("test", test, least=1)
         population = PopulationSpectrum._of_rows(x)
         assert population.samples is not None and population.dimension is not None  # noqa: PT018
         model = cls(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import sys
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 import rmtspec as rs
-from rmtspec.result import Summary, Table, rounded
+from rmtspec.result import ProgressBar, Summary, Table, rounded
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -71,3 +73,37 @@ def test_every_family_that_a_model_can_have_says_what_it_means(rows):
         model = rs.RandomFeatureModel.from_data(x, 8.0, 0.1)
     for family in model.families:
         assert family.meaning in str(model.summary(brief=True))
+
+
+class Terminal(io.StringIO):
+    """What is written to a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def _shown(stream, monkeypatch, **settings):
+    monkeypatch.setattr(sys, "stderr", stream)
+    with ProgressBar(3, unit="work", **settings) as bar:
+        for _ in range(3):
+            bar()
+    return "work" in stream.getvalue()
+
+
+def test_a_bar_shows_on_a_terminal_or_where_it_is_asked_for(monkeypatch):
+    assert _shown(Terminal(), monkeypatch, wanted=None)
+    assert _shown(io.StringIO(), monkeypatch, wanted=True)
+    assert not _shown(io.StringIO(), monkeypatch, wanted=None)
+
+
+@pytest.mark.parametrize("settings", [{"wanted": False}, {"wanted": None, "patience": 10.0}])
+def test_a_bar_that_is_not_asked_for_or_not_needed_is_silent(settings, monkeypatch):
+    assert not _shown(Terminal(), monkeypatch, **settings)
+
+
+def test_a_bar_does_without_a_terminal_and_without_tqdm(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    with ProgressBar(1, None, "work") as bar:
+        bar()
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    assert not _shown(Terminal(), monkeypatch, wanted=None)

@@ -32,7 +32,7 @@ Y. Cho, L. Saul, "Kernel methods for deep learning", NIPS 2009, Eq. 6 (ramp).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Protocol
@@ -40,6 +40,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ...result import ProgressBar
 from ...solve import REORDERED
 from ...solve.kernel import kernel
 
@@ -50,6 +51,8 @@ _ORDERS = (32, 64, 128, 256)
 _TAIL = 1e-7  # of K00 at the largest correlation of two samples: what the orders left out may be
 _ROUGH = 5e-3  # of E σ²: more than this beyond order 255 means that σ jumps (kinks leave 1e-4)
 _NOISE_REACH, _NOISE_SPACING = 8.5, 0.1
+_PAIRS_AT_ONCE = 500_000  # 0.1 to 0.5 s with 32 to 256 orders
+_PATIENCE = 2.0  # seconds without a bar
 _NORMS = 48  # Chebyshev nodes in the norm, for the diagonals
 
 
@@ -89,7 +92,8 @@ class ErfKernels:
 
     def fill(self, pairs: Pairs, delta: float, same: bool, out: Array) -> None:
         """Write the kernels."""
-        _erf_pairs(pairs.first, pairs.second, pairs.covariance, delta, same, out)
+        for start, stop in _blocks(pairs.covariance):
+            _erf_pairs(*pairs, delta, same, start, stop, out)
 
     def second_moment(self, variance: Array) -> Array:
         """(2/π) arcsin(2Γ²/(1 + 2Γ²))."""
@@ -107,7 +111,8 @@ class RampKernels:
     def fill(self, pairs: Pairs, delta: float, same: bool, out: Array) -> None:
         """Write the kernels: those of x₊, and the parts that a line adds to K00, K11, K20, K02."""
         first, second, c = pairs
-        _ramp_pairs(first, second, c, delta, same, out)
+        for start, stop in _blocks(c):
+            _ramp_pairs(first, second, c, delta, same, start, stop, out)
         const, line, ramp = self.constant, self.linear, self.ramp
         out *= ramp * ramp
         slope = line * (line + ramp)
@@ -183,7 +188,8 @@ class PairKernels:
         odd = self._is_odd
         order = self._order(rho, max(float(gamma.max()) for gamma in gammas), same)
         tables = [_table(self.function, gamma, order, odd) for gamma in gammas]
-        _mehler_pairs(rho, tables[0], tables[1], odd, out)
+        for start, stop in _blocks(rho):
+            _mehler_pairs(rho, tables[0], tables[1], odd, start, stop, out)
         if same:
             diagonal = np.arange(len(first))
             out[0, diagonal, diagonal], out[1, diagonal, diagonal] = self._diagonals(pairs.first)
@@ -234,6 +240,19 @@ class PairKernels:
         return float(weight @ mean**2), float(weight @ slope**2)
 
 
+def _blocks(pairs: Array) -> Iterator[tuple[int, int]]:
+    """Ranges of rows, each done within a fraction of a second; a key that interrupts acts between.
+
+    A bar shows on a terminal where all of them take more than two seconds.
+    """
+    count, columns = pairs.shape
+    step = max(1, _PAIRS_AT_ONCE // max(columns, 1))
+    with ProgressBar(math.ceil(count / step), None, "kernels", patience=_PATIENCE) as bar:
+        for start in range(0, count, step):
+            yield start, min(start + step, count)
+            bar()
+
+
 def _trapezoid() -> tuple[Array, Array]:
     """Nodes and normal weights, which sum to one."""
     count = round(_REACH / _SPACING)
@@ -279,15 +298,15 @@ def _table(function: Callable[[Array], Array], gamma: Array, order: int, odd: bo
 
 
 @kernel(fastmath=REORDERED)
-def _mehler_pairs(rho, first, second, odd, out):
-    """All seven kernels of every pair, from tables (n, 4, orders) and (m, 4, orders).
+def _mehler_pairs(rho, first, second, odd, start, stop, out):
+    """All seven kernels of rows start to stop with all others, from tables (rows, 4, orders).
 
     Of an odd function every other power of ρ counts: from 1 on in K00, K22, K20 and K02, from 0 on
     in the others.
     """
     orders = first.shape[2]
     power = np.empty(orders)
-    for i in range(rho.shape[0]):
+    for i in range(start, stop):
         for j in range(rho.shape[1]):
             r = rho[i, j]
             step, p = r * r if odd else r, 1.0
@@ -317,9 +336,9 @@ def _mehler_pairs(rho, first, second, odd, out):
 
 
 @kernel
-def _erf_pairs(first, second, covariance, delta, same, out):
+def _erf_pairs(first, second, covariance, delta, same, start, stop, out):
     """Kernels of erf; of two noisings of one sample D is written without a difference."""
-    for i in range(first.size):
+    for i in range(start, stop):
         for j in range(second.size):
             a, b, c = 1.0 + 2.0 * first[i], 1.0 + 2.0 * second[j], covariance[i, j]
             d = a * b - 4.0 * c * c
@@ -337,9 +356,9 @@ def _erf_pairs(first, second, covariance, delta, same, out):
 
 
 @kernel
-def _ramp_pairs(first, second, covariance, delta, same, out):
+def _ramp_pairs(first, second, covariance, delta, same, start, stop, out):
     """Kernels of x₊; of two noisings of one sample Q is written without a difference."""
-    for i in range(first.size):
+    for i in range(start, stop):
         for j in range(second.size):
             a, b, c = first[i], second[j], covariance[i, j]
             square = delta * (a + c) if same and i == j else a * b - c * c

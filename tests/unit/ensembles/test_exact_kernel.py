@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from rmtspec.ensembles import neuron_moments
 from rmtspec.ensembles.exact_kernel import ExactKernelGram, FreshNeurons
 from rmtspec.ensembles.neuron_moments import NeuronMoments
 from rmtspec.ensembles.two_point import Points
@@ -66,6 +67,18 @@ def test_second_moments_are_averages_over_neurons(name: str) -> None:
         error = np.sqrt(((first**2).T @ second**2 / len(w) - mean**2) / len(w))
         # 4.5 standard errors: one entry of some 400 in 10^5 tries
         assert np.all(np.abs(exact / 4.0 - mean) <= 4.5 * error)
+
+
+@pytest.mark.parametrize("name", ["tanh", "relu"])
+def test_noise_functions_of_many_rows_are_those_of_the_dense_eigenproblem(name, monkeypatch):
+    x = _rows(60, 12)
+    dense = _moments(x, name).noise_functions
+    monkeypatch.setattr(neuron_moments, "_DENSE", 10)
+    found = _moments(x, name).noise_functions
+    assert found.shape == dense.shape
+    assert found.shape[1] > 1
+    # Eigenvectors up to their signs: errors are eps over the relative gap of the eigenvalues.
+    np.testing.assert_allclose(np.abs(found.T @ dense), np.eye(dense.shape[1]), atol=1e-10)
 
 
 def test_trace_and_floor_are_the_second_moment_of_the_activation() -> None:

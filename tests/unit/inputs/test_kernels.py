@@ -9,6 +9,7 @@ import pytest
 from scipy.special import erf
 
 from rmtspec.inputs.activation import resolve
+from rmtspec.inputs.gaussian import kernels as kernels_module
 from rmtspec.inputs.gaussian.kernels import Kernels, PairKernels
 
 SIGNAL = math.exp(-0.4)
@@ -154,3 +155,20 @@ def test_functions_that_jump_are_told_from_those_with_kinks() -> None:
     assert not of(np.abs)
     assert not of(np.tanh)
     assert not of(lambda v: np.maximum(v - 0.2, 0.0))
+
+
+@pytest.mark.parametrize("name", ["tanh", "erf", "relu"])
+def test_blocks_of_rows_make_the_kernels_of_all_rows(name: str, monkeypatch) -> None:
+    x, y = _rows(23), _rows(10, seed=1)
+    pairs = _pairs(name)
+    whole = [*pairs.within(x), *pairs.between(x, y)]
+    monkeypatch.setattr(kernels_module, "_PAIRS_AT_ONCE", 50)  # 2 of 23 rows, 5 of 23
+    for one, found in zip(whole, [*pairs.within(x), *pairs.between(x, y)], strict=True):
+        np.testing.assert_array_equal(found, one)
+
+
+def test_no_block_of_rows_takes_long() -> None:
+    blocks = list(kernels_module._blocks(np.empty((4000, 4000))))
+    assert max(stop - start for start, stop in blocks) * 4000 <= 500_000
+    assert [start for start, _ in blocks[1:]] == [stop for _, stop in blocks[:-1]]
+    assert (blocks[0][0], blocks[-1][1]) == (0, 4000)
