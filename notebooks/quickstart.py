@@ -106,7 +106,7 @@ print(f"test loss {best.test:.3f} there, {end.test:.3f} at the end; train loss {
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", rs.FewDimensionsWarning)
     report = rs.stopping_report(train[:400], psi_p=16, t=0.1)
-report
+print(report)
 
 # %% [markdown]
 # ## Would more data help?

@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _checks
 from ..ensembles.feature_equations import FeatureEquations
 from ..ensembles.feature_tangents import FeatureTangents
+from ..ensembles.random_feature import RandomFeatureGram
 from ..ensembles.two_point import Directions, Points, Source, averaged_response
 from ..inputs.activation import gaussian_equivalence
 from ..result import ConvergenceWarning, caller_level
@@ -79,11 +80,14 @@ def sensitivity(
         raise TypeError("the model must be one of fresh data: given data have no parameters psi_n")
     points = None if z is None else _checks.complex_array("z", z)
     times = None if tau is None else _checks.real_array("tau", tau, 0.0, infinite=True)
-    changes = [_change(model, name) for name in names]
-    moving = _Moving(model)
+    changes = [change_of(model, name) for name in names]
+    moving, gram = Moving(model), model.ensemble
+    assert isinstance(gram, RandomFeatureGram)
     return Sensitivity(
         names,
-        None if points is None else np.array([moving.q(points, one) for one in changes]),
+        None
+        if points is None
+        else np.array([resolvent_motion(gram, points, one) for one in changes]),
         moving.edges(changes),
         *(
             (None, None)
@@ -109,7 +113,7 @@ def _names(parameters: Any) -> tuple[str, ...]:
     return tuple(given)
 
 
-def _change(model: Model, name: str) -> dict[str, float]:
+def change_of(model: Model, name: str) -> dict[str, float]:
     """What a unit change of a parameter does to psi_p, psi_n, the scalars and Δ_t."""
     if name != "t":
         return {name: 1.0}
@@ -129,7 +133,18 @@ def _change(model: Model, name: str) -> dict[str, float]:
     }
 
 
-class _Moving:
+def resolvent_motion(
+    gram: RandomFeatureGram, z: ArrayLike, change: Mapping[str, float]
+) -> ComplexArray:
+    """Derivative of q = 1/(psi_p k) along a change of the ensemble's parameters."""
+    found = gram.solve(z)
+    assert isinstance(gram.equations, FeatureEquations)
+    forces = {name: rate for name, rate in change.items() if name != "delta"}
+    moved, _ = FeatureTangents(gram.equations).move(found.k, found.y, forces)
+    return np.asarray(-found.q * (moved / found.k + change.get("psi_p", 0.0) / gram.psi_p))
+
+
+class Moving:
     """A model whose parameters move."""
 
     def __init__(self, model: Model) -> None:
@@ -147,14 +162,6 @@ class _Moving:
             "s2": model.floor,
             "delta": model.delta,
         }
-
-    def q(self, z: ComplexArray, change: Mapping[str, float]) -> ComplexArray:
-        """Derivative of q = 1/(psi_p k)."""
-        found = self.model.ensemble.solve(z)
-        forces = {name: rate for name, rate in change.items() if name != "delta"}
-        moved, _ = self.tangents.move(found.k, found.y, forces)
-        psi_p = self.model.psi_p
-        return -found.q * (moved / found.k + change.get("psi_p", 0.0) / psi_p)
 
     def edges(self, changes: Sequence[Mapping[str, float]]) -> FloatArray:
         """Derivatives of both ends of every bulk; NaN, with one warning, where none is found."""
