@@ -1,5 +1,6 @@
 """Random-matrix theory of diffusion models: spectra, edges, outliers and training times."""
 
+from .compare.comparison import compare
 from .compare.finite_size import at_dimension
 from .compare.simulate import simulate, simulate_curves
 from .ensembles.sample_covariance import SampleCovariance
@@ -24,6 +25,7 @@ __all__ = [
     "SpectralLaw",
     "Status",
     "at_dimension",
+    "compare",
     "simulate",
     "simulate_curves",
     "stopping_report",
