@@ -29,10 +29,10 @@ from ..ensembles.exact_kernel import KernelEquations
 from ..ensembles.sample_covariance import SampleCovariance
 from ..random_features.model import RandomFeatureModel
 from ..result import ConvergenceWarning, ProgressBar, caller_level, dataframe
-from .feature_matrices import FeatureGram, equivalent_root, true_features
 from .finite_size import Model, Sizes, checked_dimension, directions, sizes
-from .fresh_features import data_moments, fresh_moments
-from .training_flow import FeatureMoments, Flow, decompose, equivalent_flow, flow_filters
+from .networks.feature_matrices import FeatureGram, equivalent_root, true_features
+from .networks.fresh_features import data_moments, fresh_moments
+from .networks.training_flow import FeatureMoments, Flow, decompose, equivalent_flow, flow_filters
 
 if TYPE_CHECKING:
     import pandas

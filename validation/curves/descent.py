@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rmtspec.compare.training_flow import FeatureMoments
+from rmtspec.compare.networks.training_flow import FeatureMoments
 
 Array = NDArray[np.float64]
 

@@ -1,8 +1,8 @@
 """One comparison of learning curves: what theory says, and the same from one network.
 
 A network is drawn with its data; its losses under gradient flow follow exactly from the
-eigenvectors of its feature matrix (`rmtspec.compare.training_flow`), training rules in steps are
-iterated.
+eigenvectors of its feature matrix (`rmtspec.compare.networks.training_flow`), training rules in
+steps are iterated.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rmtspec as rs
-from rmtspec.compare.feature_matrices import gaussian_equivalent
-from rmtspec.compare.fresh_features import data_moments, feature_moments, fresh_moments
-from rmtspec.compare.training_flow import (
+from rmtspec.compare.networks.feature_matrices import gaussian_equivalent
+from rmtspec.compare.networks.fresh_features import data_moments, feature_moments, fresh_moments
+from rmtspec.compare.networks.training_flow import (
     FeatureMoments,
     Flow,
     decompose,

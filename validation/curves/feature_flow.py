@@ -6,8 +6,8 @@ eq. 7, is quadratic in A and the flow from A = 0 is
 .. math::  \frac{A(\tau)}{\sqrt p} = -\Delta^{-1/2}\,V^T f_\tau(U),\qquad
            f_\tau(\lambda) = \frac{1-e^{-2\Delta\lambda\tau/\psi_p}}{\lambda}.
 
-U comes from Mehler's sum (`rmtspec.compare.feature_matrices`). Neuron i has the pre-activation
-u_i + omega_i g, g = W_i.xi/|W_i| standard normal, so
+U comes from Mehler's sum (`rmtspec.compare.networks.feature_matrices`). Neuron i has the
+pre-activation u_i + omega_i g, g = W_i.xi/|W_i| standard normal, so
 E sigma(u_i + omega_i g) xi = m_1(u_i, omega_i) W_i/|W_i|: V is the mean of the
 first Hermite moment, times the directions of W.
 """
@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from rmtspec.compare.feature_matrices import true_features
-from rmtspec.compare.noise_moments import noise_average
+from rmtspec.compare.networks.feature_matrices import true_features
+from rmtspec.compare.networks.noise_moments import noise_average
 from validation.harness import arguments
 
 Array = NDArray[np.float64]

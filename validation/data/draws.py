@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rmtspec as rs
-from rmtspec.compare.fresh_features import data_moments, feature_moments, fresh_moments
-from rmtspec.compare.training_flow import decompose, flow_filters
+from rmtspec.compare.networks.fresh_features import data_moments, feature_moments, fresh_moments
+from rmtspec.compare.networks.training_flow import decompose, flow_filters
 from rmtspec.result import FewDimensionsWarning
 from validation.data.settings import PSI_P, DigitsRun, times
 from validation.harness.draws import generator

@@ -1,8 +1,8 @@
 """Random-feature networks in training, their losses known exactly and not estimated from samples.
 
 The losses of the network of eq. 7 (arXiv 2505.17638) are quadratic forms of A in the moments of its
-own data and of fresh data (`rmtspec.compare.fresh_features`), exact up to the stated truncation
-of Mehler's sum.
+own data and of fresh data (`rmtspec.compare.networks.fresh_features`), exact up to the stated
+truncation of Mehler's sum.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rmtspec as rs
-from rmtspec.compare.fresh_features import feature_moments, fresh_moments
-from rmtspec.compare.training_flow import FeatureMoments
+from rmtspec.compare.networks.fresh_features import feature_moments, fresh_moments
+from rmtspec.compare.networks.training_flow import FeatureMoments
 from validation.harness.experiment import Setup
 
 Array = NDArray[np.float64]

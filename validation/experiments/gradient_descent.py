@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rmtspec as rs
-from rmtspec.compare.training_flow import decompose
+from rmtspec.compare.networks.training_flow import decompose
 from validation.experiments.exact_losses import ExactLosses, moments_of, network_of, train_on
 from validation.harness.checks import Check, averaged
 from validation.harness.experiment import (

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import rmtspec as rs
-from rmtspec.compare.feature_matrices import true_features
+from rmtspec.compare.networks.feature_matrices import true_features
 from rmtspec.result import FewDimensionsWarning
 from validation.harness.checks import Check, mean_and_error, measured
 from validation.harness.experiment import (

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rmtspec.compare.feature_matrices import gaussian_equivalent
+from rmtspec.compare.networks.feature_matrices import gaussian_equivalent
 from rmtspec.inputs.activation import Coefficients, gaussian_equivalence
 from validation.harness.checks import FAILED, Check, averaged, compared, measured, refuted
 from validation.harness.experiment import Experiment, Outcome, Setup, Task, Values, packed

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rmtspec as rs
-from rmtspec.compare.feature_matrices import gaussian_equivalent, true_features
+from rmtspec.compare.networks.feature_matrices import gaussian_equivalent, true_features
 from validation.harness.checks import (
     Check,
     averaged,

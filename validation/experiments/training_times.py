@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rmtspec as rs
-from rmtspec.compare.training_flow import decompose, flow_filters
+from rmtspec.compare.networks.training_flow import decompose, flow_filters
 from validation.experiments.exact_losses import ExactLosses, moments_of, network_of, train_on
 from validation.harness.checks import Check, compared, measured, within
 from validation.harness.experiment import (

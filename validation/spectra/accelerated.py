@@ -1,7 +1,7 @@
 """Sampled feature matrices and their eigenvalues through PyTorch, for sizes that need a GPU.
 
-The same matrices as in `rmtspec.compare.feature_matrices`, from the same random numbers, which
-NumPy draws: a matrix made here differs from one made there by rounding only. Everything is in
+The same matrices as in `rmtspec.compare.networks.feature_matrices`, from the same random numbers,
+which NumPy draws: a matrix made here differs from one made there by rounding only. Everything is in
 double precision; p = 20,000 needs 3.2 GB a matrix, and about six of them.
 """
 
@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rmtspec.compare.noise_moments import noise_average
+from rmtspec.compare.networks.noise_moments import noise_average
 
 Array = NDArray[np.float64]
 Tensor = torch.Tensor
 
-# Trapezoidal rule in the noise as in `rmtspec.compare.noise_moments`, whose error it shares.
+# Trapezoidal rule in the noise as in
+# `rmtspec.compare.networks.noise_moments`, whose error it shares.
 _NOISE_STEP = 0.5
 _NOISE_RANGE = 8.0
 
@@ -62,8 +63,8 @@ def true_features(
 ) -> tuple[Tensor, float]:
     """Return U of the true features and the bound on what Mehler's sum leaves out.
 
-    Parameters are those of `rmtspec.compare.feature_matrices.true_features`. The moments of
-    tanh are computed on the device, those of erf and relu by SciPy.
+    Parameters are those of `rmtspec.compare.networks.feature_matrices.true_features`. The moments
+    of tanh are computed on the device, those of erf and relu by SciPy.
     """
     dimension = w.shape[1]
     weights = torch.tensor(w, device=device)

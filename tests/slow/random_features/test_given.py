@@ -9,8 +9,8 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import rmtspec as rs
-from rmtspec.compare.fresh_features import data_moments, feature_moments
-from rmtspec.compare.training_flow import decompose, flow_filters
+from rmtspec.compare.networks.fresh_features import data_moments, feature_moments
+from rmtspec.compare.networks.training_flow import decompose, flow_filters
 from rmtspec.inputs.samples import digits
 from validation.data.run import summarise
 from validation.spectra.settings import MEHLER_ORDER

@@ -11,7 +11,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import rmtspec as rs
-from rmtspec.compare.training_flow import equivalent_flow, flow_filters
+from rmtspec.compare.networks.training_flow import equivalent_flow, flow_filters
 from validation.__main__ import main
 from validation.curves import run as curves_module
 from validation.curves.draws import SCALED_TIMES, Case

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rmtspec as rs
-from rmtspec.compare.feature_matrices import gaussian_equivalent
+from rmtspec.compare.networks.feature_matrices import gaussian_equivalent
 from validation.certificates.law import feature_moments
 from validation.spectra.draws import Comparison, compare, gaussian_data
 from validation.spectra.run import simulate

@@ -9,8 +9,8 @@ import pytest
 
 import rmtspec as rs
 from rmtspec.compare import simulate as module
-from rmtspec.compare.feature_matrices import gaussian_equivalent, true_features
 from rmtspec.compare.finite_size import directions
+from rmtspec.compare.networks.feature_matrices import gaussian_equivalent, true_features
 from rmtspec.compare.simulate import draws
 from rmtspec.result import ConvergenceWarning, FewDimensionsWarning
 

@@ -14,9 +14,9 @@ import pytest
 from scipy.stats import t as student
 from threadpoolctl import threadpool_limits
 
-from rmtspec.compare.feature_matrices import gaussian_equivalent
-from rmtspec.compare.fresh_features import data_moments, fresh_moments
-from rmtspec.compare.training_flow import (
+from rmtspec.compare.networks.feature_matrices import gaussian_equivalent
+from rmtspec.compare.networks.fresh_features import data_moments, fresh_moments
+from rmtspec.compare.networks.training_flow import (
     FeatureMoments,
     Flow,
     decompose,

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy import special
 from scipy.integrate import quad
 
-from rmtspec.compare.feature_matrices import gaussian_equivalent, true_features
-from rmtspec.compare.noise_moments import noise_average
+from rmtspec.compare.networks.feature_matrices import gaussian_equivalent, true_features
+from rmtspec.compare.networks.noise_moments import noise_average
 from rmtspec.inputs.activation import resolve
 from validation.spectra.draws import stieltjes
 

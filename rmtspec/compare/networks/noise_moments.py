@@ -19,8 +19,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inputs.activation import ActivationLike, resolve
-from ..inputs.gaussian.kernels import ErfKernels, RampKernels
+from ...inputs.activation import ActivationLike, resolve
+from ...inputs.gaussian.kernels import ErfKernels, RampKernels
 
 Array = NDArray[np.float64]
 Moments = Callable[[Array, Array, int], tuple[Array, Array]]

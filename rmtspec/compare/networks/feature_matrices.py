@@ -34,7 +34,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inputs.activation import ActivationLike
+from ...inputs.activation import ActivationLike
 from .noise_moments import noise_average
 
 Array = NDArray[np.float64]

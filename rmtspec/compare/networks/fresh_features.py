@@ -16,7 +16,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inputs.activation import ActivationLike
+from ...inputs.activation import ActivationLike
 from .feature_matrices import FeatureGram, true_features
 from .noise_moments import noise_average
 from .training_flow import FeatureMoments

@@ -1,0 +1,1 @@
+"""Random-feature networks of finite size: second moments of their features, and their training."""
