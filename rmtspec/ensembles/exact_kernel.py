@@ -24,6 +24,10 @@ regression of :math:`\tilde u` on u with :math:`D=d\,E^\top E[u\tilde u^\top]`, 
 K is the response −∂k to a perturbation of z along :math:`\tilde U`, as in `two_point`: the part of
 :math:`\tilde U` that u explains is :math:`HM^{-1}ENE^\top M^{-1}H^\top` with
 :math:`H=\mathcal GM^{1/2}/\sqrt d`, and :math:`kk'rr'/\mu-1/\mu=\mu rr'-r-r'`.
+
+*Cost.*  One eigenproblem of size n + qd, q the number of noise functions, which no key interrupts,
+and three matrices of that size; 4000 rows of 784 numbers with tanh (q = 2) take 70 s and 1.6 GiB on
+two cores, learning curves and best stopping included.
 """
 
 from __future__ import annotations
