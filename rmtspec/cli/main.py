@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from importlib.metadata import version
 from typing import Any, NoReturn
 
 from .._checks import did_you_mean
+from ..result import DataWarning
 from . import curves, linear, spectrum, stop, sweep, timescales
 from .groups import Outcome
 from .output import say
@@ -58,8 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 target = getattr(arguments, option)
                 if target is not None:
                     draw(target)
-        # One line each: a command and the functions it calls may look at the same data.
-        said = list(dict.fromkeys(" ".join(str(one.message).split()) for one in caught))
+        said = _said_once(caught)
         for line in said:
             print(f"{parser.prog}: warning: {line}", file=sys.stderr)
         say(summary.to_json(warnings=said) if arguments.json else str(summary))
@@ -74,6 +75,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"\n{parser.prog}: interrupted: {_kept(arguments.store)}", file=sys.stderr)
         return _INTERRUPTED
     return 0
+
+
+def _said_once(caught: Sequence[warnings.WarningMessage]) -> list[str]:
+    """Lines to print: a command and the functions it calls may look at the same data.
+
+    What is odd about a file is said of all its rows first, and not again, with other numbers, of
+    the part that is left after some are held out.
+    """
+    lines: dict[str, str] = {}
+    for one in caught:
+        line = " ".join(str(one.message).split())
+        of_data = issubclass(one.category, DataWarning)
+        lines.setdefault(re.sub(r"[-+\d.]+(e[-+]\d+)?", "#", line) if of_data else line, line)
+    return list(lines.values())
 
 
 def _kept(store: str | None) -> str:

@@ -93,6 +93,7 @@ def estimate_population(
         As `PopulationSpectrum.from_samples`.
     """
     rows = as_rows("x", x, least=16)
+    center = _checks.flag("center", center)
     count = _checks.integer("splits", splits, 1, 100)
     generator = _checks.generator("rng", rng)
 
