@@ -2,6 +2,7 @@
 
 from .compare.comparison import compare
 from .compare.finite_size import at_dimension
+from .compare.fit import fit
 from .compare.simulate import simulate, simulate_curves
 from .ensembles.sample_covariance import SampleCovariance
 from .inputs.noise import NoiseSchedule
@@ -26,6 +27,7 @@ __all__ = [
     "Status",
     "at_dimension",
     "compare",
+    "fit",
     "simulate",
     "simulate_curves",
     "stopping_report",

@@ -289,7 +289,14 @@ class ExactKernelGram:
 
     def determinant(self, z: ComplexArray) -> ComplexArray:
         """D at pairs of points z − s², and of these with their conjugates."""
-        k = self.solve(z + self.s2, rtol=1.0, check=False).k
+        real = z.imag == 0.0
+        k = np.full(z.shape, complex(np.nan, np.nan))
+        for chosen, found in (
+            (real, self.equations.solve_real(z.real[real])),
+            (~real, self.equations.solve(z[~real])),
+        ):
+            good = found.status == Status.CONVERGED
+            k[chosen] = np.where(good, found.k, complex(np.nan, np.nan))
         points = Points(k, np.ones_like(k))
         return self.equations.determinant(points, points.with_conjugates())
 

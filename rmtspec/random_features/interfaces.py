@@ -15,8 +15,8 @@ from ..inputs.population import PopulationSpectrum
 from ..inputs.rows import GivenRows
 from ..law import SpectralLaw
 from .families import Timescales
+from .losses.relaxation import Relaxation
 from .outliers import Outliers
-from .relaxation import Relaxation
 from .results import BestStopping, LearningCurves, Window
 
 

@@ -17,8 +17,8 @@ from .. import _checks
 from ..ensembles.two_point import Points
 from ..result import ConvergenceWarning, Status, caller_level
 from ..solve.search import first_true, log_grid, smallest
-from .course import Course
 from .families import Timescales
+from .losses.course import Course
 from .results import BestStopping, KLBound, LearningCurves, Window
 from .summaries.model import ModelSummary
 from .summaries.times import automatic_times

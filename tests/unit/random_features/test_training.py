@@ -10,7 +10,7 @@ import pytest
 from scipy.integrate import simpson
 
 import rmtspec as rs
-from rmtspec.random_features import curves as learning_curves
+from rmtspec.random_features.losses import curves as learning_curves
 
 TWO = rs.PopulationSpectrum([0.5, 1.5])
 MODEL = rs.RandomFeatureModel(8.0, 4.0, 0.1, "erf", TWO)

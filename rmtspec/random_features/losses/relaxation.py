@@ -27,7 +27,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..solve.contour import Disk, Ellipse, HalfPlane, Region
+from ...solve.contour import Disk, Ellipse, HalfPlane, Region
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]

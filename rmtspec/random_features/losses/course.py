@@ -13,13 +13,13 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import _checks
-from ..result import ConvergenceWarning, caller_level
+from ... import _checks
+from ...result import ConvergenceWarning, caller_level
+from ..interfaces import Model
+from ..results import LearningCurves
 from .curves import MOST_NODES, Curves, Direction, Losses
 from .given import curves_of
-from .interfaces import Model
 from .relaxation import GradientDescent, GradientFlow, HeavyBall, Relaxation
-from .results import LearningCurves
 
 FloatArray = NDArray[np.float64]
 
@@ -122,7 +122,7 @@ class Course:
                    x_t=e^{-t}x+\sqrt{\Delta_t}\,\xi,
 
         averaged over the n samples x for the train loss and over fresh ones for the test loss
-        (arXiv 2505.17638, Sect. 3).  The formulas are derived in `rmtspec.random_features.curves`.
+        (arXiv 2505.17638, Sect. 3).  The formulas are derived in `losses.curves`.
 
         Parameters
         ----------

@@ -13,10 +13,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ensembles.exact_kernel import ExactKernelGram, FreshNeurons
-from ..ensembles.two_point import Points, Response
+from ...ensembles.exact_kernel import ExactKernelGram, FreshNeurons
+from ...ensembles.two_point import Points, Response
+from ..interfaces import Model
 from .curves import Curves, Direction
-from .interfaces import Model
 from .relaxation import Relaxation
 
 FloatArray = NDArray[np.float64]

@@ -37,12 +37,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ensembles.exact_kernel import KernelEquations
-from ..ensembles.feature_equations import Equations
-from ..ensembles.two_point import Points, Response, Source
-from ..result import Status
-from ..solve.contour import Contour, half_plane_contour, nodes_needed, slit_ratio
-from .interfaces import Model
+from ...ensembles.exact_kernel import KernelEquations
+from ...ensembles.feature_equations import Equations
+from ...ensembles.two_point import Points, Response, Source
+from ...result import Status
+from ...solve.contour import Contour, half_plane_contour, nodes_needed, slit_ratio
+from ..interfaces import Model
 from .relaxation import Relaxation
 
 FloatArray = NDArray[np.float64]

@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rmtspec.random_features.relaxation import GradientDescent, GradientFlow, HeavyBall, Relaxation
+from rmtspec.random_features.losses.relaxation import (
+    GradientDescent,
+    GradientFlow,
+    HeavyBall,
+    Relaxation,
+)
 
 X = np.array([1e-9 + 1e-10j, 0.03 + 0.02j, 0.4 + 0.3j, 1.5 + 0.1j])
 RULES = [GradientFlow(2.0), GradientDescent(2.0, 0.3), HeavyBall(2.0, 0.3, 0.6)]

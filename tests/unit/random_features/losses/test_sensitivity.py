@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rmtspec as rs
-from rmtspec.random_features.sensitivity import PARAMETERS
+from rmtspec.random_features.losses.sensitivity import PARAMETERS
 
 POPULATION = rs.PopulationSpectrum([0, 0.5, 1.5], [0.1, 0.4, 0.5])
 TAU = np.array([[0.1, 1.0, 10.0], [100.0, 1e5, np.inf]])

@@ -23,15 +23,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import _checks
-from ..ensembles.feature_equations import FeatureEquations
-from ..ensembles.feature_tangents import FeatureTangents
-from ..ensembles.random_feature import RandomFeatureGram
-from ..ensembles.two_point import Directions, Points, Source, averaged_response
-from ..inputs.activation import gaussian_equivalence
-from ..result import ConvergenceWarning, caller_level
+from ... import _checks
+from ...ensembles.feature_equations import FeatureEquations
+from ...ensembles.feature_tangents import FeatureTangents
+from ...ensembles.random_feature import RandomFeatureGram
+from ...ensembles.two_point import Directions, Points, Source, averaged_response
+from ...inputs.activation import gaussian_equivalence
+from ...result import ConvergenceWarning, caller_level
+from ..interfaces import Model
 from .curves import Curves
-from .interfaces import Model
 from .relaxation import GradientFlow
 
 FloatArray = NDArray[np.float64]

@@ -8,7 +8,7 @@ import pytest
 from mpmath import mp
 
 import rmtspec as rs
-from rmtspec.random_features.sensitivity import PARAMETERS, SCALARS
+from rmtspec.random_features.losses.sensitivity import PARAMETERS, SCALARS
 from rmtspec.reference import random_feature as slow
 
 Z = 0.05 + 0.02j
