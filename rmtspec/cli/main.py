@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from .._checks import did_you_mean
 from ..result import DataWarning
-from . import curves, linear, spectrum, stop, sweep, timescales
+from . import compare, curves, linear, spectrum, stop, sweep, timescales
 from .groups import Outcome
 from .output import say
 
@@ -20,6 +20,7 @@ COMMANDS = {
     "spectrum": spectrum,
     "timescales": timescales,
     "curves": curves,
+    "compare": compare,
     "stop": stop,
     "linear": linear,
     "sweep": sweep,

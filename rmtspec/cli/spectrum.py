@@ -53,7 +53,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, *, brief: bool = False) -> Outcome:
     """The model's summary, and its picture."""
-    chosen = _model(arguments)
+    chosen = model_of(arguments)
     model = chosen.model
 
     def draw(path: Path) -> None:
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace, *, brief: bool = False) -> Outcome:
     return Outcome(summary, {"plot": draw})
 
 
-def _model(arguments: argparse.Namespace) -> Chosen:
+def model_of(arguments: argparse.Namespace) -> Chosen:
     """The model asked for."""
     law = data.law_of(arguments, psi_n=arguments.psi_n)
     given = read_without_spikes(arguments)
