@@ -234,6 +234,19 @@ def _digits(arguments: argparse.Namespace) -> int:
     return run_digits(arguments.seed, arguments.output)
 
 
+def _declare_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--scale", choices=("smoke", "cpu"), default="smoke", help="seconds, or five minutes"
+    )
+    _seed_and_output(parser)
+
+
+def _data(arguments: argparse.Namespace) -> int:
+    from validation.data.given_run import run_given
+
+    return run_given(arguments.scale, arguments.seed, arguments.output)
+
+
 def _declare_scaling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plot", type=_file, help="picture of the least score error")
     parser.add_argument("--output", type=_file, help="results as JSON")
@@ -263,5 +276,6 @@ COMMANDS = (
     Command("linear", "affine denoisers against sampled data sets", _declare_linear, _linear),
     Command("curves", "learning curves against networks of finite size", _declare_curves, _curves),
     Command("scaling", "exponents of least score error and times", _declare_scaling, _scaling),
+    Command("data", "the exact kernel of given pictures against networks", _declare_data, _data),
     Command("digits", "learning curves on handwritten digits, measured", _seed_and_output, _digits),
 )  # fmt: skip
