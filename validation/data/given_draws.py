@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import rmtspec as rs
 from rmtspec.compare.fresh_features import data_moments, feature_moments
 from rmtspec.compare.training_flow import Flow, decompose, flow_filters
-from rmtspec.result import FewDimensionsWarning
+from rmtspec.result import DataWarning, FewDimensionsWarning
 from validation.data.given_settings import FINE_TIMES, PSI_P, SCALED_TIMES, GivenRun
 from validation.data.pictures import pictures
 from validation.harness.draws import generator, rounded
@@ -88,12 +88,14 @@ def split_rows(
 def theory(x: Array, test: Array, t: float, activation: str, kernel: str) -> Source:
     """Return what the model of these very rows says."""
     with warnings.catch_warnings():
-        # How far the theory goes at few effective dimensions is what is measured here.
+        # How far the theory goes at few effective dimensions is what is measured here; the error
+        # of the score is not asked.
         warnings.simplefilter("ignore", FewDimensionsWarning)
+        warnings.simplefilter("ignore", DataWarning)
         model = rs.RandomFeatureModel.from_data(x, PSI_P, t, activation, test=test, kernel=kernel)
-    training = model.training()
-    best, window = training.best_stopping(), training.window(share=SHARE)
-    found = training.learning_curves(SCALED_TIMES / model.delta)
+        training = model.training()
+        best, window = training.best_stopping(), training.window(share=SHARE)
+        found = training.learning_curves(SCALED_TIMES / model.delta)
     numbers = Numbers(
         best.tau,
         best.test,

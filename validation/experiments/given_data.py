@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from validation.data.given_draws import NEVER, unpacked_numbers
+from validation.data.given_run import SPLITS, deviation, run_given
 from validation.data.settings import SCALED_TIMES
 from validation.experiments.programs import Program
 from validation.harness.checks import Check, measured
@@ -27,15 +28,26 @@ _DRAWN = (
     ("patches, tanh, n = 512, t = 0.1", "photographs, n = 512"),
 )
 _SOURCES = (
-    ("networks, true features", {"color": "k", "lw": 0, "marker": ".", "ms": 4}),
-    ("exact kernel", {"color": "#0072b2", "lw": 1.4}),
+    # Open and few, and below the lines, so that the lines are seen.
+    (
+        "networks, true features",
+        {
+            "color": "k",
+            "lw": 0,
+            "marker": "o",
+            "ms": 4.5,
+            "mfc": "none",
+            "mew": 0.7,
+            "markevery": 3,
+            "zorder": 3,
+        },
+    ),
+    ("exact kernel", {"color": "#0072b2", "lw": 1.5}),
     ("Gaussian equivalent", {"color": "#d55e00", "lw": 1.2, "ls": "--"}),
 )
 
 
 def _run(settings: Values, setup: Setup, output: Path) -> None:
-    from validation.data.given_run import run_given
-
     run_given(settings["scale"], setup.seed, output)
 
 
@@ -57,8 +69,6 @@ def _judge(outcomes: Sequence[Outcome]) -> list[Check]:
 
 def _checks(row: Values) -> list[Check]:
     """The exact kernel, with its verdict, and the Gaussian equivalent, measured."""
-    from validation.data.given_run import deviation
-
     name = f"{row['row']}: {row['quantity']}"
     networks, exact, gaussian = unpacked_numbers(
         [row[k] for k in ("networks", "exact", "gaussian")]
@@ -72,10 +82,12 @@ def _checks(row: Values) -> list[Check]:
     ]  # fmt: skip
 
 
-def _note(row: Values, deviation: float) -> str:
+def _note(row: Values, off: float) -> str:
     """How far the theory is off, or who says that the time never comes."""
-    if math.isfinite(deviation):
-        return f"theory {100 * deviation:+.1f} %"
+    if row["quantity"] == SPLITS:
+        return "a count, exact"
+    if math.isfinite(off):
+        return f"theory {100 * off:+.1f} %"
     never = [kind for kind in ("networks", "exact", "gaussian") if row[kind] == NEVER]
     return f"never: {', '.join(never)}" if never else ""
 
@@ -99,13 +111,16 @@ def _draw(figure: Any, curves: Values) -> None:
             for part, losses in enumerate(pair):
                 ax.plot(SCALED_TIMES[inside], np.array(losses)[inside],
                         label=label if part == 1 else None, **look)  # fmt: skip
-        ax.set_title(title)
-    axes[0, 0].set(xscale="log", xlim=(0.3, 3e5), ylim=(0.2, 1.1))
+        ax.set_title(title, fontsize=9)
+    first = axes[0, 0]
+    first.text(0.97, 0.49, "test", transform=first.transAxes, ha="right", va="center")
+    first.text(0.97, 0.27, "train", transform=first.transAxes, ha="right", va="center")
+    first.set(xscale="log", xlim=(0.3, 3e5), ylim=(0.2, 1.1))
     for ax in axes[-1]:
         ax.set_xlabel(r"$\Delta_t\tau$")
     for ax in axes[:, 0]:
         ax.set_ylabel("loss")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
+    handles, labels = first.get_legend_handles_labels()
     figure.legend(handles[::-1], labels[::-1], loc="outside upper center", ncols=3, frameon=False,
                   fontsize=7.5, columnspacing=1.2, handlelength=1.8)  # fmt: skip
 

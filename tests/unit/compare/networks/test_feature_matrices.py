@@ -16,8 +16,13 @@ from rmtspec.compare.networks.noise_moments import noise_average
 from rmtspec.inputs.activation import resolve
 from validation.spectra.draws import stieltjes
 
-FUNCTIONS = {"tanh": np.tanh, "erf": special.erf, "relu": lambda x: np.maximum(x, 0.0)}
-SMOOTH = ("tanh", "erf")
+FUNCTIONS = {
+    "tanh": np.tanh,
+    "erf": special.erf,
+    "relu": lambda x: np.maximum(x, 0.0),
+    "silu": lambda x: x * special.expit(x),
+}
+SMOOTH = ("tanh", "erf", "silu")
 
 
 def _data(
