@@ -42,7 +42,8 @@ class LearningCurves:
         averaged
     generalization : test − train
     score_error : mean squared error of the score, over the law of the noised data (Gaussian, with
-        the covariance of fresh data); Tr Σ_t^-1/d where A = 0
+        the covariance of fresh data); Tr Σ_t^-1/d where A = 0; NaN, with a warning, for given rows
+        on which networks do better than the score of that law, so that it is not theirs
     error : bound on the absolute error of train, test and generalization; that of the score error
         is error/Δ_t
     converged : whether the contour was solved; the curves are NaN otherwise

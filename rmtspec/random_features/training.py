@@ -8,7 +8,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _checks
 from ..ensembles.two_point import Points
 from ..result import ConvergenceWarning, Status, caller_level
-from ..solve.search import first_true, log_grid, smallest
+from ..solve.search import first_true, smallest
 from .families import Timescales
 from .losses.course import Course
 from .results import BestStopping, KLBound, LearningCurves, Window
@@ -87,16 +86,6 @@ class Training(Course):
             )
         pairs = nearest_directions(self, levels.tolist())
         return TrainingSummary.of(self, model, times, pairs, collapse or {})
-
-    @cached_property
-    def _times(self) -> FloatArray:
-        """Times that cover the whole of training, ascending."""
-        low, high = self._curves.ends
-        if high == 0.0:  # no feature is seen: any time will do
-            low = high = 1.0
-        rate = self.relaxation.rate * (1.0 - self.momentum)
-        last = 40.0 / (rate * max(low, 1e-20 * high))
-        return log_grid(max(1e-3 / (self.relaxation.rate * high), self.step), max(last, self.step))
 
     def best_stopping(self) -> BestStopping:
         """When to stop: the time at which test loss and score error are smallest.

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ... import _checks
-from ...result import ConvergenceWarning, caller_level
+from ...result import ConvergenceWarning, DataWarning, caller_level
+from ...solve.search import log_grid
 from ..interfaces import Model
 from ..results import LearningCurves
 from .curves import MOST_NODES, Curves, Direction, Losses
@@ -218,6 +219,7 @@ class Course:
         if not self._curves.knows_fresh_data:
             test = np.full_like(test, np.nan)
         score = test + np.array(precision).reshape(-1, 1)
+        score[np.any(score < -error, axis=1)] = np.nan  # of single directions, as of their mean
         rounding = 4.0 * np.finfo(float).eps * (1.0 + delta * np.abs(np.nan_to_num(test)))
         return LearningCurves(
             tau,
@@ -230,9 +232,36 @@ class Course:
         )
 
     @cached_property
+    def _times(self) -> FloatArray:
+        """Times that cover the whole of training, ascending."""
+        low, high = self._curves.ends
+        if high == 0.0:  # no feature is seen: any time will do
+            low = high = 1.0
+        rate = self.relaxation.rate * (1.0 - self.momentum)
+        last = 40.0 / (rate * max(low, 1e-20 * high))
+        return log_grid(max(1e-3 / (self.relaxation.rate * high), self.step), max(last, self.step))
+
+    @cached_property
     def _precision(self) -> float:
-        """(1/d) Tr Σ_t^-1: the score error of A = 0."""
-        return float(np.dot(self._curves.setting.weights, self._curves.setting.precision))
+        """(1/d) Tr Σ_t^-1: the score error of A = 0; NaN where that law is refuted.
+
+        No network has a lower loss than the true score.  One that the exact kernel sees below the
+        score of Gaussian data of this covariance says that the data are not such.
+        """
+        value = float(np.dot(self._curves.setting.weights, self._curves.setting.precision))
+        if self._curves.of_gaussian_data or not np.isfinite(value):
+            return value
+        least = self._curves.losses(np.append(self._times, np.inf))
+        if np.all(value + least.test >= -least.error):
+            return value
+        warnings.warn(
+            "the score error is that to the score of Gaussian data with the covariance of the "
+            "held-out rows, and on these rows networks do better than that score: it is NaN; the "
+            "test loss is known",
+            DataWarning,
+            stacklevel=caller_level(),
+        )
+        return float("nan")
 
     def _direction(self, level: float) -> tuple[Direction, float]:
         """A direction, and the entry of Σ_t^-1 along it."""

@@ -210,6 +210,11 @@ class Curves:
         return setting(self.model)
 
     @property
+    def of_gaussian_data(self) -> bool:
+        """Whether the losses are those of Gaussian data, whose true score is linear."""
+        return True
+
+    @property
     def scale(self) -> float:
         """V is this root times √Δ_t times what `along` and `pair_along` speak of: a²."""
         return self.model.coefficients.a**2

@@ -41,6 +41,11 @@ class KernelCurves(Curves):
         return gram
 
     @property
+    def of_gaussian_data(self) -> bool:
+        """The rows are what they are."""
+        return False
+
+    @property
     def scale(self) -> float:
         """V is taken whole: 1/Δ_t."""
         return 1.0 / self.model.delta

@@ -21,8 +21,9 @@ class Estimate:
     Attributes
     ----------
     value : mean over the splits, geometric for times; inf for a time that never comes
-    error : the larger of half the difference of the splits and what the theory missed true features
-        by on image data; NaN where the value is infinite
+    error : the largest of half the difference of the splits, twice the standard error from the
+        scatter between halves of the held-out rows, and what the theory missed true features by on
+        image data; NaN where the value is infinite, infinite for a time that may never come
     """
 
     value: float
@@ -31,6 +32,8 @@ class Estimate:
     def __str__(self) -> str:
         if not math.isfinite(self.value):
             return rounded(self.value)
+        if math.isinf(self.error):
+            return f"{float(f'{self.value:.2g}'):g}, or never,"
         digits = 2 if self.error > 0.02 * abs(self.value) else 3
         value, error = float(f"{self.value:.{digits}g}"), float(f"{self.error:.1g}")
         return f"{value:g} ± {error:g}"
@@ -49,8 +52,9 @@ class StoppingReport(Summary):
     losses : dict of str to Estimate
         ``train`` and ``test`` at the best time, ``final train`` and ``final test``.
     doubling : dict
-        What twice the rows would do: ``exponent`` of tau_mem in n, ``tau_mem`` then, ``test`` (the
-        change of the least test loss between half of the rows and all), and ``at_least``.
+        What twice the rows would do: ``exponent`` of tau_mem in n, ``tau_mem`` then with its
+        ``error``, ``test`` (the change of the least test loss between half of the rows and all),
+        and ``at_least``: the time may come later, or never.
     trust : list of str
         Reasons not to trust the numbers; empty if there are none.
     curves : LearningCurves
@@ -146,10 +150,13 @@ class StoppingReport(Summary):
             return f"{gain}."
         if math.isnan(doubling["exponent"]):
             return f"{gain}; how tau_mem grows cannot be told from these subsets."
-        bound = "at least " if doubling["at_least"] else "about "
+        later = Estimate(doubling["tau_mem"], doubling["error"])
+        # More data never memorise earlier.
+        least = max(later.value - later.error, self.tau_mem.value)
+        bound = f"at least {least:.2g}" if doubling["at_least"] else f"about {later}"
         return (
-            f"{gain}; twice the data would move memorisation to {bound}"
-            f"{doubling['tau_mem']:.2g} (it grows like n^{doubling['exponent']:.2g} here)."
+            f"{gain}; twice the data would move memorisation to {bound} (it grows like "
+            f"n^{doubling['exponent']:.2g} here)."
         )
 
     def _verdict(self) -> str:

@@ -11,7 +11,15 @@ from matplotlib.figure import Figure
 
 import rmtspec as rs
 from rmtspec.inputs.samples import standardise
-from rmtspec.random_features.stopping import SHARE, _disagreements, _Run
+from rmtspec.random_features.stopping import (
+    SHARE,
+    _disagreements,
+    _doubling,
+    _flatness,
+    _loss,
+    _Run,
+    _time,
+)
 from rmtspec.random_features.summaries.stopping import Estimate
 
 
@@ -101,6 +109,51 @@ def test_an_estimate_shows_no_digits_below_its_error():
     assert str(Estimate(764.63, 229.4)) == "760 ± 200"
     assert str(Estimate(0.48541, 0.0049)) == "0.485 ± 0.005"
     assert str(Estimate(math.inf, math.nan)) == "inf"
+    assert str(Estimate(2499.0, math.inf)) == "2500, or never,"
+
+
+RUN = _Run(100, 1.0, 5.0, 30.0, 0.5, 0.6, 0.4, 0.9)
+
+
+def test_halves_of_the_held_out_rows_give_twice_the_standard_error():
+    """Losses 0.6 + noise of standard error s on a whole: the mean of two has s/sqrt(2)."""
+    s = 0.02
+    rng = np.random.default_rng(0)
+    quoted = []
+    for _ in range(400):
+        halves = 0.6 + s * math.sqrt(2.0) * rng.standard_normal(4)
+        runs = [dataclasses.replace(RUN, test=half) for half in halves]
+        quoted.append(_loss([RUN, RUN], runs, "test", "early loss").error)
+    # Root mean square over 1600 numbers: 2 % is more than its standard error.
+    assert math.sqrt(np.mean(np.square(quoted))) == pytest.approx(
+        2.0 * s / math.sqrt(2.0), rel=0.05
+    )
+
+
+def test_a_half_that_never_memorises_leaves_it_open_whether_all_do():
+    never = dataclasses.replace(RUN, tau_mem=math.inf)
+    assert _time([RUN, RUN], [RUN] * 4, "tau_mem", 1.0).error == pytest.approx(3.0)
+    assert _time([RUN, RUN], [RUN, RUN, RUN, never], "tau_mem", 1.0).error == math.inf
+
+
+def test_the_less_the_loss_rises_above_the_window_the_less_is_known_of_its_end():
+    level = 0.6 + SHARE * 0.4
+    ends = [dataclasses.replace(RUN, final_test=level + rise) for rise in (0.3, 0.03, 0.01)]
+    small, large, open_ = (_flatness([end, end]) for end in ends)
+    assert small < 0.1 < large < 1.0
+    assert open_ == math.inf
+    assert _time([ends[1]] * 2, [ends[1]] * 4, "tau_mem", 1.0).error == pytest.approx(30.0 * large)
+
+
+@pytest.mark.parametrize(("end", "at_least"), [(0.9, False), (0.65, True)])
+def test_a_rise_that_would_vanish_with_twice_the_data_gives_a_bound_only(end, at_least):
+    """Exponents fall; the rise of 0.5 shares of 0.4 goes on as it went from a half to all."""
+    quarter = {"rows": 25, "tau_mem": 2.0, "test": 0.6, "final_test": 1.4}
+    half = {"rows": 50, "tau_mem": 10.0, "test": 0.6, "final_test": 1.0}
+    whole = {"rows": 100, "tau_mem": 30.0, "test": 0.6, "final_test": end}
+    found = _doubling([quarter, half, whole], Estimate(30.0, 6.0))
+    assert found["at_least"] is at_least
+    assert found["error"] == pytest.approx(0.4 * found["tau_mem"])
 
 
 def test_the_picture_shades_the_window(report):
