@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from validation.experiments import (
-    given_data,
     gradient_descent,
     images,
     linear_maps,
@@ -27,7 +26,6 @@ _TOPICS = (
     time_and_class,
     images,
     real_data,
-    given_data,
     programs,
 )
 EXPERIMENTS: dict[str, Experiment] = {

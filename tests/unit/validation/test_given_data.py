@@ -26,7 +26,7 @@ from validation.data.given_draws import (
 from validation.data.given_run import SPLITS, deviation, judge
 from validation.data.given_settings import GIVEN_SCALES, PSI_P, GivenRun
 from validation.data.pictures import SETS, pictures
-from validation.experiments.given_data import GIVEN
+from validation.experiments.real_data import GIVEN
 from validation.harness.checks import FAILED, MEASURED, PASSED
 from validation.harness.experiment import Outcome, Task
 
