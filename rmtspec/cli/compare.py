@@ -23,7 +23,7 @@ DESCRIPTION = (
     "that cannot be defended."
 )
 EXAMPLE = (
-    "rmtspec compare eigenvalues.npy --psi-p 8 --psi-n 4 --t 0.1 --dimension 200 --plot compare.png"
+    "rmtspec compare eigenvalues.npy --psi-p 8 --psi-n 4 --t 0.1 --dimension 200 --plot c.png"
 )
 
 

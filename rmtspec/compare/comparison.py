@@ -321,6 +321,7 @@ def _eigenvalues(
         "draws": count,
         "size": size,
         "dimension": d,
+        "beta": beta,
         "null": {"name": null, "sentence": assumed.sentence, "freedom": assumed.freedom},
         "statistics": _rows(statistics.names, mean, assumed.mean, sd),
         "chi2": square,

@@ -31,12 +31,11 @@ def plot_comparison(
 
     Of eigenvalues the first axis shows the histogram over the density of ln(λ − λ₀), the second the
     number of eigenvalues below λ minus the predicted number, the mean over the draws, with a band
-    of two standard deviations of it.  The variance of such a number of one matrix is
+    of two standard deviations of it.  The variance of such a number is taken to be
+    :math:`(\log p+1)/(\beta\pi^2)`, that of real (β = 1) or complex Gaussian matrices in the middle
+    of the spectrum, but for the constant: a guide for the eye, the tests are in the table.
 
-    .. math::  \frac2{\beta\pi^2}\,\frac12(\log p+1),
-
-    that of the Gaussian ensembles at one edge-to-bulk distance (a guide for the eye: the tests are
-    in the table).  Of curves the second axis shows differences from the prediction.
+    Of curves the second axis shows differences from the prediction.
 
     Parameters
     ----------
@@ -80,7 +79,8 @@ def plot_comparison(
         _draw_histogram(axes[0], comparison.observed, comparison.reference, bins)
         if axes.size > 1:
             axes[0].set_xlabel("")
-            _draw_counts(axes[1], comparison.observed, comparison.reference)
+            beta = comparison["beta"]
+            _draw_counts(axes[1], comparison.observed, comparison.reference, beta)
     else:
         _draw_curves(axes[0], comparison)
         if axes.size > 1:
@@ -102,13 +102,13 @@ def _draw_histogram(ax: Axes, observed: FloatArray, law: SpectralLaw, bins: int)
     ax.legend(frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2)
 
 
-def _draw_counts(ax: Axes, observed: FloatArray, law: SpectralLaw) -> None:
+def _draw_counts(ax: Axes, observed: FloatArray, law: SpectralLaw, beta: int) -> None:
     count, size = observed.shape
     places = [np.geomspace(max(a, b * 1e-4), b, _POINTS // len(law.edges)) for a, b in law.edges]
     distance = np.concatenate(places)
     below = np.array([np.searchsorted(row - law.origin, distance) for row in observed])
     difference = below.mean(axis=0) - size * law.cdf(distance, from_origin=True)
-    band = 2.0 * math.sqrt((math.log(size) + 1.0) / (math.pi**2 * count))
+    band = 2.0 * math.sqrt((math.log(size) + 1.0) / (beta * math.pi**2 * count))
     ax.set_xscale("log")
     ax.axhspan(-band, band, color=BLUE, alpha=0.15, lw=0)
     ax.axhline(0.0, color=BLUE, lw=1.0)

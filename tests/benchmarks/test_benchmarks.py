@@ -170,3 +170,17 @@ def test_bare_loop_and_sweep_give_the_same_bits(benchmark):
 def test_two_processes_give_the_same_bits(benchmark):
     work = SweepWorkload(10)
     assert benchmark.pedantic(work.stored, rounds=3).tobytes() == work.bare().tobytes()
+
+
+@pytest.mark.benchmark(group="comparison")
+def test_ten_matrices_of_2000_eigenvalues_are_compared_within_a_second(benchmark):
+    model = rs.RandomFeatureModel(8, 4, 0.1)
+    eigenvalues = np.repeat(rs.simulate(model, 250, 0), 10, axis=0)
+    rs.compare(eigenvalues, model, 250)  # compiled
+
+    def work():  # of a model that keeps nothing yet
+        return rs.compare(eigenvalues, rs.RandomFeatureModel(8, 4, 0.1), 250)
+
+    assert benchmark(work)["outside"] == 0
+    # The promise; it takes 0.1 s of processor time.
+    assert seconds(work, repeats=3)[0] < 1.0

@@ -1,0 +1,238 @@
+"""Observed eigenvalues beside a model: what is found, what is refused, and how it is said."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import rmtspec as rs
+from rmtspec.compare import nulls
+from rmtspec.compare.statistics import Statistics, trusted_directions
+from rmtspec.law import SpectralLaw
+from rmtspec.result import FewDimensionsWarning
+
+TWO = rs.PopulationSpectrum([0.5, 1.5])
+MODEL = rs.RandomFeatureModel(4, 2, 0.1, "erf", TWO)
+D = 40
+
+
+@pytest.fixture(scope="module")
+def drawn() -> np.ndarray:
+    return rs.simulate(MODEL, D, 3, size=8)
+
+
+def test_a_right_model_is_not_rejected_and_every_row_is_a_standard_deviation(drawn) -> None:
+    found = rs.compare(drawn, MODEL)
+    assert found["dimension"] == D
+    # One of 10^4 right comparisons falls below.
+    assert found.pvalue > 1e-4
+    for row, z in zip(found.table, found.z, strict=True):
+        assert z == pytest.approx((row["observed"] - row["predicted"]) / row["sd"])
+    assert np.abs(found.z).max() < 4.5
+
+
+def test_sums_and_their_prediction_are_the_definitions(drawn) -> None:
+    found = rs.compare(drawn, MODEL)
+    trace = next(row for row in found.table if row["statistic"] == "Tr U")
+    # Without a correction to its mean: p times the first moment of the law.
+    assert trace["observed"] == pytest.approx(drawn.sum(axis=1).mean(), rel=1e-12)
+    assert trace["predicted"] == pytest.approx(4 * D * MODEL.spectrum().moment(1), rel=1e-9)
+
+
+def test_the_test_of_a_null_is_the_one_of_its_covariance() -> None:
+    null = nulls.Null(np.zeros(2), np.diag([4.0, 9.0]), 0.0, math.inf, "")
+    square, degrees, pvalue = null.test(np.array([1.0, 3.0]), 4, np.eye(2))
+    # 4 draws: variances 1 and 9/4; chi-square of two degrees of freedom exceeds x by exp(-x/2).
+    assert (square, degrees) == (pytest.approx(5.0), 2)
+    assert pvalue == pytest.approx(math.exp(-2.5))
+    one = nulls.Null(np.zeros(1), np.eye(1), 0.25, 10.0, "").test(np.ones(1), 4, np.eye(1))
+    from scipy.stats import t
+
+    assert one[2] == pytest.approx(2.0 * t.sf(math.sqrt(2.0), 10.0))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        replace(MODEL, psi_n=1.8),
+        replace(MODEL, psi_n=2.2),
+        replace(MODEL, population=rs.PopulationSpectrum([1.0])),
+        SpectralLaw(replace(MODEL.ensemble, v2=1.04 * MODEL.ensemble.v2)),
+        SpectralLaw(replace(MODEL.ensemble, b2=2.0 * MODEL.ensemble.b2)),
+    ],
+)
+def test_a_wrong_model_is_rejected(drawn, wrong) -> None:
+    assert rs.compare(drawn, wrong).pvalue < 3e-7  # five standard deviations
+
+
+def test_the_count_in_an_atom_is_exact_and_a_wrong_one_is_said(drawn) -> None:
+    (right,) = rs.compare(drawn, MODEL)["atoms"]
+    assert right["predicted"] == D
+    assert right["observed"] == [D, D]
+    found = rs.compare(drawn, replace(MODEL, psi_n=2.5))
+    assert found["atoms"][0]["predicted"] == D // 2
+    assert "not what the law counts" in str(found)
+
+
+def test_edges_and_strays_are_found(drawn) -> None:
+    found = rs.compare(drawn, MODEL)
+    assert found["outside"] == 0
+    assert all(abs(row["z"]) < 4.5 for row in found["edges"] if math.isfinite(row["z"]))
+    assert any(math.isfinite(row["z"]) for row in found["edges"])
+    planted = drawn.copy()
+    planted[2, -1] *= 2.0
+    stray = rs.compare(planted, MODEL)
+    assert stray["outside"] == 1
+    assert stray["outside_values"] == [planted[2, -1]]
+
+
+def test_an_outlier_is_told_from_a_stray() -> None:
+    model = rs.SampleCovariance(0.5, rs.PopulationSpectrum([1.0], [1.0], spikes=[6.0]))
+    found = rs.compare(rs.simulate(model, 80, 1, size=20), model)
+    (outlier,) = found["outliers"]
+    assert (outlier["seen"], found["outside"]) == (20, 0)
+    # sd sqrt(2 l² z'/n) = 0.66 a draw, and a correction of the mean of order l/n.
+    assert abs(outlier["observed"] - outlier["predicted"]) < 4.0 * 0.66 / math.sqrt(20) + 6 / 160
+    assert found.pvalue > 1e-4
+
+
+def test_one_draw_has_tracy_widom_pvalues() -> None:
+    rows = rs.compare(rs.simulate(MODEL, D, 5), MODEL)["edges"]
+    assert all(0.0 < row["pvalue"] <= 1.0 for row in rows if math.isfinite(row["z"]))
+
+
+def test_lists_tables_and_files_are_read_alike(drawn, tmp_path) -> None:
+    expected = rs.compare(drawn, MODEL).chi2
+    assert rs.compare(list(drawn[:, ::-1]), MODEL).chi2 == expected
+    np.save(tmp_path / "e.npy", drawn)
+    np.savetxt(tmp_path / "e.txt", drawn)
+    np.savetxt(tmp_path / "e.csv", drawn, delimiter=",")
+    for name in ("e.npy", "e.txt", "e.csv"):
+        assert rs.compare(tmp_path / name, MODEL).chi2 == pytest.approx(expected, rel=1e-9)
+    np.savetxt(tmp_path / "one.csv", drawn[0])
+    one = rs.compare(str(tmp_path / "one.csv"), MODEL)
+    assert one.chi2 == pytest.approx(rs.compare(drawn[0], MODEL).chi2, rel=1e-9)
+
+
+def test_eigenvalues_in_single_precision_keep_their_atom(drawn) -> None:
+    found = rs.compare(drawn.astype(np.float32), MODEL)
+    assert found["atoms"][0]["observed"] == [D, D]
+
+
+def test_loads_that_were_rounded_are_compared_as_what_they_are() -> None:
+    model = rs.RandomFeatureModel(2.52, 1.26, 0.3)
+    near = rs.at_dimension(model, 30)
+    eigenvalues = rs.simulate(near, 30, 0, size=6)
+    one, two = rs.compare(eigenvalues, model, 30), rs.compare(eigenvalues, near, 30)
+    np.testing.assert_allclose(one.z, two.z, rtol=1e-6)
+
+
+def test_a_law_alone_can_be_compared_with_and_not_drawn_from(drawn) -> None:
+    law = MODEL.spectrum()
+    assert rs.compare(drawn, law).chi2 == pytest.approx(rs.compare(drawn, MODEL).chi2)
+    with pytest.raises(ValueError, match="model must be more than a law"):
+        rs.compare(drawn, law, null="simulate")
+
+
+def test_simulated_null_agrees_and_refuses_what_too_few_draws_cannot_give(drawn) -> None:
+    found = rs.compare(drawn, MODEL, null="simulate", rng=1)
+    assert found.pvalue > 1e-4
+    assert found["null"]["sentence"].startswith("simulate: 60 draws")
+    few = rs.compare(drawn, MODEL, null="simulate", rng=1, null_draws=6)
+    assert few.pvalue is None
+    assert "null_draws" in str(few)
+
+
+def test_calibrated_null_accepts_the_true_features_that_the_gaussian_one_rejects() -> None:
+    model = rs.RandomFeatureModel(2, 1, 0.1, "erf")
+    eigenvalues = rs.simulate(model, 40, 2, 4, features="true")
+    assert rs.compare(eigenvalues, model).pvalue < 1e-10
+    found = rs.compare(eigenvalues, model, null="calibrated", rng=3, null_draws=40)
+    assert found.pvalue > 1e-4
+    assert (found["outside"], found["edges"]) == (None, [])
+    wrong = replace(model, psi_n=1.5)
+    assert rs.compare(eigenvalues, wrong, 40, "calibrated", rng=3, null_draws=40).pvalue < 3e-7
+
+
+def test_calibrated_null_leaves_the_mean_feature_out() -> None:
+    model = rs.RandomFeatureModel(2, 1, 0.3, "relu")
+    eigenvalues = rs.simulate(model, 40, 2, 3, features="true")
+    found = rs.compare(eigenvalues, model, null="calibrated", rng=3, null_draws=40)
+    assert found.pvalue > 1e-4
+    assert found["mean_feature"] == eigenvalues[:, -1].tolist()
+
+
+def test_given_data_have_their_own_null() -> None:
+    x = np.random.default_rng(1).normal(size=(60, 30))
+    with pytest.warns(FewDimensionsWarning):
+        model = rs.RandomFeatureModel.from_data(x, 2.0, 0.3)
+    eigenvalues = rs.simulate(model, rng=4, size=6)
+    assert rs.compare(eigenvalues, model).pvalue > 1e-4
+    with pytest.raises(ValueError, match="null must be 'gaussian' or 'simulate' for a model of gi"):
+        rs.compare(eigenvalues, model, null="calibrated")
+
+
+def test_means_sharper_than_the_formula_get_no_pvalue(drawn) -> None:
+    many = np.tile(drawn, (9, 1))
+    found = rs.compare(many, MODEL)
+    assert found.pvalue is None
+    assert "next order" in found["refused"]
+    assert math.isfinite(found.chi2)
+
+
+def test_complex_matrices_fluctuate_half_as_much(drawn) -> None:
+    real, half = rs.compare(drawn, MODEL), rs.compare(drawn, MODEL, beta=2)
+    ratio = [b["sd"] / a["sd"] for a, b in zip(real.table, half.table, strict=True)]
+    np.testing.assert_allclose(ratio, math.sqrt(0.5), rtol=1e-8)
+    with pytest.raises(ValueError, match="beta must be 1 for null"):
+        rs.compare(drawn, MODEL, null="simulate", beta=2)
+
+
+def test_combinations_of_small_variance_are_left_out() -> None:
+    law = MODEL.spectrum()
+    statistics = Statistics.of(law)
+    covariance = law.fluctuations(*statistics.functions).covariance
+    directions = trusted_directions(covariance)
+    kept = directions.T @ covariance @ directions
+    np.testing.assert_allclose(kept, np.diag(np.diag(kept)), atol=1e-9)
+    assert np.diag(kept).min() > 1e-3
+    assert 3 <= directions.shape[1] < len(statistics.names)
+
+
+def test_it_says_everything_as_text_table_html_and_json(drawn) -> None:
+    found = rs.compare(drawn, MODEL)
+    assert "null: gaussian: real matrices" in str(found)
+    assert f"p = {found.pvalue:.3g}" in str(found)
+    assert "<table>" in found._repr_html_()
+    table = found.to_dataframe()
+    assert list(table.columns) == ["statistic", "observed", "predicted", "sd", "z"]
+    values = json.loads(found.to_json())
+    assert values["chi2"] == found.chi2
+    assert values["null"]["freedom"] == "inf"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((np.ones((3, 160)), MODEL, 41), r"observed must hold psi_p d = 164 eigenvalues"),
+        ((np.ones((2, 2, 2)), MODEL), "observed must be eigenvalues of shape"),
+        (([np.ones(3), np.ones(4)], MODEL), "observed must hold matrices of one size"),
+        (([1.0, np.nan], MODEL), "observed must hold finite"),
+        (("nowhere.npy", MODEL), "observed must be a file that exists"),
+        ((np.ones(160), MODEL, 40, "guess"), "null must be"),
+        ((-np.ones(160), MODEL), "observed must lie above"),
+        ((np.ones(40), rs.SampleCovariance(0.5, TWO), 40, "calibrated"), "null must be"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_by_name(arguments, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        rs.compare(*arguments)
+
+
+def test_a_model_is_needed(drawn) -> None:
+    with pytest.raises(TypeError, match="model must be a RandomFeatureModel, a Sample"):
+        rs.compare(drawn, TWO)
