@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rmtspec as rs
-from rmtspec.compare.fresh_features import data_moments, feature_moments
-from rmtspec.compare.training_flow import Flow, decompose, flow_filters
+from rmtspec.compare.networks.fresh_features import data_moments, feature_moments
+from rmtspec.compare.networks.training_flow import Flow, decompose, flow_filters
 from rmtspec.result import DataWarning, FewDimensionsWarning
 from validation.data.given_settings import FINE_TIMES, PSI_P, SCALED_TIMES, GivenRun
 from validation.data.pictures import pictures
