@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import rmtspec as rs
-from tests.cases import ACTIVATIONS, powers_of_ten
+from rmtspec.testing.strategies import ACTIVATIONS, powers_of_ten
 
 SECONDS = 1.0
 

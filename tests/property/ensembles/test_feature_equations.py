@@ -7,13 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rmtspec as rs
-from tests.cases import ends, grams, models, powers_of_ten, scale_of
+from rmtspec.testing.strategies import (
+    ends,
+    powers_of_ten,
+    random_feature_grams,
+    random_feature_models,
+)
+from tests.laws import scale_of
 
 
 @st.composite
 def grams_with_points(draw, count=4, lowest=-6.0, upper_only=False):
     """A random-feature matrix with c > 0 or v > 0 and points over its bulks."""
-    gram = draw(grams())
+    gram = draw(random_feature_grams())
     law = gram.spectrum()
     low, high = ends(law)
     span = high - low if high > low else 1.0
@@ -87,7 +93,7 @@ def test_fixed_point_iteration_from_anywhere_reaches_the_same_root(case, seed):
         assert np.all(np.abs(d * found.y - 1.0) <= 1e-9)
 
 
-@given(grams())
+@given(random_feature_grams())
 def test_data_traces_are_transforms_of_measures_of_mass_one_and_of_the_mean_covariance(gram):
     z = 1e6 * scale_of(gram.spectrum()) * np.array([1j, 1.0 + 1j, -1.0 + 1j])
     found = gram.solve(z)
@@ -97,7 +103,7 @@ def test_data_traces_are_transforms_of_measures_of_mass_one_and_of_the_mean_cova
     assert np.all(np.abs(-z * found.r - mean) <= 1e-4 * mean)
 
 
-@given(grams())
+@given(random_feature_grams())
 def test_real_points_off_the_support_continue_the_upper_half_plane(gram):
     law = gram.spectrum()
     low, high = ends(law)
@@ -112,7 +118,7 @@ def test_real_points_off_the_support_continue_the_upper_half_plane(gram):
     assert np.all((above.q - below.q).imag > 0.0)
 
 
-@given(models(), st.floats(0.1, 3.0))
+@given(random_feature_models(), st.floats(0.1, 3.0))
 def test_model_and_its_matrix_agree_and_the_lower_half_plane_is_the_conjugate(model, angle):
     law = model.spectrum()
     z = scale_of(law) * np.exp(1j * angle)

@@ -8,36 +8,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rmtspec as rs
-from tests.cases import (
-    covariance_moments,
-    covariances,
+from rmtspec.testing.moments import covariance_moments, gram_moments
+from rmtspec.testing.strategies import (
     ends,
-    gram_moments,
-    grams,
     laws,
     laws_with_points,
-    models,
-    scale_of,
+    random_feature_grams,
+    random_feature_models,
+    sample_covariances,
 )
+from tests.laws import scale_of
 
 ROUNDING = 1e-12  # a few hundred additions of numbers below one
 MASS = 1e-10  # promised for the integrated density
 MOMENT = 1e-9  # promised for the first two moments
 
 
-@given(laws)
+@given(laws())
 def test_bulks_and_atoms_together_have_mass_one(law):
     assert abs(law.masses.sum() + law.atoms[:, 1].sum() - 1.0) <= ROUNDING
     assert np.all(law.masses > 0.0)
     assert np.all(law.atoms[:, 1] > 0.0)
 
 
-@given(laws)
+@given(laws())
 def test_integrated_density_of_every_bulk_is_its_exact_mass(law):
     assert np.all(np.abs(law.mass_defect) <= MASS)
 
 
-@given(laws)
+@given(laws())
 def test_bulks_are_disjoint_and_ascending(law):
     ordered = law.edges.ravel()
     assert np.all(np.diff(ordered) > 0.0)
@@ -45,7 +44,7 @@ def test_bulks_are_disjoint_and_ascending(law):
     assert np.array_equal(law.support, law.origin + law.edges)
 
 
-@given(laws, st.lists(st.floats(-0.5, 1.5), min_size=2, max_size=20))
+@given(laws(), st.lists(st.floats(-0.5, 1.5), min_size=2, max_size=20))
 def test_distribution_function_rises_from_zero_to_one(law, places):
     low, high = (end - law.origin for end in ends(law))
     x = np.sort(low + np.array(places) * (high - low))
@@ -59,7 +58,7 @@ def test_distribution_function_rises_from_zero_to_one(law, places):
     )
 
 
-@given(laws, st.lists(st.floats(0.0, 1.0), min_size=1, max_size=20))
+@given(laws(), st.lists(st.floats(0.0, 1.0), min_size=1, max_size=20))
 def test_quantile_inverts_the_distribution_function(law, fractions):
     u = np.array(fractions)
     x = law.quantile(u, from_origin=True)
@@ -72,7 +71,7 @@ def test_quantile_inverts_the_distribution_function(law, fractions):
     assert atoms.size <= 1
 
 
-@given(laws, st.lists(st.floats(0.01, 0.99), min_size=1, max_size=10))
+@given(laws(), st.lists(st.floats(0.01, 0.99), min_size=1, max_size=10))
 def test_distribution_function_inverts_the_quantile_inside_bulks(law, places):
     for low, high in law.edges:
         x = low + np.array(places) * (high - low)
@@ -82,7 +81,7 @@ def test_distribution_function_inverts_the_quantile_inside_bulks(law, places):
         assert np.all(np.abs(back - x) <= 1e-12 * np.abs(x) + 1e-14 / density)
 
 
-@given(laws, st.floats(0.01, 0.99))
+@given(laws(), st.floats(0.01, 0.99))
 def test_density_is_the_slope_of_the_distribution_function(law, place):
     for low, high in law.edges:
         x, step = low + place * (high - low), 1e-4 * min(place, 1.0 - place) * (high - low)
@@ -92,7 +91,7 @@ def test_density_is_the_slope_of_the_distribution_function(law, place):
             assert abs(slope - near[1]) <= np.ptp(near) + 1e-14 / step
 
 
-@given(laws)
+@given(laws())
 def test_density_vanishes_off_the_support_and_nowhere_is_negative(law):
     low, high = ends(law)
     x = np.concatenate([np.linspace(low, high, 301), [low - 1.0, high + 1.0, -np.inf, np.inf]])
@@ -102,21 +101,21 @@ def test_density_vanishes_off_the_support_and_nowhere_is_negative(law):
     assert np.all(density[~inside & ~np.isin(x, law.support)] == 0.0)
 
 
-@given(grams())
+@given(random_feature_grams())
 def test_first_two_moments_are_the_traces_of_the_random_feature_matrix(gram):
     law = gram.spectrum()
     for k, trace in enumerate(gram_moments(gram), start=1):
         assert abs(law.moment(k) - trace) <= MOMENT * trace
 
 
-@given(covariances())
+@given(sample_covariances())
 def test_first_three_moments_are_the_traces_of_the_sample_covariance(matrix):
     law = matrix.spectrum()
     for k, trace in enumerate(covariance_moments(matrix), start=1):
         assert abs(law.moment(k) - trace) <= MOMENT * trace
 
 
-@given(models())
+@given(random_feature_models())
 def test_mean_eigenvalue_is_the_second_moment_of_the_activation(model):
     law, at = model.spectrum(), model.coefficients
     variance = at.second_moment - at.mean**2  # the mean feature is an eigenvalue of its own
@@ -124,14 +123,14 @@ def test_mean_eigenvalue_is_the_second_moment_of_the_activation(model):
     assert abs(law.moment(1) - variance) <= MOMENT * at.second_moment
 
 
-@given(laws)
+@given(laws())
 def test_moment_zero_is_the_mass_and_integrate_agrees_with_moments(law):
     assert abs(law.moment(0) - 1.0) <= MASS
     assert abs(law.integrate(np.ones_like) - 1.0) <= MASS
     assert abs(law.integrate(lambda x: x) - law.moment(1)) <= MASS * law.moment(1)
 
 
-@given(laws)
+@given(laws())
 def test_hankel_matrix_of_the_moments_is_positive_semidefinite(law):
     scale = scale_of(law)
     moments = [law.moment(k) / scale**k for k in range(7)]
@@ -141,7 +140,7 @@ def test_hankel_matrix_of_the_moments_is_positive_semidefinite(law):
 
 
 @settings(max_examples=20)
-@given(st.one_of(covariances(), grams()))
+@given(st.one_of(sample_covariances(), random_feature_grams()))
 def test_contour_integrals_of_the_transform_are_the_moments(ensemble):
     law = ensemble.spectrum()
     low, high = ends(law)
@@ -155,7 +154,7 @@ def test_contour_integrals_of_the_transform_are_the_moments(ensemble):
         assert abs(integral - law.moment(k)) <= 1e-10 * (abs(centre) + radius) ** k
 
 
-@given(laws_with_points(3))
+@given(laws_with_points(count=st.just(3)))
 def test_distribution_function_of_a_gap_does_not_depend_on_the_place(case):
     law, _ = case
     above = law.atoms[:, 1].sum() + np.cumsum(law.masses)
@@ -164,7 +163,7 @@ def test_distribution_function_of_a_gap_does_not_depend_on_the_place(case):
         assert np.all(np.abs(law.cdf(x, from_origin=True) - below) <= ROUNDING)
 
 
-@given(covariances())
+@given(sample_covariances())
 def test_mass_above_a_gap_is_the_population_above_the_image_of_the_gap(matrix):
     law, ratio, population = matrix.spectrum(), matrix.ratio, matrix.population
     for (_, end), (start, _) in zip(law.support[:-1], law.support[1:], strict=True):
@@ -176,7 +175,7 @@ def test_mass_above_a_gap_is_the_population_above_the_image_of_the_gap(matrix):
         assert abs(1.0 - law.cdf(z) - exact) <= MASS
 
 
-@given(covariances())
+@given(sample_covariances())
 def test_sample_covariance_has_at_most_one_bulk_an_eigenvalue_of_the_population(matrix):
     law = matrix.spectrum()
     positive = matrix.population.eigenvalues > 0.0
@@ -189,7 +188,7 @@ def test_sample_covariance_has_at_most_one_bulk_an_eigenvalue_of_the_population(
         assert law.atoms[:, 1].sum() <= 2e-12
 
 
-@given(grams())
+@given(random_feature_grams())
 def test_atom_of_random_features_is_what_the_samples_and_directions_leave(gram):
     law, w0 = (
         gram.spectrum(),
@@ -224,7 +223,7 @@ def test_open_bulks_of_isotropic_random_features_have_rational_masses(psi_n, exc
 
 
 @settings(max_examples=10)
-@given(laws, st.integers(0, 2**32 - 1))
+@given(laws(), st.integers(0, 2**32 - 1))
 def test_sampled_eigenvalues_follow_the_distribution_function(law, seed):
     drawn = law.sample(2000, np.random.default_rng(seed))
     assert drawn.shape == (2000,)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 import rmtspec as rs
 from rmtspec.ensembles.conditional_feature import ConditionalFeatureGram
 from rmtspec.ensembles.random_feature import RandomFeatureGram
-from tests.cases import gram_moments, powers_of_ten
+from rmtspec.testing.moments import gram_moments
+from rmtspec.testing.strategies import powers_of_ten
 
 SCALARS = (0.4, 0.05, 0.04, 0.01)
 Z = np.array([0.1 + 0.05j, 1.0 + 0.3j, 5.0 + 1.0j, -0.5])

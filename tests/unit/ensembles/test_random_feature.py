@@ -9,7 +9,7 @@ import pytest
 
 import rmtspec as rs
 from rmtspec.ensembles.random_feature import RandomFeatureGram
-from tests.cases import gram_moments
+from rmtspec.testing.moments import gram_moments
 
 TWO = rs.PopulationSpectrum([0.5, 1.5])
 PLAIN = {

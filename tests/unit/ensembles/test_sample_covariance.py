@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import rmtspec as rs
-from tests.cases import marchenko_pastur_density
+from tests.laws import marchenko_pastur_density
 
 ISOTROPIC = rs.PopulationSpectrum.isotropic()
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rmtspec as rs
-from tests.cases import populations, powers_of_ten
+from rmtspec.testing.strategies import populations, powers_of_ten
 
 TWO = rs.PopulationSpectrum([0.5, 1.5])
 

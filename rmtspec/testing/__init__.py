@@ -1,0 +1,1 @@
+"""Tools for other people's tests: `strategies` draws random cases, `invariants` checks answers."""
