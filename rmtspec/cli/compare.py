@@ -22,9 +22,7 @@ DESCRIPTION = (
     "covariances, atom, edges and outliers. It says which null was used, and gives no p-value "
     "that cannot be defended."
 )
-EXAMPLE = (
-    "rmtspec compare eigenvalues.npy --psi-p 8 --psi-n 4 --t 0.1 --dimension 200 --plot c.png"
-)
+EXAMPLE = "rmtspec compare eigenvalues.npy --psi-p 8 --psi-n 4 --t 0.1 --dimension 200 --plot c.png"
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
