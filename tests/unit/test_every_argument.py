@@ -34,6 +34,7 @@ MODULES = (
     "rmtspec.sweeps.sweep",
     "rmtspec.compare.simulate",
     "rmtspec.compare.finite_size",
+    "rmtspec.compare.comparison",
 )
 
 ODD = {
@@ -67,6 +68,7 @@ OBJECTS = {
     Training: MODEL.training(), type(CURVES): CURVES, type(MODEL.timescales()): MODEL.timescales(),
     FittedDenoiser: FittedDenoiser.from_data(ROWS, np.eye(3), 0.1),
 }  # fmt: skip
+OBSERVED = rs.simulate(MODEL, 10, 0)
 EXTRA = {
     "psi_p": 8.0, "psi_n": 4.0, "t": 0.1, "load": 2.0, "alpha_bar": 0.5, "tau": 1.0, "x": ROWS,
     "covariance": np.eye(3), "sample_covariance": np.eye(3), "eigenvalues": [0.5, 1.5], "k": 2,
@@ -90,6 +92,8 @@ OWN = {
     ("Training", "model"): MODEL,
     **{(name, "model"): MODEL for name in ("simulate", "simulate_curves", "draws", "at_dimension")},
     ("simulate_curves", "dimension"): None,
+    ("compare", "model"): MODEL, ("compare", "observed"): OBSERVED,
+    ("plot_comparison", "comparison"): rs.compare(OBSERVED, MODEL),
     ("estimate_population", "x"): np.random.default_rng(1).normal(size=(24, 3)),
 }  # fmt: skip
 # What is not called here, and why.
