@@ -61,7 +61,8 @@ def test_the_test_of_a_null_is_the_one_of_its_covariance() -> None:
         replace(MODEL, psi_n=1.8),
         replace(MODEL, psi_n=2.2),
         replace(MODEL, population=rs.PopulationSpectrum([1.0])),
-        SpectralLaw(replace(MODEL.ensemble, v2=1.04 * MODEL.ensemble.v2)),
+        # Sums move like d: 2 % with ten draws at d = 200 is 11 % here.
+        SpectralLaw(replace(MODEL.ensemble, v2=1.11 * MODEL.ensemble.v2)),
         SpectralLaw(replace(MODEL.ensemble, b2=2.0 * MODEL.ensemble.b2)),
     ],
 )
@@ -199,7 +200,7 @@ def test_combinations_of_small_variance_are_left_out() -> None:
     directions = trusted_directions(covariance)
     kept = directions.T @ covariance @ directions
     np.testing.assert_allclose(kept, np.diag(np.diag(kept)), atol=1e-9)
-    assert np.diag(kept).min() > 1e-3
+    assert np.diag(kept).min() > 0.03
     assert 3 <= directions.shape[1] < len(statistics.names)
 
 
