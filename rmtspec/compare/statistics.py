@@ -7,8 +7,8 @@ at four x that grow geometrically from the lower part of the bulks (the tenth pa
 the top of the spectrum.  Nearby scales say nearly the same: the correlation matrix of the seven has
 eigenvalues down to 1e-8, and along the smallest ones what matrices of finite size add to the
 covariance (relative order 1/d) is as large as the limit itself: there the variance was 1.1 to 3
-times the predicted one at d = 50.  Combinations of a variance below 0.03 are left out; three or
-four remain, whose variances were right to 16 % at d = 50.  A right model was then rejected at 5 %
+times the predicted one at d = 50.  Combinations of a variance below 0.03 are left out; three to
+five remain, whose variances were right to 16 % at d = 50.  A right model was then rejected at 5 %
 in 5.1 % of 9000 draws of six settings (d = 50 and 100; 6.1 % with a bound of 0.001), and wrong ones
 were found as well: v² off by 2 % had a chi-square of 275 in place of 281.
 """
