@@ -170,7 +170,7 @@ def _expansion(law: SpectralLaw, end: float, side: int, room: float) -> FloatArr
     """C, N(E_N − E) and the error of C at a soft edge.
 
     Polynomials on Chebyshev nodes of (0, r], extrapolated to 0, for ever smaller r: rounding grows
-    as truncation falls, and the value that the last halving moved least is taken.
+    as truncation falls, and the value that a halving moved least is taken.
     """
     reaches = _REACH * np.sqrt(room) * 0.5 ** np.arange(_HALVINGS)
     found = np.array([_fit(law, end, side, float(reach)) for reach in reaches])

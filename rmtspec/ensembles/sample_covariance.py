@@ -36,6 +36,47 @@ ComplexArray = NDArray[np.complex128]
 
 
 @dataclass(frozen=True)
+class CovarianceSpikes:
+    """Outliers of the spikes of the population, in the order of the spikes, all (spikes,) arrays.
+
+    Attributes
+    ----------
+    location : the outlier, NaN below the transition
+    overlap : squared scalar product of its eigenvector with the direction of the spike, 0 below
+    threshold : population eigenvalue, nearest to the spike, at which the outlier enters a bulk
+    spread : standard deviation of the outlier times the root of the number of samples, for real
+        Gaussian samples and a spike that comes once; NaN below the transition
+    ratio : d/n
+    """
+
+    location: FloatArray
+    overlap: FloatArray
+    threshold: FloatArray
+    spread: FloatArray
+    ratio: float
+
+    def standard_deviation(self, dimension: int, beta: int = 1) -> FloatArray:
+        """Standard deviation of each outlier for data of this dimension.
+
+        Close to the transition it holds for large n only: the outlier must be many of these away
+        from the bulk.
+
+        Parameters
+        ----------
+        dimension : int >= 1
+        beta : 1 or 2
+            Real or complex samples.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is no such number.
+        """
+        d = _checks.integer("dimension", dimension, 1, 10**15)
+        return self.spread * np.sqrt(self.ratio / d / _checks.integer("beta", beta, 1, 2))
+
+
+@dataclass(frozen=True)
 class SampleCovariance:
     """Sample covariance matrix XX^T/n of d-dimensional data with a general population spectrum.
 
@@ -138,13 +179,36 @@ class SampleCovariance:
         mass = max(self._zero_weight, excess)
         return np.array([[0.0, mass]]) if mass > 0.0 else np.empty((0, 2))
 
-    @cached_property
+    @property
     def outliers(self) -> FloatArray:
         """Images z(−t) of the spikes t with dz/dk < 0 there, ascending."""
+        location = self.spike_images.location
+        return np.sort(location[np.isfinite(location)])
+
+    @cached_property
+    def spike_images(self) -> CovarianceSpikes:
+        r"""What becomes of each spike l of the population.
+
+        With :math:`z(l)=l+cl\int t\,dH/(l-t)`, where z'(l) > 0: the outlier lies at z(l), the
+        squared scalar product of its eigenvector with that of the spike is l z'(l)/z(l) (Paul
+        2007), and :math:`\sqrt n(\lambda-z(l))` is normal with variance :math:`2l^2z'(l)` (Bai and
+        Yao 2008) for Gaussian samples.
+        """
         spikes = np.asarray(self.population.spikes, dtype=np.float64)
-        spikes = spikes[(spikes > 0.0) & ~np.isin(spikes, self.population.eigenvalues)]
-        value, slope = self._companion.inverse_map(-spikes)
-        return np.sort(value[slope < 0.0])
+        table = np.full((4, spikes.size), np.nan)
+        location, overlap, threshold, spread = table
+        overlap[:] = 0.0
+        seen = np.flatnonzero((spikes > 0.0) & ~np.isin(spikes, self.population.eigenvalues))
+        value, slope = self._companion.inverse_map(-spikes[seen])
+        out, rise = seen[slope < 0.0], -slope[slope < 0.0]
+        location[out] = value[slope < 0.0]
+        overlap[out] = spikes[out] * rise / location[out]
+        spread[out] = spikes[out] * np.sqrt(2.0 * rise)
+        ends = self._companion.visible.ravel()
+        ends = ends[np.isfinite(ends) & (ends > 0.0)]
+        if ends.size:
+            threshold[:] = ends[np.argmin(np.abs(ends - spikes[:, None]), axis=1)]
+        return CovarianceSpikes(location, overlap, threshold, spread, self.ratio)
 
     def boundary(self, distance: FloatArray) -> BoundaryValue:
         """Density on the real axis inside the bulks."""

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from ..result import Status
 from ..solve import REORDERED
-from ..solve.edges import Gaps, Intervals, find_gaps, log_excess, real_points
+from ..solve.edges import REACH, Gaps, Intervals, find_gaps, log_excess, real_points
 from ..solve.kernel import kernel
 from .two_point import conditional_determinant
 
@@ -146,6 +146,20 @@ class WeightedGram:
     def gaps(self) -> Gaps:
         """Every gap of the spectrum."""
         return find_gaps(self._intervals, self._excess, self._value)
+
+    @cached_property
+    def visible(self) -> FloatArray:
+        """(m, 2) intervals, ascending, of the μ > 0 of a further atom that leaves the bulks."""
+        gaps, intervals = self.gaps, self._intervals
+        low, high = (
+            np.where(np.abs(x) < REACH, np.add(*intervals.point(gaps.interval, x)), end)
+            for x, end in (
+                (gaps.left, intervals.low[gaps.interval]),
+                (gaps.right, intervals.high[gaps.interval]),
+            )
+        )
+        found = np.column_stack([-high, -low])[low < 0.0]
+        return np.asarray(np.maximum(found, 0.0)[np.argsort(found[:, 0])])
 
     def inverse_map(self, k: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return z(k) and dz/dk at real k."""

@@ -2,6 +2,10 @@ r"""Eigenvalues that spikes of the population pull out of the bulks of U.
 
 A spike :math:`l_0` gives an outlier where :math:`k+b^2+c^2y\,l_0=0` off the bulks (`ensembles`
 solves for it): up to two, one on the fast and one (faint) on the slow side.
+
+How far they fluctuate is not given.  For a sample covariance the location depends on one quadratic
+form of independent Gaussians; here it depends on two, of the weights and of the samples along e,
+whose covariance takes responses to sources along e that no trace holds.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ generalised Marchenko-Pastur law this is the theorem of Bai and Silverstein (200
 :math:`D=(z_1-z_2)u_1u_2/(u_1-u_2)` with u the companion, so that :math:`-\partial_1\partial_2\log D
 =u_1'u_2'/(u_1-u_2)^2-1/(z_1-z_2)^2`.  S is what finitely many spikes add to
 :math:`E\log\det(z-\cdot)`, :math:`\sum_i[\log g(l_i)-\int\log g\,d\rho(l)]` with g the factor in
-which a population eigenvalue l enters.
+which a population eigenvalue l enters.  The variance of an outlier itself, of order 1/N, is not in
+the covariance; where f weighs the outlier much, give its spike as an atom of weight 1/d.
 
 *Why one contour is enough.*  D has no zero off the spectrum (the response of two resolvents is
 finite there) and is 1 at infinity, so that log D is analytic in both variables.  D(z, z*) > 0 tells

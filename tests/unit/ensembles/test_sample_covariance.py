@@ -121,3 +121,39 @@ def test_transform_out_of_reach_is_flagged_and_not_a_number(z):
     law = rs.SampleCovariance(0.5, rs.PopulationSpectrum([1.0, 2.0])).spectrum()
     with pytest.warns(rs.ConvergenceWarning):
         assert np.isnan(law.stieltjes(z))
+
+
+@pytest.mark.parametrize("spike", [1.51, 4.0, 1e3, 0.49, 0.05])
+def test_spike_of_white_samples_has_the_closed_overlap_and_spread(spike):
+    # Paul 2007: (1 − c/(l−1)²)/(1 + c/(l−1)), and variance 2l²(1 − c/(l−1)²)/n
+    c = 0.25
+    found = rs.SampleCovariance(c, rs.PopulationSpectrum([1.0], spikes=[spike])).spike_images
+    rise = 1.0 - c / (spike - 1.0) ** 2
+    assert found.overlap == pytest.approx([rise / (1.0 + c / (spike - 1.0))], rel=1e-11)
+    assert found.spread == pytest.approx([spike * np.sqrt(2.0 * rise)], rel=1e-11)
+    assert found.threshold == pytest.approx([1.5 if spike > 1.0 else 0.5], rel=1e-9)
+    exact = found.spread / np.sqrt(400.0)
+    np.testing.assert_allclose(found.standard_deviation(100), exact, rtol=1e-14)
+    np.testing.assert_allclose(
+        found.standard_deviation(100, beta=2), exact / np.sqrt(2.0), rtol=1e-14
+    )
+
+
+def test_spike_before_the_transition_has_no_overlap_and_no_spread():
+    found = rs.SampleCovariance(0.25, rs.PopulationSpectrum([1.0], spikes=[1.2])).spike_images
+    assert np.isnan(found.location[0])
+    assert np.isnan(found.spread[0])
+    assert found.overlap[0] == 0.0
+    assert found.threshold[0] == pytest.approx(1.5, rel=1e-9)
+
+
+def test_spikes_between_two_atoms_are_seen_where_the_gap_is():
+    population = rs.PopulationSpectrum([0.1, 2.0], [0.75, 0.25], spikes=[1.0, 1.9, 5.0])
+    found = rs.SampleCovariance(0.05, population).spike_images
+    assert np.isfinite(found.location).tolist() == [True, False, True]
+    visible = [1.77637828, 1.77637828, 2.2236161]  # where 1 = 0.05∫t²dH/(l − t)²
+    for end in visible:
+        assert 0.05 * (0.75 * 0.01 / (end - 0.1) ** 2 + 1.0 / (end - 2.0) ** 2) == pytest.approx(
+            1.0, rel=1e-6
+        )
+    assert found.threshold[[0, 2]] == pytest.approx([visible[0], visible[2]], rel=1e-8)
