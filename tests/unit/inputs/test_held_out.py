@@ -11,7 +11,6 @@ import pytest
 from numpy.typing import NDArray
 
 import rmtspec as rs
-from rmtspec.ensembles.neuron_moments import NeuronMoments
 from rmtspec.inputs.held_out import HeldOut
 
 pytestmark = [
@@ -90,28 +89,9 @@ def test_degenerate_data_have_the_curves_of_data_nearby(name: str) -> None:
         np.testing.assert_allclose(value, getattr(beside, column), rtol=0, atol=1e-4)
 
 
-# Of equal modes of the noise the exact kernel keeps eight, whichever the solver gives first.
-CUT_THROUGH = pytest.mark.xfail(reason="the eight modes kept cut an eigenspace", strict=True)
-
-
 @pytest.mark.filterwarnings("ignore::rmtspec.FewDimensionsWarning")
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=CUT_THROUGH if name == "one-hot, twice" else ())
-        for name in DEGENERATE
-    ],
-)
-def test_the_exact_kernel_of_degenerate_data_has_the_curves_of_data_nearby(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Neurons are sampled for the floor in principal axes, which degenerate data do not have: the
-    # kernels' own floor stands in for the sampled one, whose error is not the subject.
-    monkeypatch.setattr(
-        NeuronMoments,
-        "floor",
-        property(lambda own: own.second_moment - float(np.trace(own.matrix)) / own.dimension),
-    )
+@pytest.mark.parametrize("name", DEGENERATE)
+def test_the_exact_kernel_of_degenerate_data_has_the_curves_of_data_nearby(name: str) -> None:
     x, dimension = DEGENERATE[name]
     rng = np.random.default_rng(5)
     test = rng.normal(size=(80, dimension)) * np.linspace(0.5, 1.5, dimension)
