@@ -312,6 +312,10 @@ def _name_lines(ax: Axes) -> None:
 def _draw_score_error(ax: Axes, curves: LearningCurves, shown: NDArray[np.bool_]) -> None:
     values = _one_row(curves.score_error)[shown]
     ax.set_ylabel("score error")
+    if not np.any(np.isfinite(values)):
+        words = "not known: the test loss falls below that of Gaussian data"
+        ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", color=INK)
+        ax.set_yticks([])
     if np.any(values > 0.0):
         ax.plot(np.asarray(curves.tau)[shown], values, color=PURPLE, lw=1.8, label="score error")
         ax.set_yscale("log")
