@@ -250,7 +250,7 @@ def check_linear_statistic(
     stieltjes : callable, optional
         The transform of the same law, by `convention` as for `check_stieltjes`.
     rtol : float
-        Accuracy that averages claim, relative to the largest |f| on the support.
+        Accuracy that averages claim, relative to the largest ``|f|`` on the support.
     raise_ : bool
         Whether to raise `InvariantError` if an invariant fails.
 

@@ -113,7 +113,7 @@ def equal(
     at: Any = None,
     note: str = "",
 ) -> list[Finding]:
-    """The finding that |left − right| <= tolerance everywhere; none if there is no point."""
+    """The finding that ``|left − right| <= tolerance`` everywhere; none if there is no point."""
     first, second, slack = _aligned(left, right, tolerance)
     return _worst(name, first, second, slack, np.abs(first - second), at, note)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 
 def register() -> None:
     """Tell `hypothesis.strategies.from_type` how to draw each public class.
@@ -18,7 +21,7 @@ def register() -> None:
     >>> find(st.from_type(rs.PopulationSpectrum), lambda population: True)
     PopulationSpectrum([1], weights=[1])
     """
-    from hypothesis.strategies import register_type_strategy
+    from hypothesis.strategies import SearchStrategy, register_type_strategy
 
     from ..ensembles.random_feature import RandomFeatureGram
     from ..ensembles.sample_covariance import SampleCovariance
@@ -27,15 +30,28 @@ def register() -> None:
     from ..law import SpectralLaw
     from ..linear.denoiser import LinearDenoiser
     from ..random_features.model import RandomFeatureModel
-    from . import strategies
 
-    for drawn, strategy in (
-        (PopulationSpectrum, strategies.populations()),
-        (SampleCovariance, strategies.sample_covariances()),
-        (RandomFeatureGram, strategies.random_feature_grams()),
-        (RandomFeatureModel, strategies.random_feature_models()),
-        (SpectralLaw, strategies.laws()),
-        (NoiseSchedule, strategies.noise_schedules()),
-        (LinearDenoiser, strategies.linear_denoisers()),
+    def late(name: str) -> Callable[[type[Any]], SearchStrategy[Any]]:
+        """The strategy of that name, looked up when it is asked for.
+
+        Hypothesis calls `register` while it is imported, and `strategies` imports Hypothesis.
+        """
+
+        def strategy(_: type[Any]) -> SearchStrategy[Any]:
+            from . import strategies
+
+            drawn: SearchStrategy[Any] = getattr(strategies, name)()
+            return drawn
+
+        return strategy
+
+    for drawn, name in (
+        (PopulationSpectrum, "populations"),
+        (SampleCovariance, "sample_covariances"),
+        (RandomFeatureGram, "random_feature_grams"),
+        (RandomFeatureModel, "random_feature_models"),
+        (SpectralLaw, "laws"),
+        (NoiseSchedule, "noise_schedules"),
+        (LinearDenoiser, "linear_denoisers"),
     ):
-        register_type_strategy(drawn, strategy)
+        register_type_strategy(drawn, late(name))

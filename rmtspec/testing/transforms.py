@@ -47,8 +47,8 @@ _MOST_IN_MATRIX = 12
 class Probe:
     """A transform with all that its values may be compared with.
 
-    A value is taken to err by `rtol` of itself, and by what 4 ulps of z move it: |g'| is at most
-    one over the squared distance from the support.  Every tolerance is made of these errors.
+    A value is taken to err by `rtol` of itself, and by what 4 ulps of z move it: ``|g'|`` is at
+    most one over the squared distance from the support.  Every tolerance is made of these errors.
     """
 
     g: Callable[[Any], ComplexArray]

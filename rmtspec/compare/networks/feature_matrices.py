@@ -7,8 +7,9 @@ Two matrices with the same limiting spectrum (arXiv 2505.17638, section 3): the 
 and its Gaussian equivalent G G^T/n + (b^2/d) W W^T + s^2 I with G = c W X/sqrt(d) + v Omega.
 
 **The noise average.** Given W and x the pre-activations are jointly Gaussian: neuron i has mean
-u_i = e^-t W_i x/sqrt(d), standard deviation omega_i = sqrt(Delta) |W_i|/sqrt(d), and the noises of
-neurons i and j have correlation C_ij = W_i W_j/(|W_i| |W_j|). With the Hermite polynomials He_k and
+u_i = e^-t W_i x/sqrt(d), standard deviation omega_i = sqrt(Delta) ``|W_i|``/sqrt(d), and the noises
+of neurons i and j have correlation C_ij = ``W_i W_j/(|W_i| |W_j|)``. With the Hermite polynomials
+He_k and
 
     m_k(u, omega) = E_g[sigma(u + omega g) He_k(g)] / sqrt(k!),
 
@@ -16,14 +17,14 @@ Mehler's formula gives, for i != j,
 
     E_xi[sigma(h_i) sigma(h_j)] = sum_k m_k(u_i, omega_i) m_k(u_j, omega_j) C_ij^k,
 
-and the diagonal is the second moment itself. Off the diagonal |C_ij| = O(d^-1/2), so
+and the diagonal is the second moment itself. Off the diagonal ``|C_ij|`` = O(d^-1/2), so
 the sum is cut at a small order K.
 
 **What the cut costs.** By Parseval sum_k m_k^2 = E_g sigma^2, so the part of the sum beyond K,
 tail_i(x), is known without further terms. Cauchy-Schwarz, over k > K and then over the samples,
-bounds the entries left out by |C_ij|^(K+1) sqrt(T_i T_j) with T_i the sample mean of tail_i. The
-Frobenius norm F of these bounds limits every eigenvalue's error (Weyl), and by Hoffman-Wielandt the
-mean of |delta lambda| by F/sqrt(p), hence |delta q(z)| <= F/(sqrt(p) (Im z)^2).
+bounds the entries left out by ``|C_ij|^(K+1)`` sqrt(T_i T_j) with T_i the sample mean of tail_i.
+The Frobenius norm F of these bounds limits every eigenvalue's error (Weyl), and by Hoffman-Wielandt the
+mean of ``|delta lambda|`` by F/sqrt(p), hence ``|delta q(z)| <= F/(sqrt(p) (Im z)^2)``.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ class FeatureGram:
 
     `integration` estimates the norm of what the integrals over the noise are off by: an entry is a
     sum of products of moments, whose squares sum up to the second moment.
-    `slope` (p,) is the sample mean of m_1: by Stein's lemma, with W_ij/|W_i| the correlation of the
-    noises of neuron i and direction j, E_xi[sigma(h_i) xi_j] = slope_i W_ij/|W_i|.
+    `slope` (p,) is the sample mean of m_1: by Stein's lemma, with ``W_ij/|W_i|`` the correlation of
+    the noises of neuron i and direction j, ``E_xi[sigma(h_i) xi_j] = slope_i W_ij/|W_i|``.
     """
 
     matrix: Array
@@ -57,7 +58,7 @@ class FeatureGram:
 
     @property
     def error(self) -> float:
-        """Bound on the mean of |delta lambda|, Hoffman-Wielandt: both errors, as if they added."""
+        """Bound on the mean ``|delta lambda|``, Hoffman-Wielandt: both errors, as if they added."""
         return (self.truncation + self.integration) / math.sqrt(len(self.matrix))
 
 
