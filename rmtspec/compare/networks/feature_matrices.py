@@ -23,8 +23,9 @@ the sum is cut at a small order K.
 **What the cut costs.** By Parseval sum_k m_k^2 = E_g sigma^2, so the part of the sum beyond K,
 tail_i(x), is known without further terms. Cauchy-Schwarz, over k > K and then over the samples,
 bounds the entries left out by ``|C_ij|^(K+1)`` sqrt(T_i T_j) with T_i the sample mean of tail_i.
-The Frobenius norm F of these bounds limits every eigenvalue's error (Weyl), and by Hoffman-Wielandt the
-mean of ``|delta lambda|`` by F/sqrt(p), hence ``|delta q(z)| <= F/(sqrt(p) (Im z)^2)``.
+The Frobenius norm F of these bounds limits every eigenvalue's error (Weyl), and by
+Hoffman-Wielandt the mean of ``|delta lambda|`` by F/sqrt(p), hence
+``|delta q(z)| <= F/(sqrt(p) (Im z)^2)``.
 """
 
 from __future__ import annotations
