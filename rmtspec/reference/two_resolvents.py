@@ -102,6 +102,20 @@ class RandomData:
         """Q and Y."""
         at = self.model
         zero, first, second = beta
+        (a, b, c, d), (j0, j1, j2), ratio = self._equations(one, two)
+        right = zero + first * j0 + second * j1
+        below = ratio * at.psi_p * at.c2 * (first * j1 + second * j2)
+        scale = 1 / (a * d - b * c)
+        return (d * right - b * below) * scale, (a * below - c * right) * scale
+
+    def determinant(self, one: Node, two: Node) -> Any:
+        """The determinant of the equations for Q and Y over D_1 D_2, 1 far from the spectrum."""
+        (a, b, c, d), _, _ = self._equations(one, two)
+        return (a * d - b * c) / (one.D * two.D)
+
+    def _equations(self, one: Node, two: Node) -> tuple[tuple[Any, ...], tuple[Any, ...], Any]:
+        """The 2 x 2 matrix by rows, J_0 to J_2 and γ."""
+        at = self.model
         j0 = j1 = j2 = left = mp.mpf(0)
         for w, level, e1, e2 in zip(at.weights, at.atoms, one.inverse, two.inverse, strict=False):
             part = w * e1 * e2
@@ -109,12 +123,8 @@ class RandomData:
             j0, j1, j2 = j0 + part, j1 + part * level, j2 + part * level * level
         ratio = at.psi_p / at.psi_n * one.q * two.q
         cross = at.v2 + at.c2 * j1
-        a, b = 1 - (1 + left) / at.psi_p, -cross
-        c, d = -ratio * cross, one.D * two.D - ratio * at.psi_p * at.c2**2 * j2
-        right = zero + first * j0 + second * j1
-        below = ratio * at.psi_p * at.c2 * (first * j1 + second * j2)
-        scale = 1 / (a * d - b * c)
-        return (d * right - b * below) * scale, (a * below - c * right) * scale
+        a, d = 1 - (1 + left) / at.psi_p, one.D * two.D - ratio * at.psi_p * at.c2**2 * j2
+        return (a, -cross, -ratio * cross, d), (j0, j1, j2), ratio
 
     def kernel(self, one: Node, two: Node) -> list[Any]:
         """T, averaged and for each direction."""
