@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[3]
+
 
 @pytest.mark.parametrize(
-    "program",
-    [
-        "from rmtspec.testing import strategies; strategies.populations().example",
-        "import hypothesis, rmtspec.testing.strategies as s; s.laws().example",
-        "import rmtspec as rs; from hypothesis import find, strategies as st; "
-        "find(st.from_type(rs.PopulationSpectrum), lambda one: True)",
-    ],
+    "first", ["rmtspec", "hypothesis", "rmtspec.testing.strategies", "rmtspec.testing.registration"]
 )
-def test_strategies_can_be_had_in_a_new_process(program):
-    # The entry point is called while Hypothesis is imported, by whoever does that first.
-    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, timeout=120)
+def test_whatever_is_imported_first_hypothesis_starts_with_the_package_registered(first, tmp_path):
+    # The package may not be installed with its entry point here, so one is put before the
+    # interpreter.  Hypothesis calls entry points while it is imported itself, by whoever
+    # does that first.
+    told = tmp_path / "told-1.0.dist-info"
+    told.mkdir()
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: told\nVersion: 1.0\n")
+    entry = "[hypothesis]\nrmtspec = rmtspec.testing.registration:register\n"
+    (told / "entry_points.txt").write_text(entry)
+    code = (
+        f"import {first}, rmtspec; from hypothesis import find, strategies as st; "
+        "print(find(st.from_type(rmtspec.PopulationSpectrum), lambda drawn: True))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "PopulationSpectrum([1], weights=[1])\n"
