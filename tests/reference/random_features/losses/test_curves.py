@@ -30,7 +30,7 @@ from rmtspec.reference import (
 )
 from rmtspec.reference._arguments import CertificateError
 
-TABLE = json.loads((Path(__file__).parents[1] / "data" / "learning_curves.json").read_text())
+TABLE = json.loads((Path(__file__).parents[2] / "data" / "learning_curves.json").read_text())
 ROWS = TABLE["rows"]
 # Of the largest loss on a curve; 1e-8 is asked of every curve, tables of N² resolvent pairs summed
 # in double precision give a few hundred machine epsilons.
