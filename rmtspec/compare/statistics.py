@@ -8,11 +8,11 @@ the top of the spectrum.  Nearby scales say nearly the same: the correlation mat
 eigenvalues down to 1e-8, and along the smallest ones what matrices of finite size add to the
 covariance (relative order 1/d) is as large as the limit itself: there the variance was 1.1 to 3
 times the predicted one at d = 50.  Combinations of a variance below 0.03 are left out; three to
-five remain, whose variances were right to 16 % at d = 50.  The bound was chosen on 9000 draws of six
-settings (d = 50 and 100), of which 5.1 % were then rejected at 5 % (6.1 % with a bound of 0.001).
-On 4500 fresh draws of other settings 5.8 % were: 4 to 6 % in seven of nine, 7.8 % at
-psi_p = psi_n = 2, d = 100, and 8.4 % for sample covariances of fewer samples than dimensions, d = 50.
-Wrong models are found as well: v² off by 2 % had a chi-square of 275 in place of 281.
+five remain, whose variances were right to 16 % at d = 50.  The bound was chosen on 9000 draws of
+six settings (d = 50 and 100), of which 5.1 % were then rejected at 5 % (6.1 % with a bound of
+0.001).  On 4500 fresh draws 5.8 % were: 4 to 6 % in seven of nine settings, 7.8 % at psi_p = psi_n
+= 2, d = 100, and 8.4 % for sample covariances of fewer samples than dimensions, d = 50.  Wrong
+models are found as well: v² off by 2 % had a chi-square of 275 in place of 281.
 """
 
 from __future__ import annotations
