@@ -136,12 +136,19 @@ def change_of(model: Model, name: str) -> dict[str, float]:
 def resolvent_motion(
     gram: RandomFeatureGram, z: ArrayLike, change: Mapping[str, float]
 ) -> ComplexArray:
-    """Derivative of q = 1/(psi_p k) along a change of the ensemble's parameters."""
+    """Derivative of q = 1/(psi_p k) along a change of the ensemble's parameters.
+
+    NaN where q did not converge, of which the solver has warned.
+    """
     found = gram.solve(z)
     assert isinstance(gram.equations, FeatureEquations)
     forces = {name: rate for name, rate in change.items() if name != "delta"}
-    moved, _ = FeatureTangents(gram.equations).move(found.k, found.y, forces)
-    return np.asarray(-found.q * (moved / found.k + change.get("psi_p", 0.0) / gram.psi_p))
+    motion = np.full(found.k.shape, np.nan + 0j)
+    known = found.converged
+    moved, _ = FeatureTangents(gram.equations).move(found.k[known], found.y[known], forces)
+    relative = moved / found.k[known] + change.get("psi_p", 0.0) / gram.psi_p
+    motion[known] = -found.q[known] * relative
+    return motion
 
 
 class Moving:

@@ -51,7 +51,7 @@ def test_curves_give_the_parameters_back():
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_true_features_give_the_parameters_back(activation):
     truth = rs.RandomFeatureModel(4, 2, 0.1, activation)
-    seen = rs.simulate(truth, 60, 3, size=3, features="true", centred=True)
+    seen = rs.simulate(truth, 60, 3, size=3, features="true")
     start = rs.RandomFeatureModel(4, 2.3, 0.12, activation)
     found = rs.fit(seen, start, ["psi_n", "t"], dimension=60, features="true")
     for name in ("psi_n", "t"):

@@ -108,3 +108,11 @@ def test_given_data_have_no_such_parameters():
         model = rs.RandomFeatureModel.from_data(x, 4, 0.1)
     with pytest.raises(TypeError, match="fresh data"):
         model.sensitivity()
+
+
+def test_a_point_that_does_not_converge_has_no_derivative():
+    model = rs.RandomFeatureModel(4, 2, 0.1)
+    with pytest.warns(rs.ConvergenceWarning, match="did not converge"):
+        found = model.sensitivity("psi_n", z=[1j, 1e300])
+    assert np.isfinite(found.q[0, 0])
+    assert np.isnan(found.q[0, 1])
