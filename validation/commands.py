@@ -6,6 +6,7 @@ What a command runs is imported when it runs.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,16 @@ def _count(low: int) -> Callable[[str], int]:
         return number
 
     return parse
+
+
+def _minutes(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0.0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a positive number, got {text!r}")
+    return number
 
 
 def _file(text: str) -> Path:
@@ -90,7 +101,15 @@ def _declare_run(parser: argparse.ArgumentParser) -> None:
         default="smoke",
         help="a minute, under an hour, or the papers' sizes on a GPU",
     )
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), help="default: cuda at the scale gpu, cpu otherwise"
+    )
+    parser.add_argument(
+        "--minutes",
+        type=_minutes,
+        default=9.0,
+        help="at the scale gpu: networks are planned to be trained in this time (default: 9)",
+    )
     parser.add_argument(
         "--results", type=_folder, default=RESULTS, help="folder; a run that was ended resumes"
     )
@@ -107,11 +126,12 @@ def _run(arguments: argparse.Namespace) -> int:
         EXPERIMENTS,
         arguments.names,
         arguments.scale,
-        arguments.device,
+        arguments.device or ("cuda" if arguments.scale == "gpu" else "cpu"),
         arguments.results,
         arguments.seed,
         arguments.processes,
         arguments.images,
+        arguments.minutes,
     )
 
 
