@@ -134,6 +134,8 @@ def _prepare(work: Work, device: str) -> None:
             except Exception as problem:  # an update can always be done without a graph
                 torch.cuda.synchronize()
                 crowd.graph = None
+                # The old one still belongs to the broken recording.
+                crowd.generator = torch.Generator(device=place).manual_seed(work.seed)
                 print(f"{work.name}: no CUDA graph ({str(problem)[:300]})", flush=True)
         _advance(work, 2)
         started, count = time.monotonic(), _TIMED if device == "cuda" else 2
