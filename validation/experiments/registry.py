@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from validation.experiments import (
+    comparisons,
     gradient_descent,
     images,
     linear_maps,
@@ -19,6 +20,7 @@ from validation.harness.experiment import Experiment
 _TOPICS = (
     slips,
     spectra,
+    comparisons,
     gradient_descent,
     training_times,
     linear_maps,
