@@ -290,7 +290,7 @@ def _eigenvalues(
         law = model.spectrum()
         dropped = _mean_features(model, d) if null == "calibrated" else 0
     statistics = Statistics.of(law)
-    exact = law if isinstance(model, SpectralLaw) or d is None else _with_spikes_inside(model, d)
+    exact = law if isinstance(model, SpectralLaw) or d is None else with_spikes_inside(model, d)
     number = _DRAWS[null] if null_draws is None else null_draws
     sample = None
     if null == "gaussian" and beta == 1:
@@ -395,7 +395,7 @@ def _at_whole_loads(model: Model, d: int, size: int) -> Model:
     return model
 
 
-def _with_spikes_inside(model: Model, d: int) -> SpectralLaw:
+def with_spikes_inside(model: Model, d: int) -> SpectralLaw:
     """The law with spikes as eigenvalues of weight 1/d.
 
     In the limit they only shift means; at finite d a spike l adds 2l²/n to a variance.

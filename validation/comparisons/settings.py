@@ -71,7 +71,7 @@ DRAWS = {
 }
 """Scale -> d -> draws, each a test of its own by the formula."""
 
-TESTS = {"smoke": (3, 1), "cpu": (100, 5), "gpu": (200, 10)}
+TESTS = {"smoke": (3, 1), "cpu": (100, 2), "gpu": (200, 10)}
 """Scale -> tests of a batch, and batches, at d = 50 with the p-value from draws."""
 TESTED = ("psi_p = psi_n", "exact kernel", "covariance, n < d")
 TESTED_AT = 50
