@@ -465,7 +465,7 @@ def _remarks(
     if formula_at is not None and nulls.is_few(model, formula_at):
         yield (
             "the p-value is that of the limit, for fewer than 100 neurons, samples or dimensions: "
-            "one of 5 % may be 7 %, one of 1 % may be 2 %; null='simulate' has no such error"
+            "one of 5 % may be 7 %, one of 1 % may be 3 %; null='simulate' has no such error"
         )
     if null == "calibrated":
         yield (
