@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from validation.comparisons import experiment as comparisons
 from validation.experiments import (
-    comparisons,
     gradient_descent,
     images,
     linear_maps,

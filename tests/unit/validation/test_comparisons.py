@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rmtspec.solve.tracy_widom import TracyWidom
-from validation.experiments.comparisons import COMPARE
+from validation.comparisons.experiment import COMPARE
 from validation.harness.experiment import Outcome, Setup, Task
 
 D = 100
