@@ -58,6 +58,7 @@ def test_losses_on_digits_are_those_of_true_features(n: int, t: float) -> None:
     np.testing.assert_allclose(theory[:, :until], network[:, :until], rtol=0.015)
 
 
+@pytest.mark.filterwarnings("ignore::rmtspec.DataWarning")  # one piece is there twice
 @pytest.mark.parametrize("name", ["digits", "patches"])
 def test_quantiles_are_those_of_true_features_where_neurons_have_their_own_floors(name) -> None:
     rows = pictures(name)
