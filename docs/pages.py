@@ -73,12 +73,15 @@ def _write_gallery(source: pathlib.Path, made: pathlib.Path) -> None:
     for name, what in GALLERY.items():
         notebook = json.loads((source / f"{name}.ipynb").read_text())
         notebook["metadata"].pop("widgets", None)
-        title, thumbnail = name, None
+        title, section, thumbnail = name, name, None
         for cell in notebook["cells"]:
-            if cell["cell_type"] == "markdown" and title == name:
-                title = "".join(cell["source"]).splitlines()[0].lstrip("# ")
             if cell["cell_type"] != "code":
+                for line in "".join(cell["source"]).splitlines():
+                    if line.startswith("#"):
+                        section = line.lstrip("# ")
+                        title = section if title == name else title
                 continue
+            cell["metadata"]["mystnb"] = {"image": {"alt": f"Picture: {section}"}}
             cell["outputs"] = [out for out in cell["outputs"] if not _is_widget(out)]
             for out in cell["outputs"]:
                 image = out.get("data", {}).get("image/png")
