@@ -1,7 +1,7 @@
 """How the pages are built: python -m sphinx -E -W --keep-going -b html docs docs/_build/html.
 
-Nothing is loaded from the network when a page is read: MathJax is copied from a package of the build,
-pictures are drawn and the help pages and the gallery written by ``pages.py`` before Sphinx reads.
+Nothing is loaded from the network when a page is read: MathJax is copied from a package of the
+build, pictures are drawn and help pages and gallery written by ``pages.py`` before Sphinx reads.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ mathjax_path = "mathjax/MathJax.js?config=TeX-AMS-MML_HTMLorMML-full"
 mathjax2_config = {
     "messageStyle": "none",
     "showMathMenu": False,
+    "tex2jax": {"processClass": "math|output_area"},
     "HTML-CSS": {"availableFonts": [], "webFont": "STIX-Web", "linebreaks": {"automatic": True}},
 }
 

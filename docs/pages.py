@@ -104,7 +104,7 @@ def _write_gallery(source: pathlib.Path, made: pathlib.Path) -> None:
         )
     names = "\n".join(f"gallery/{name}" for name in GALLERY)
     (made / "gallery.md").write_text(
-        "# Gallery\n\nNotebooks of the repository with their outputs; each runs in under a minute.\n\n"
+        "# Gallery\n\nNotebooks of the repository with their outputs; each takes a minute.\n\n"
         f"::::{{grid}} 1 1 2 2\n:gutter: 3\n{cards}\n::::\n\n"
         f"```{{toctree}}\n:hidden:\n\n{names}\n```\n"
     )
@@ -133,7 +133,8 @@ def _draw(target: pathlib.Path) -> None:
     model = rs.RandomFeatureModel(psi_p=64, psi_n=8, t=0.1)
     training = model.training()
     tau = np.geomspace(0.1, 1e6, 200)
-    model.spectrum().plot()
+    law = model.spectrum()
+    law.plot(names=model.bulk_names())
     save("spectrum")
     training.learning_curves(tau).plot(training=training)
     save("curves")
