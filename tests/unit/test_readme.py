@@ -31,15 +31,20 @@ def _names() -> dict[str, Any]:
     """What the table takes for granted, at sizes that are solved at once."""
     rng = np.random.default_rng(0)
     model = rs.RandomFeatureModel(psi_p=8, psi_n=4, t=0.1)
+    tau = np.geomspace(1, 1e4, 5)
     return {
+        "law": model.spectrum(),
+        "training": model.training(),
+        "curves": model.learning_curves(tau),
+        "linear": rs.LinearDenoiser(rs.PopulationSpectrum.power_law(1, 20), [0.5, 2, 8]),
+        "func": lambda a: {"b": 2.0 * a},
+        "dask_client": None,
         "rs": rs,
         "np": np,
         "rmtspec": rmtspec,
-        "invariants": rmtspec.testing.invariants,
         "model": model,
         "x": rng.standard_normal((60, 8)),
         "held_out": rng.standard_normal((20, 8)),
-        "eigenvalues_or_curves": rs.simulate(model, 20, rng=0),
         "eigenvalues": rs.simulate(model, 20, rng=0),
         "start": model,
         "d": 20,
@@ -48,7 +53,7 @@ def _names() -> dict[str, Any]:
         "k": 2,
         "f": np.log1p,
         "z": np.array([1 + 1j, 2 + 1j]),
-        "tau": np.geomspace(1, 1e4, 5),
+        "tau": tau,
         "steps": 1000,
         "alpha_bar": 0.9,
         "exponent": 1.0,
@@ -95,9 +100,12 @@ def _is_code(snippet: str) -> bool:
     return not (option or shell) and bool(re.search(r"[.(=]", snippet))
 
 
+@pytest.mark.filterwarnings("ignore::rmtspec.FewDimensionsWarning")
 @pytest.mark.parametrize(("question", "call"), _rows(), ids=lambda text: text[:40])
-def test_every_call_of_the_table_of_questions_runs_as_written(question, call, monkeypatch):
-    monkeypatch.chdir(Path(__file__).parent)
+def test_every_call_of_the_table_of_questions_runs_as_written(
+    question, call, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
     pytest.importorskip("matplotlib").use("Agg")
     names, last = _names(), None
     for snippet in re.findall(r"`([^`]+)`", call):
