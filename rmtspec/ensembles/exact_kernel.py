@@ -40,7 +40,7 @@ photographs, 128, 0.1    48,  55       25,  32        7,  14       −5,  −8  
 ======================  ============  ============  ============  ============  ============
 
 (Pieces of photographs without their means.)  At 75 and 90 % the law is within 7 %.  The law of
-`neuron_floors`, with a floor for every neuron, leaves 9 to 16 % at 10 %, 8 to 13 % at 20 %, 6 to
+`neuron_floors`, with a floor for every neuron, leaves 6 to 16 % at 10 %, 8 to 13 % at 20 %, 6 to
 11 % at 30 %, 4 to 7 % at 45 % and 5 % at 60 %; floors alone, without its second Gram matrix, leave
 24 to 28 % at 10 %.  Learning curves do not gain by either.
 

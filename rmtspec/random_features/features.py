@@ -153,8 +153,8 @@ class RandomFeatures:
         Notes
         -----
         *Accuracy.*  Quantiles of true tanh features on 8x8 digits and photographs (n = 128, 512;
-        t = 0.1, 0.01; psi_p = 6), less those of the law: at 10 % too high by 9 to 16 % (one floor:
-        18 to 62 %), at 45 % by 4 to 7 %, at 75 and 90 % within 6 %.  The 256 neurons behind it add
+        t = 0.1, 0.01; psi_p = 6), less those of the law: at 10 % too high by 6 to 16 % (one floor:
+        17 to 62 %), at 45 % by 4 to 7 %, at 75 and 90 % within 6 %.  The 256 neurons behind it add
         an error of 0.4 to 1.3 % at 10 % and of 0.3 % above 45 % (`PointwiseLaw.sampling_error`).
 
         Raises
