@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,7 +13,7 @@ from ... import _checks
 from ...result import Status, warn_unconverged
 from ...solve.ensemble import BoundaryValue, Transform
 from .equations import Parts
-from .points import Roots, solve, solve_gaps
+from .points import Roots, solve, solve_gaps, together
 from .reduction import Arrays, Reduced, Target, reduce
 
 FloatArray = NDArray[np.float64]
@@ -45,7 +46,7 @@ class StructuredResolvent:
 
 @dataclass(frozen=True, eq=False)
 class StructuredEnsemble:
-    r""":math:`U=\frac1n\sum_\nu\sum_k\langle\varphi_k\varphi_k^\top\rangle` by its Gaussian equivalent.
+    r"""Gaussian equivalent of :math:`U=\frac1n\sum_\nu\sum_k\langle\varphi_k\varphi_k^\top\rangle`.
 
     N types of neurons, Y classes of data, T channels (noise levels), weights of the channels
     absorbed: a neuron of type τ sees a sample x of class y through
@@ -177,13 +178,8 @@ class StructuredEnsemble:
         if real.all():
             return gaps
         above = solve(self.parts, z[~real])
-        whole = Roots(
-            *(np.empty((z.size, *column.shape[1:]), dtype=column.dtype) for column in gaps)
-        )
-        for chosen, part in ((real, gaps), (~real, above)):
-            for column, values in zip(whole, part, strict=True):
-                column[chosen] = values
-        return whole
+        order = np.argsort(np.concatenate([np.flatnonzero(real), np.flatnonzero(~real)]))
+        return together([gaps, above]).at(order)
 
     def transform(self, z: ComplexArray) -> Transform:
         """Stieltjes transform q of the p eigenvalues."""
@@ -226,7 +222,8 @@ class StructuredEnsemble:
             warn_unconverged("resolvent", flat, status)
         error = np.where(good, found.error, np.inf)
         columns = (q, slope, error, found.residual, good, status)
-        return StructuredResolvent(*(column.reshape(points.shape) for column in columns))
+        shaped: list[Any] = [column.reshape(points.shape) for column in columns]
+        return StructuredResolvent(*shaped)
 
 
 def _fractions(name: str, value: ArrayLike, *, positive: bool) -> FloatArray:

@@ -8,13 +8,15 @@ fresh start, the root is followed down from :math:`\mathrm{Im}z=|z|`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...result import Status
-from .equations import Parts, solve_in_order
+from .equations import Parts
+from .newton import solve_in_order
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -49,7 +51,8 @@ class Roots(NamedTuple):
 
     def at(self, chosen: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Roots:
         """Some of the points."""
-        return Roots(*(column[chosen] for column in self))
+        columns: list[Any] = [column[chosen] for column in self]
+        return Roots(*columns)
 
     @property
     def good(self) -> NDArray[np.bool_]:
@@ -71,21 +74,31 @@ class Roots(NamedTuple):
         return np.asarray((self.g * self.slopes[:, :types]) @ parts.weights)
 
 
+def together(tables: Sequence[Roots]) -> Roots:
+    """One table from several."""
+    columns: list[Any] = [np.concatenate(parts) for parts in zip(*tables, strict=True)]
+    return Roots(*columns)
+
+
 def solve(parts: Parts, z: ComplexArray) -> Roots:
     """Certified roots at flat points with Im z > 0, or real ones inside the bulks."""
     found = _run(parts, z, None)
-    for i in np.flatnonzero(~found.good):
-        point = z[i : i + 1]
-        place(found, i, descend(parts, complex(point[0])))
-    return found
+    if found.good.all():
+        return found
+    rows = [found.at(slice(i, i + 1)) for i in range(z.size)]
+    mended = [
+        row if row.good[0] else descend(parts, complex(point))
+        for row, point in zip(rows, z, strict=True)
+    ]
+    return together(mended)
 
 
 def solve_gaps(parts: Parts, x: FloatArray) -> Roots:
     """Certified roots at flat real points off the support."""
-    found = _failed_table(parts, x.size)
-    for i in range(x.size):
-        place(found, i, classify(parts, float(x[i]), found.at(slice(i - 1, i)) if i else None))
-    return found
+    rows = [_failed_table(parts, 0)]
+    for point in x:
+        rows.append(classify(parts, float(point), rows[-1] if len(rows) > 1 else None))
+    return together(rows)
 
 
 def classify(parts: Parts, x: float, start: Roots | None) -> Roots:
@@ -169,12 +182,6 @@ def _failed(found: Roots) -> Roots:
         found.residual,
         np.full_like(found.status, Status.LEFT_HALF_PLANE),
     )
-
-
-def place(table: Roots, i: int, root: Roots) -> None:
-    """Put one root into row i of a table."""
-    for column, value in zip(table, root, strict=True):
-        column[i] = value[0]
 
 
 def _run(parts: Parts, z: ComplexArray, start: Roots | None, *, real: bool = False) -> Roots:

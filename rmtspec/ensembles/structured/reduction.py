@@ -1,16 +1,18 @@
 r"""Few channels for many: a structured ensemble in the directions that its features span.
 
 The equations do not change under rotations of the channels.  Each class keeps the eigenvectors
-:math:`E_y` of :math:`\sum_\tau\pi_\tau(K_{\tau y}+C_{\tau y}C_{\tau y}^\top)` above a tolerance, the
-same number of them for every class (:math:`D_y` is the identity on the others), and the noise slopes
-of all types, as vectors of classes times channels, keep the left singular vectors F above the root
-of the tolerance.  Kernels in a smooth parameter have a small numerical rank: 8 channels stand for a
-continuum of diffusion times.  Classes, types and joint eigenvalues that are equal are merged.
+:math:`E_y` of :math:`\sum_\tau\pi_\tau(K_{\tau y}+C_{\tau y}C_{\tau y}^\top)` above a tolerance,
+the same number of them for every class (:math:`D_y` is the identity on the others), and the noise
+slopes of all types, as vectors of classes times channels, keep the left singular vectors F above
+the root of the tolerance.  Kernels in a smooth parameter have a small numerical rank: 8 channels
+stand for a continuum of diffusion times.  Classes, types and joint eigenvalues that are equal are
+merged.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -150,7 +152,7 @@ def _merge_classes(given: Arrays) -> tuple[Arrays, IntArray]:
     ]  # fmt: skip
     numbers = _groups(np.hstack([np.reshape(row, (count, -1)) for row in rows]))
     first = _firsts(numbers)
-    classes = np.bincount(numbers, weights=given.classes)
+    classes = np.bincount(numbers, weights=given.classes).astype(np.float64)
     grown = np.sqrt(classes)
     target = Target(
         given.target.data[first], (given.target.noise / root[:, None])[first] * grown[:, None]
@@ -173,7 +175,7 @@ def _merge_types(given: Arrays) -> tuple[Arrays, IntArray]:
     numbers = _groups(np.hstack([np.reshape(row, (count, -1)) for row in rows]))
     first = _firsts(numbers)
     return given._replace(
-        weights=np.bincount(numbers, weights=given.weights),
+        weights=np.bincount(numbers, weights=given.weights).astype(np.float64),
         data=given.data[first],
         noise=given.noise[first],
         kernels=given.kernels[first],
@@ -184,14 +186,14 @@ def _merge_types(given: Arrays) -> tuple[Arrays, IntArray]:
 def _merge_levels(levels: FloatArray, shares: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Joint eigenvalues that are the same, in ascending order."""
     distinct, numbers = np.unique(levels, axis=0, return_inverse=True)
-    return distinct, np.bincount(numbers.ravel(), weights=shares)
+    return distinct, np.bincount(numbers.ravel(), weights=shares).astype(np.float64)
 
 
 def _leveled(floors: FloatArray) -> FloatArray:
     """Floors, those that agree but for rounding set equal."""
     order = np.argsort(floors)
     leveled = floors.copy()
-    for before, after in zip(order[:-1], order[1:], strict=True):
+    for before, after in pairwise(order):
         if leveled[after] - leveled[before] <= _SAME * leveled[after]:
             leveled[after] = leveled[before]
     return leveled

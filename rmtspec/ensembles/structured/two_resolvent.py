@@ -15,14 +15,14 @@ H' the response of H to a perturbation of U along M: the equations for a resolve
 argument, :math:`z_1,z_2` on its diagonal and ε off it, to first order in ε.  M is given by its
 floor :math:`S'_\tau`, its :math:`\Theta^M` and a source :math:`E_y` in :math:`D_y`:
 
-================================  =============================================  =========================================  ==============
-M                                 S'                                             Θ^M: data block of class y', noise block   E_{y'}
-================================  =============================================  =========================================  ==============
-fresh samples                     :math:`S_\tau+\sum_y\pi_y\mathrm{Tr}K_{\tau y}`  π λ, 1                                     0
-fresh samples of class y          :math:`S_{\tau y}+\mathrm{Tr}K_{\tau y}`         δ λ, :math:`\pi_y^{-1}F_y^\top F_y`         0
-training samples                  :math:`S_\tau`                                  0, 1                                       −1
-training samples of class y       :math:`S_{\tau y}`                              0, :math:`\pi_y^{-1}F_y^\top F_y`           −δ/π_y
-================================  =============================================  =========================================  ==============
+* fresh samples: :math:`S'=S_\tau+\sum_y\pi_y\mathrm{Tr}K_{\tau y}`, :math:`\Theta^M` with
+  :math:`\pi_y\lambda_y` in the data block of class y and 1 in the noise block, E = 0;
+* fresh samples of class c: :math:`S'=S_{\tau c}+\mathrm{Tr}K_{\tau c}`, :math:`\lambda_c` in the
+  data block of c alone, :math:`\pi_c^{-1}F_c^\top F_c` in the noise block (F the basis of the noise
+  slopes, :math:`F_c` its rows of class c), E = 0;
+* training samples: :math:`S'=S_\tau`, nothing in the data blocks, 1 in the noise block, E = −1;
+* training samples of class c: :math:`S'=S_{\tau c}`, nothing in the data blocks,
+  :math:`\pi_c^{-1}F_c^\top F_c` in the noise block, :math:`E_c=-1/\pi_c`,
 
 and :math:`X_M=u_0^\top\int\rho[\Theta^M_*-L\Theta^M_{**}]u_0`: for fresh samples both are
 :math:`\Theta^M`, for training samples the data block of class y is λ in the first and
@@ -40,7 +40,7 @@ from numpy.typing import NDArray
 from ...result import Status, warn_unconverged
 from ...solve.contour import Contour, HalfPlane, half_plane_contour
 from .ensemble import StructuredEnsemble
-from .equations import two_resolvents
+from .pairs import two_resolvents
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
