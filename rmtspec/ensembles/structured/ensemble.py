@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ... import _checks
+from ...law import SpectralLaw
 from ...result import Status, warn_unconverged
+from ...solve.edges import Gaps
 from ...solve.ensemble import BoundaryValue, Transform
 from .equations import Parts
+from .gaps import Spectrum, find
 from .points import Roots, solve, solve_gaps, together
 from .reduction import Arrays, Reduced, Target, reduce
 
@@ -169,6 +172,36 @@ class StructuredEnsemble:
             + slopes * (1.0 + np.sqrt(self.psi_p)) ** 2 * samples**2
         )
 
+    def spectrum(self) -> SpectralLaw:
+        """The limiting law of the p eigenvalues."""
+        return SpectralLaw(self)
+
+    @cached_property
+    def found(self) -> Spectrum:
+        """Gaps, atom and hard edge, searched for once."""
+        return find(self.parts, self.bound)
+
+    @property
+    def gaps(self) -> Gaps:
+        """Every gap of the spectrum."""
+        return self.found.gaps
+
+    @property
+    def is_hard(self) -> bool:
+        """Whether the law touches the lowest floor with a diverging density."""
+        return self.found.hard
+
+    @property
+    def atoms(self) -> FloatArray:
+        """(j, 2) the atom at the lowest floor, if there is one."""
+        mass = self.found.atom
+        return np.array([[0.0, mass]]) if mass > 0.0 else np.empty((0, 2))
+
+    @property
+    def outliers(self) -> FloatArray:
+        """None: single eigenvalues are not part of the equivalent."""
+        return np.empty(0)
+
     def roots(self, z: ComplexArray) -> Roots:
         """Roots at flat z less the origin, Im z >= 0; real ones off the support."""
         real = z.imag == 0.0
@@ -207,6 +240,8 @@ class StructuredEnsemble:
         points = _checks.complex_array("z", z)
         rtol = _checks.real("rtol", rtol, 4 * np.finfo(float).eps, 1.0)
         flat = points.ravel()
+        if check:
+            SpectralLaw(self).check_off_support(flat)
         lower = flat.imag < 0.0
         found = self.roots(np.where(lower, flat.conj(), flat) - complex(self.origin))
         q, slope = found.trace(self.parts), found.trace_slope(self.parts)

@@ -198,6 +198,15 @@ def _run(parts: Parts, z: ComplexArray, start: Roots | None, *, real: bool = Fal
     return Roots(*solve_in_order(parts, z, g, d, warm, real, not warm or z.size > 1, _STEPS))
 
 
+def first_guess(parts: Parts, x: float) -> Roots:
+    """The leading behaviour at a real point above the spectrum, where D is the identity."""
+    table = _failed_table(parts, 1)
+    table.g[0] = 1.0 / (parts.floors - x)
+    table.d[0] = np.eye(parts.kernels.shape[2])
+    table.status[0] = Status.CONVERGED
+    return table
+
+
 def _failed_table(parts: Parts, count: int) -> Roots:
     """No roots at all."""
     types = parts.weights.size
