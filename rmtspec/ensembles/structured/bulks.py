@@ -8,6 +8,7 @@ which such panels may step over.  So minima of the density are followed down unt
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 from .search import Axis, Place
@@ -48,7 +49,7 @@ def search(axis: Axis, bulk: Bulk) -> bool:
     ]
     ends = (bulk.lower, bulk.below, 0.0, 0.0, None), (bulk.upper, bulk.above, 0.0, 0.0, None)
     knots = [_Knot(*ends[0]), *inside, _Knot(*ends[1])]
-    panels = list(zip(knots[:-1], knots[1:], strict=True))[::-1]
+    panels = list(itertools.pairwise(knots))[::-1]
     done = [knots[0]]
     count = 0
     while panels:
@@ -75,7 +76,7 @@ def search(axis: Axis, bulk: Bulk) -> bool:
             axis.remember(knot.place)
     return any(
         _valley(axis, left, right)
-        for left, right in zip(inner[:-1], inner[1:], strict=True)
+        for left, right in itertools.pairwise(inner)
         if left.slope < 0.0 < right.slope
     )
 

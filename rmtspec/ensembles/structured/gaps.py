@@ -13,6 +13,7 @@ edge.  Otherwise the atom is the jump of N between gap points on both sides.
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from typing import NamedTuple
 
@@ -126,7 +127,7 @@ def _settle(axis: Axis) -> bool:
     """Find what lies between neighbouring places; True if any place was added."""
     added = False
     places = list(axis.places)
-    for left, right in zip(places[:-1], places[1:], strict=True):
+    for left, right in itertools.pairwise(places):
         if left.is_gap and right.is_gap:
             low, high = axis.number(left), axis.number(right)
             known = (low, True) in axis.ends and (high, False) in axis.ends
@@ -158,7 +159,7 @@ def _bulks(axis: Axis, hard: bool) -> list[Bulk]:
     """What lies between neighbouring gaps."""
     order = np.argsort(axis.fractions)
     bulks = []
-    for low, high in zip(order[:-1], order[1:], strict=True):
+    for low, high in itertools.pairwise(order):
         lower, upper = axis.ends.get((low, True)), axis.ends.get((high, False))
         if lower is not None and upper is not None and upper > lower:
             below, above = axis.fractions[low], axis.fractions[high]
