@@ -152,10 +152,10 @@ class _System:
                     step = mp.lu_solve(matrix, -residual)
                 except ZeroDivisionError:
                     return None
-                sizes = [abs(d) / (abs(v) + mp.mpf(10) ** -300) for d, v in zip(step, x)]
+                sizes = [abs(d) / (abs(v) + mp.mpf(10) ** -300) for d, v in zip(step, x, strict=True)]
                 size = max(sizes[: len(self.types)] + [abs(d) for d in step[len(self.types) :]])
                 shrink = min(mp.mpf(1), mp.mpf(1) / 2 / size) if size else mp.mpf(1)
-                x = [v + shrink * d for v, d in zip(x, step)]
+                x = [v + shrink * d for v, d in zip(x, step, strict=True)]
                 if size < mp.mpf(10) ** (-digits - 2):
                     return x
                 best = min(best, size)
