@@ -145,20 +145,21 @@ class _System:
     def newton(self, unknowns: Sequence[Any], z: Any, digits: int) -> list[Any] | None:
         """Newton with differences at twice the digits."""
         with mpmath.workdps(2 * digits + GUARD_DIGITS):
-            x, best = list(unknowns), mp.inf
+            x = list(unknowns)
             for _ in range(_STEPS):
                 residual, matrix = self.linearised(x, z, digits)
                 try:
                     step = mp.lu_solve(matrix, -residual)
                 except ZeroDivisionError:
                     return None
-                sizes = [abs(d) / (abs(v) + mp.mpf(10) ** -300) for d, v in zip(step, x, strict=True)]
+                sizes = [
+                    abs(d) / (abs(v) + mp.mpf(10) ** -300) for d, v in zip(step, x, strict=True)
+                ]
                 size = max(sizes[: len(self.types)] + [abs(d) for d in step[len(self.types) :]])
                 shrink = min(mp.mpf(1), mp.mpf(1) / 2 / size) if size else mp.mpf(1)
                 x = [v + shrink * d for v, d in zip(x, step, strict=True)]
                 if size < mp.mpf(10) ** (-digits - 2):
                     return x
-                best = min(best, size)
         return None
 
     def linearised(self, x: list[Any], z: Any, digits: int) -> tuple[Any, Any]:
@@ -205,6 +206,7 @@ def solve(
     eigenvalues: Sequence[Sequence[Any]],
     eigenvalue_weights: Sequence[Any],
     digits: int = 30,
+    start: tuple[Sequence[Any], Any] | None = None,
 ) -> Solution:
     """Solve the equations at one point.
 
@@ -229,6 +231,9 @@ def solve(
         Their fractions, of sum one.
     digits : int
         Relative accuracy asked for, as a number of digits in [15, 1000].
+    start : (N numbers, (Y, T, T) numbers), optional
+        Approximate g and D to polish. They need no trust: what they lead to is certified like any
+        other root.
 
     Returns
     -------
@@ -258,7 +263,9 @@ def solve(
             eigenvalues, eigenvalue_weights,
         )  # fmt: skip
         point = _arguments.point("z", z)
-        unknowns = _descended(system, point, digits)
+        unknowns = None if start is None else _polished(system, point, *start, digits)
+        if unknowns is None:
+            unknowns = _descended(system, point, digits)
         image = system.image(unknowns, point)
         types = len(system.types)
         residual = max(
@@ -296,6 +303,12 @@ def _descended(system: _System, z: Any, digits: int) -> list[Any]:
     raise CertificateError(
         f"no certified root at z = {mp.nstr(z, 20)}: it is an edge or an atom, or needs more digits"
     )
+
+
+def _polished(system: _System, z: Any, g: Sequence[Any], d: Any, digits: int) -> list[Any] | None:
+    size = system.count
+    entries = [part[a][b] for part in d for a in range(size) for b in range(a, size)]
+    return _arrived(system, z, [mp.mpc(value) for value in [*g, *entries]], digits)
 
 
 def _arrived(system: _System, z: Any, x: list[Any], digits: int) -> list[Any] | None:

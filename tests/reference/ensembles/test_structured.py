@@ -7,28 +7,29 @@ import numpy as np
 import pytest
 
 from rmtspec.ensembles.structured.ensemble import StructuredEnsemble
-from rmtspec.ensembles.structured.points import classify, solve
+from rmtspec.ensembles.structured.points import Roots, classify, solve
 from rmtspec.ensembles.structured.two_resolvent import final_losses
 from rmtspec.reference import structured as twin
 from validation.certificates.structured_draws import ensemble_of
 
-CASES = [(1, 2, 2, 1), (2, 1, 1, 2), (4, 3, 1, 1)]
+CASES = [(1, 2, 2, 1), (2, 1, 1, 2), (4, 3, 1, 1), (5, 1, 2, 1)]
 
 
-def twin_at(z: complex | float, drawn: StructuredEnsemble) -> twin.Solution:
-    g = drawn.given
+def twin_at(z: complex | float, drawn: StructuredEnsemble, start: Roots | None) -> twin.Solution:
+    g, base = drawn.given, drawn.reduced.channels
+    if start is not None:
+        d = base @ start.d[0] @ base.swapaxes(1, 2)
+        start = (start.g[0].tolist(), d.tolist())
     return twin.solve(
         z, drawn.psi_p, drawn.psi_n, g.weights, g.classes, g.data, g.noise, g.kernels,
-        g.floors @ g.classes, g.levels, g.shares, digits=18,
+        g.floors @ g.classes, g.levels, g.shares, digits=15, start=start,
     )  # fmt: skip
 
 
 @pytest.mark.parametrize(("index", "types", "classes", "channels"), CASES)
 def test_points_agree_with_another_solver_within_their_error(index, types, classes, channels):
     # No channel is dropped, so that both solve the same equations.
-    drawn = ensemble_of(
-        0, index, types=types, classes=classes, channels=channels, tolerance=0.0
-    )
+    drawn = ensemble_of(0, index, types=types, classes=classes, channels=channels, tolerance=0.0)
     low, high = drawn.gaps.edges[-1]
     above = drawn.origin + high * (0.3 + 0.01j)
     found = {
@@ -37,7 +38,8 @@ def test_points_agree_with_another_solver_within_their_error(index, types, class
         drawn.origin + 1.2 * high: classify(drawn.parts, 1.2 * high, None),
     }
     for z, root in found.items():
-        exact = twin_at(z, drawn)
+        # From the root, or from far away where that is quick; either is certified.
+        exact = twin_at(z, drawn, None if len(drawn.parts.weights) * channels == 1 else root)
         # z itself is rounded when the origin is taken off.
         moved = 4e-16 * abs(z) * abs(root.trace_slope(drawn.parts)[0] / root.trace(drawn.parts)[0])
         error = abs(mpmath.mpc(complex(root.trace(drawn.parts)[0])) / exact.q - 1)
@@ -124,7 +126,8 @@ def test_sampled_matrices_have_the_resolvent(sampled):
     z = np.array([0.1 + 0.05j, 0.5 + 0.1j, -0.2]) * top
     values = np.array([np.linalg.eigvalsh(sample.u) for sample in samples])
     found = np.mean(1.0 / (values[:, :, None] - z), axis=(0, 1))
-    # The equivalent is exact up to 1/d = 0.7 %, times a constant of order one.
+    # The equivalent is exact up to 1/d = 0.7 %, times a constant of order one; 1.4 % and 0.4 % were
+    # found at d = 75 and 150.
     np.testing.assert_allclose(found, drawn.solve(z).q, rtol=0.01)
 
 
@@ -132,6 +135,6 @@ def test_sampled_matrices_have_the_losses_of_every_class(sampled):
     drawn, samples = sampled
     losses = final_losses(drawn)
     fresh = np.mean([[sample.fresh(y) for y in range(2)] for sample in samples], axis=0)
-    # As above; the inverse of U makes the constant larger.
-    np.testing.assert_allclose(losses[2:4], fresh, rtol=0.04)
+    # 0.6 % and 0.04 % were found at d = 75 and 150.
+    np.testing.assert_allclose(losses[2:4], fresh, rtol=0.005)
     assert losses[0] == pytest.approx(drawn.given.classes @ losses[2:4], rel=1e-12)
