@@ -14,8 +14,8 @@ from ...law import SpectralLaw
 from ...result import Status, warn_unconverged
 from ...solve.edges import Gaps
 from ...solve.ensemble import BoundaryValue, Transform
-from .equations import Parts
 from .gaps import Spectrum, find
+from .kernels.equations import Parts
 from .points import Roots, solve, solve_gaps, together
 from .reduction import Arrays, Reduced, Target, reduce
 

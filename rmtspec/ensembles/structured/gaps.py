@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ...result import ConvergenceWarning, caller_level
 from ...solve.edges import Gaps
 from .bulks import Bulk, search
-from .equations import Parts
+from .kernels.equations import Parts
 from .search import EQUAL, Axis, Place
 
 FloatArray = NDArray[np.float64]

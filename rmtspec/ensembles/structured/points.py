@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...result import Status
-from .equations import Parts
-from .newton import solve_in_order
+from .kernels.equations import Parts
+from .kernels.newton import solve_in_order
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .equations import Parts
+from .kernels.equations import Parts
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from .counting import fractions_below
-from .equations import Parts
+from .kernels.counting import fractions_below
+from .kernels.equations import Parts
+from .kernels.turning import along_branch
 from .points import Roots, classify, first_guess
-from .turning import along_branch
 
 FloatArray = NDArray[np.float64]
 

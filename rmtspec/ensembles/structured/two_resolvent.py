@@ -40,7 +40,7 @@ from numpy.typing import NDArray
 from ...result import Status, warn_unconverged
 from ...solve.contour import Contour, HalfPlane, half_plane_contour
 from .ensemble import StructuredEnsemble
-from .pairs import two_resolvents
+from .kernels.pairs import two_resolvents
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]

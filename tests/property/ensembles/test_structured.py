@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import rmtspec as rs
-from rmtspec.ensembles.structured.counting import fractions_below
 from rmtspec.ensembles.structured.ensemble import StructuredEnsemble
+from rmtspec.ensembles.structured.kernels.counting import fractions_below
 from rmtspec.ensembles.structured.points import solve
 from rmtspec.ensembles.structured.reduction import Target
 from rmtspec.ensembles.structured.two_resolvent import enclosing, final_losses, loss_forms

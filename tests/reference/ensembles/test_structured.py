@@ -9,7 +9,7 @@ import pytest
 from rmtspec.ensembles.structured.ensemble import StructuredEnsemble
 from rmtspec.ensembles.structured.points import Roots, classify, solve
 from rmtspec.ensembles.structured.two_resolvent import final_losses
-from rmtspec.reference import structured as twin
+from rmtspec.reference.structured import points as twin
 from validation.certificates.structured_draws import ensemble_of
 
 CASES = [(1, 2, 2, 1), (2, 1, 1, 2), (4, 3, 1, 1), (5, 1, 2, 1)]

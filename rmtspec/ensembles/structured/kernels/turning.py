@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...solve.kernel import kernel
+from ....solve.kernel import kernel
 from .equations import dress, image_of
 from .jacobian import jacobian
 from .small_matrices import solve_linear

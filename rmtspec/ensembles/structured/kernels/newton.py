@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...solve.kernel import kernel
+from ....solve.kernel import kernel
 from .equations import dress, image_of, scales_of, sizes_of
 from .jacobian import jacobian
 from .small_matrices import inverse_of, is_positive, reciprocal, solve_linear

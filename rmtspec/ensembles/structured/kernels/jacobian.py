@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...solve.kernel import kernel
+from ....solve.kernel import kernel
 
 
 @kernel(beside=True)

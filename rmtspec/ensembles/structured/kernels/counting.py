@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...solve.kernel import kernel
+from ....solve.kernel import kernel
 from .equations import dress
 
 _PIVOT = 0.6403882032022076  # (1 + √17)/8: a diagonal pivot must be this large (Bunch, Parlett)

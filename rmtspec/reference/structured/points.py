@@ -23,8 +23,8 @@ from typing import Any
 import mpmath
 from mpmath import mp
 
-from . import _arguments
-from ._arguments import GUARD_DIGITS, CertificateError
+from .. import _arguments
+from .._arguments import GUARD_DIGITS, CertificateError
 
 _SEARCH_DIGITS = 20
 _STEPS = 60

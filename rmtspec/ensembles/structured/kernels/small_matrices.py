@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...solve.kernel import kernel
+from ....solve.kernel import kernel
 
 
 @kernel

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...solve.kernel import kernel
+from ....solve.kernel import kernel
 from .small_matrices import inverse_of
 
 FloatArray = NDArray[np.float64]

@@ -1,10 +1,10 @@
-"""Products of two resolvents of a structured ensemble, compiled; see `two_resolvent`."""
+"""Products of two resolvents of a structured ensemble: what `two_resolvent` states, compiled."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ...solve.kernel import kernel
+from ....solve.kernel import kernel
 from .equations import dress
 from .jacobian import jacobian
 from .small_matrices import solve_linear
