@@ -12,6 +12,7 @@ import pytest
 
 import rmtspec as rs
 from tests.benchmarks.figures import exponent, seconds
+from tests.benchmarks.structured_figures import StructuredWorkload
 from tests.benchmarks.sweep_figures import SweepWorkload
 from tests.benchmarks.workloads import (
     FIRST_NUMBER,
@@ -184,3 +185,15 @@ def test_ten_matrices_of_2000_eigenvalues_are_compared_within_a_second(benchmark
     assert benchmark(work)["outside"] == 0
     # The promise; it takes 0.1 s of processor time.
     assert seconds(work, repeats=3)[0] < 1.0
+
+
+@pytest.mark.benchmark(group="structured ensembles")
+@pytest.mark.parametrize("counts", [(1, 2, 1), (16, 1, 5)])
+@pytest.mark.parametrize("name", ["points", "law", "curves"])
+def test_structured_ensembles_give_points_laws_and_curves(benchmark, counts, name):
+    work = StructuredWorkload(*counts)
+    found = benchmark.pedantic(getattr(work, name), rounds=1)
+    if name == "law":
+        assert found == pytest.approx(1.0, abs=1e-8)
+    else:
+        assert np.all(np.isfinite(found))
