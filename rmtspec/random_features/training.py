@@ -140,8 +140,8 @@ class Training(Course):
         self._require_fresh_data()
         times, best = self.timescales(), self.best_stopping()
         end = self.learning_curves(np.inf)
-        goal = (1.0 + excess) * best.score_error - self._precision
-        memorised = fraction * float(end.generalization) / self.model.delta
+        goal = (1.0 + excess) * best.score_error - self._offset
+        memorised = fraction * float(end.generalization) / self._curves.unit
         grid = later = self._times
         if 0.0 < best.tau < np.inf:
             grid, later = np.union1d(grid, best.tau), np.append(best.tau, grid[grid > best.tau])
@@ -150,8 +150,7 @@ class Training(Course):
             return self._test(tau) <= goal
 
         def overfits(tau: FloatArray) -> NDArray[np.bool_]:
-            found = self._curves.losses(self.relaxation.times(tau))
-            return found.test - found.train >= memorised
+            return self._gap(tau) >= memorised
 
         first = self._first(learned, grid)
         last = self._first(overfits, later, best.tau) if memorised > 0.0 else np.nan
@@ -195,15 +194,19 @@ class Training(Course):
     def timescales(self) -> Timescales:
         r"""Times at the lower ends of the families, as this rule of training has them.
 
-        :math:`(1-\beta)\psi_p/(\Delta_t(\lambda+\gamma))`: ridge and momentum (in the limit of
+        :math:`(1-\beta)\psi_p/(\omega'(\lambda+\gamma))`, ω' the `clock` (Δ_t by default): ridge and momentum (in the limit of
         small steps) counted in; see `RandomFeatureModel.timescales`.
         """
         plain = self.model.timescales()
-        scale = self.model.psi_p / self.model.delta
+        scale, slower = self.model.psi_p / self.clock, self.model.delta / self.clock
         families = tuple(
             family._replace(
                 tau=(1.0 - self.momentum)
-                * (scale / (family.lower + self.ridge) if self.ridge > 0.0 else family.tau)
+                * (
+                    scale / (family.lower + self.ridge)
+                    if self.ridge > 0.0
+                    else slower * family.tau
+                )
             )
             for family in plain.families
         )
@@ -212,10 +215,33 @@ class Training(Course):
         return Timescales(gen, mem, slow, plain.merged, families)
 
     def _test(self, tau: FloatArray) -> FloatArray:
-        return self._curves.losses(self.relaxation.times(tau)).test
+        """What is least where the test loss is, in units in which `_offset` more is score error.
+
+        Of a prediction the excess, which keeps its digits next to the least possible loss.
+        """
+        times = self.relaxation.times(tau)
+        if self.prediction is None:
+            return self._base.losses(times).test
+        curves = self._targets
+        found = curves.course(times)
+        # Without held-out rows enough for the score error, the test loss is as good.
+        best = found.excess if np.isfinite(found.excess).all() else found.test
+        return curves.converted * best
+
+    @property
+    def _offset(self) -> float:
+        """Score error less what `_test` says."""
+        return self._precision if self.prediction is None else 0.0
+
+    def _gap(self, tau: FloatArray) -> FloatArray:
+        """Generalisation loss, in the unit of the curves."""
+        found = self._curves.losses(self.relaxation.times(tau))
+        train, test = self._curves.starts
+        gap: FloatArray = found.test - found.train
+        return gap + (test - train) if test != train else gap
 
     def _require_fresh_data(self) -> None:
-        if not self._curves.knows_fresh_data:
+        if not self._base.knows_fresh_data:
             raise ValueError(
                 "the test loss of given data needs held-out rows: pass them to from_data as test"
             )
@@ -237,14 +263,18 @@ class Training(Course):
         ConvergenceWarning
             If it is not, to 1e-6 (eigenvalues that the quadrature of the law cannot resolve).
         """
-        model, curves = self.model, self._curves
+        model, curves, targets = self.model, self._base, self._targets
         ensemble = model.ensemble
 
         def released(distance: FloatArray) -> FloatArray:
             found = ensemble.equations.solve(distance.astype(np.complex128))
             known = found.status == Status.CONVERGED  # not at the very edge of a bulk, perhaps
             k, y = found.k[known], found.y[known]
-            seen = curves.along(Points(k, y), None).imag
+            points = Points(k, y)
+            if self.prediction is None:
+                seen = curves.along(points, None).imag
+            else:
+                seen = targets.forced(points).imag
             relative = seen / (1.0 / (model.psi_p * k)).imag  # dμ/dρ_U, smooth on a bulk
             order = np.argsort(distance[known])
             relative = np.interp(distance, distance[known][order], relative[order])
@@ -253,8 +283,9 @@ class Training(Course):
             return weight
 
         shares: FloatArray = model.spectrum().bulk_integrals(released, from_origin=True)
-        shares *= curves.noise_square
-        total = -model.delta * curves.final(None)[0]
+        if self.prediction is None:
+            shares *= curves.noise_square
+        total = -self._curves.unit * self._curves.final(None)[0]
         if not abs(float(shares.sum()) - total) <= 1e-6 * total:
             warnings.warn(
                 f"bulk_shares: the sum {float(shares.sum()):.6g} is not the decrease {total:.6g}",
@@ -294,8 +325,7 @@ class Training(Course):
 
         def excess(log_n: float) -> float:
             there = self._elsewhere(psi_n=float(np.exp(log_n)))
-            losses = there._curves.losses(self.relaxation.times(when.ravel()))
-            return float(self.model.delta * (losses.test - losses.train)[0]) - gap
+            return float(there._curves.unit * there._gap(when.ravel())[0]) - gap
 
         from scipy.optimize import brentq
 
@@ -363,8 +393,9 @@ class Training(Course):
                 ConvergenceWarning,
                 stacklevel=caller_level(),
             )
-        left = np.exp(-2.0 * t_max) * (self._curves.setting.levels - 1.0)
-        start = 0.5 * float(np.dot(self._curves.setting.weights, left - np.log1p(left)))
+        known = self._base.setting
+        left = np.exp(-2.0 * t_max) * (known.levels - 1.0)
+        start = 0.5 * float(np.dot(known.weights, left - np.log1p(left)))
         shaped = integral.reshape(times.shape)
         return KLBound(times, start + shaped, start, shaped, error.reshape(times.shape))
 
@@ -384,5 +415,7 @@ class Training(Course):
         for node, weight in zip(nodes, weights, strict=True):
             t = t_min * np.exp(half * (1.0 + node))
             at = self._elsewhere(t=float(t))
-            total += half * weight * t * at.learning_curves(tau).score_error
+            # A path that is longer by a factor has scores shorter by it.
+            longer = at.model.level.scale ** 2
+            total += half * weight * t * longer * at.learning_curves(tau).score_error
         return total
