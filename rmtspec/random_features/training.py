@@ -14,10 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
 from ..ensembles.two_point import Points
+from ..inputs.diffusion.prediction import Prediction
 from ..result import ConvergenceWarning, Status, caller_level
 from ..solve.search import first_true, smallest
 from .families import Timescales
-from .losses.course import Course
+from .predictions.comparison import PredictionComparison
+from .predictions.questions import PredictionCourse
+from .predictions.ranking import ranking
 from .results import BestStopping, KLBound, LearningCurves, Window
 from .summaries.model import ModelSummary
 from .summaries.times import automatic_times
@@ -25,11 +28,12 @@ from .summaries.training import TrainingSummary, nearest_directions
 
 FloatArray = NDArray[np.float64]
 
+_UNIT = 1e-3  # departure of the variance of the data from 1 that EDM is shown for
 _BOUND_TIMES = 1e-6, 1e3  # between which a bound on the divergence takes about a second
 
 
 @dataclass(frozen=True)
-class Training(Course):
+class Training(PredictionCourse):
     """One model under one training rule, and what one asks of it.
 
     Made by `RandomFeatureModel.training`; parameters, curves and limits are those of `Course`.
@@ -191,6 +195,99 @@ class Training(Course):
         inside = first_true(holds, grid)
         return np.inf if np.isnan(inside) and holds(np.array([np.inf]))[0] else inside
 
+    def compare(
+        self,
+        predictions: Sequence[str | Prediction] | None = None,
+        *,
+        flips: bool = True,
+    ) -> PredictionComparison:
+        """Predictions beside each other: when to stop, how good, and which is best where.
+
+        Parameters
+        ----------
+        predictions : sequence of Prediction or names, optional
+            Noise, data, v and velocity, and EDM with the variance of the data if that is not 1.
+        flips : bool
+            Whether the noise levels are searched at which two of them change places, along the path
+            of the model, between signal-to-noise ratios of 1000 and 0.01; that takes seconds.  By
+            the exact kernel of given rows every level is a kernel of its own: none is searched.
+
+        Returns
+        -------
+        PredictionComparison
+            A table when printed, a picture by its `plot`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If predictions are none of these, or the test loss is not known.
+
+        Notes
+        -----
+        All are compared at the weight of this training, in the clock of predictions.  Levels at
+        which rankings flip are good to 1e-4 in the logarithm of t.
+
+        Examples
+        --------
+        >>> import rmtspec as rs
+        >>> model = rs.RandomFeatureModel(16, 4, rs.NoiseLevel.ddpm(0.8))
+        >>> found = model.training().compare(["noise", "data"])
+        >>> found.best, round(found.flips[0]["alpha_bar"], 3)
+        ('noise', 0.281)
+        """
+        self._require_fresh_data()
+        flips = _checks.flag("flips", flips)
+        chosen = self._chosen(predictions)
+        rows, curves = [], {}
+        shared = replace(self, prediction=chosen[0])
+        for one in chosen:
+            training = replace(self, prediction=one)
+            training.__dict__["_base"] = shared._base  # contours do not depend on the target
+            best, window = training.best_stopping(), training.window()
+            curves[one.name] = training.learning_curves(automatic_times(training))
+            rows.append(
+                {
+                    "name": one.name,
+                    "skip": one.noise_skip(self.model.level),
+                    "tau": best.tau,
+                    "score_error": best.score_error,
+                    "tau_gen_curve": window.tau_gen_curve,
+                    "tau_mem_curve": window.tau_mem_curve,
+                    "memorised": float(training.memorised_fraction(best.tau)),
+                    "final_score_error": float(training.learning_curves(np.inf).score_error),
+                }
+            )
+        found = ranking(self, chosen) if flips and self.model.rows is None else None
+        values = {
+            "level": str(self.model.level),
+            "weight": self.weight,
+            "predictions": rows,
+            "flips": [] if found is None else found.flips,
+        }
+        return PredictionComparison(values, curves, found)
+
+    def _chosen(self, predictions: Sequence[str | Prediction] | None) -> list[Prediction]:
+        if predictions is None:
+            usual = [Prediction.named(name) for name in ("noise", "data", "v", "velocity")]
+            variance = self.model.population.mean
+            if abs(variance - 1.0) > _UNIT and variance > 0.0:
+                usual.append(Prediction.edm(float(np.sqrt(variance))))
+            return usual
+        if isinstance(predictions, (str, Prediction)) or not isinstance(predictions, Sequence):
+            raise TypeError(
+                "predictions must be a sequence of Prediction or names, got "
+                f"{_checks.shown(predictions)}"
+            )
+        try:
+            chosen = [Prediction.named(one) for one in predictions]
+        except (TypeError, ValueError) as problem:
+            raise type(problem)(f"predictions: {problem}") from None
+        if not chosen or len({one.name for one in chosen}) < len(chosen):
+            raise ValueError(
+                f"predictions must be one or more different ones, got {_checks.shown(predictions)}"
+            )
+        return chosen
+
     def timescales(self) -> Timescales:
         r"""Times at the lower ends of the families, as this rule of training has them.
 
@@ -239,12 +336,6 @@ class Training(Course):
         train, test = self._curves.starts
         gap: FloatArray = found.test - found.train
         return gap + (test - train) if test != train else gap
-
-    def _require_fresh_data(self) -> None:
-        if not self._base.knows_fresh_data:
-            raise ValueError(
-                "the test loss of given data needs held-out rows: pass them to from_data as test"
-            )
 
     def bulk_shares(self) -> FloatArray:
         r"""Part of the train loss that each bulk of the spectrum takes away until τ = inf.

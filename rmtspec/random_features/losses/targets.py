@@ -267,7 +267,7 @@ class TargetCurves:
         level = self.base.model.level
         return level.alpha**2 * along.levels + level.sigma**2
 
-    def _spread(
+    def spread(
         self, first: Map, second: Map, pair: Response, along: Along
     ) -> tuple[ComplexArray, FloatArray]:
         """S at all pairs, and the size of its terms."""
@@ -286,7 +286,7 @@ class TargetCurves:
         here = self.map(grid.points, along)
         there = Map(*(column.conj() for column in here))
         pairs = [
-            self._spread(here, other, pair, along)
+            self.spread(here, other, pair, along)
             for other, pair in zip((here, there), grid.pairs, strict=True)
         ]
         sizes = np.asarray(sum(size for _, size in pairs))
@@ -315,7 +315,7 @@ class TargetCurves:
         size = np.abs(f)
         rounding = 2.0 * grid.ulp * ((size @ sizes) * size).sum(1)
         rows = self._from_map(mean, variance, along)
-        slack = self._slack(mean, off, along)
+        slack = self.slack(mean, off, along)
         values = np.array([train, *rows])
         errors = np.array([2.0 * grid.ulp * np.abs(fit).sum(1), *(rounding + slack,) * 2])
         if base.initial > 0.0:
@@ -336,16 +336,16 @@ class TargetCurves:
             above = self._start(float(along.weights @ along.variance))
             least = self.least(float(np.nan_to_num(along.weights @ along.precision)))
             return test, above - least + test
-        return test, self._bias(mean, along) + variance
+        return test, self.bias(mean, along) + variance
 
-    def _bias(self, mean: FloatArray, along: Along) -> FloatArray:
+    def bias(self, mean: FloatArray, along: Along) -> FloatArray:
         """Squared bias of the mean map, of random data."""
         off = self.base.scale**0.5 * mean
         sign = np.copysign(1.0, self.base.model.coefficients.a)
         square: FloatArray = (sign * off - self._best_map(along)) ** 2
         return np.asarray(square @ (along.weights * self._weight(along)))
 
-    def _slack(self, mean: FloatArray, off: FloatArray, along: Along) -> FloatArray:
+    def slack(self, mean: FloatArray, off: FloatArray, along: Along) -> FloatArray:
         """How far an error of m moves the test loss."""
         (u, w), (c, b) = self.target, self.slopes
         seen = c * c * along.variance + b * b
@@ -355,12 +355,12 @@ class TargetCurves:
     def _at_end(self, points: Points, along: Along) -> FloatArray:
         base, here = self.base, self.map(points, along)
         pair = base.respond(points, points)
-        variance = self._spread(here, here, pair, along)[0][0].real
+        variance = self.spread(here, here, pair, along)[0][0].real
         test, excess = self._from_map(here.kappa[:1].real, variance, along)
         train = -here.forced[0].real
         if base.ridge > 0.0:
             square = base.respond(points, points, identity=True)
-            train -= base.ridge * self._spread(here, here, square, along)[0][0, 0].real
+            train -= base.ridge * self.spread(here, here, square, along)[0][0, 0].real
         return np.array([train, test[0], excess[0]])
 
     # -- the pull to the own sample --------------------------------------------------------------
