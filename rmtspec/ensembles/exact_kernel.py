@@ -285,7 +285,10 @@ class ExactKernelGram:
 
     @cached_property
     def data_target(self) -> FloatArray:
-        r"""(d, m) rows of the target x: :math:`\frac1nE\,\sigma x^\top=(m_\nu/\sqrt n)_\nu X/\sqrt n`."""
+        r"""(d, m) rows of the target x.
+
+        :math:`\frac1n\sum E_\xi\sigma x^\top=\sum_\nu(m_\nu/\sqrt n)\,x_\nu^\top/\sqrt n`.
+        """
         n = len(self.moments.rows)
         return np.asarray(self.moments.rows.T @ self._eigenvectors[1][:n] / np.sqrt(n))
 

@@ -148,9 +148,7 @@ def independent_response(
     """
     level, weight = directions
     h1, h2 = first.along(level, c2, b2), second.along(level, c2, b2)
-    i0, i1, it = (
-        (h1 * (weight * factor)) @ h2.T for factor in (1.0, level, source.variance)
-    )
+    i0, i1, it = ((h1 * (weight * factor)) @ h2.T for factor in (1.0, level, source.variance))
     kk = np.multiply.outer(first.k, second.k)
     (a11, size), _ = _diagonal(first, second, h1, h2, i0, directions, psi_p, psi_n, c2, b2)
     k = (source.identity + kk * (source.noise * i0 + source.data * it)) / a11

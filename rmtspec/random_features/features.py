@@ -100,9 +100,7 @@ class RandomFeatures:
     def _pairs(self) -> PairKernels:
         """Kernels of the activation between pairs of rows."""
         resolved, shown = resolve(self.activation), noised(self._shown)
-        return PairKernels(
-            resolved.function, resolved.pairs, shown.data_square, shown.noise_square
-        )
+        return PairKernels(resolved.function, resolved.pairs, shown.data_square, shown.noise_square)
 
     @cached_property
     def coefficients(self) -> Coefficients:

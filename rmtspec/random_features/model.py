@@ -210,8 +210,8 @@ class RandomFeatureModel(RandomFeatures):
     ) -> LearningCurves:
         """Train and test loss, generalisation loss and score error of gradient flow from A = 0.
 
-        See `Training.learning_curves`; `training` gives other rules, stopping times and windows, and
-        says what the clock of τ is: with a prediction another one than without.
+        See `Training.learning_curves`; `training` gives other rules, stopping times and windows,
+        and says what the clock of τ is: with a prediction another one than without.
         """
         if prediction is None and isinstance(weight, float) and weight == 1.0:
             return self._flow.learning_curves(tau, directions)

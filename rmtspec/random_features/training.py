@@ -18,7 +18,7 @@ from ..inputs.diffusion.prediction import Prediction
 from ..result import ConvergenceWarning, Status, caller_level
 from ..solve.search import first_true, smallest
 from .families import Timescales
-from .predictions.comparison import PredictionComparison
+from .predictions.comparison import PredictionComparison, chosen_predictions, prediction_row
 from .predictions.questions import PredictionCourse
 from .predictions.ranking import ranking
 from .results import BestStopping, KLBound, LearningCurves, Window
@@ -28,7 +28,6 @@ from .summaries.training import TrainingSummary, nearest_directions
 
 FloatArray = NDArray[np.float64]
 
-_UNIT = 1e-3  # departure of the variance of the data from 1 that EDM is shown for
 _BOUND_TIMES = 1e-6, 1e3  # between which a bound on the divergence takes about a second
 
 
@@ -237,26 +236,14 @@ class Training(PredictionCourse):
         """
         self._require_fresh_data()
         flips = _checks.flag("flips", flips)
-        chosen = self._chosen(predictions)
+        chosen = chosen_predictions(predictions, self.model.population.mean)
         rows, curves = [], {}
         shared = replace(self, prediction=chosen[0])
         for one in chosen:
             training = replace(self, prediction=one)
             training.__dict__["_base"] = shared._base  # contours do not depend on the target
-            best, window = training.best_stopping(), training.window()
+            rows.append(prediction_row(training, one))
             curves[one.name] = training.learning_curves(automatic_times(training))
-            rows.append(
-                {
-                    "name": one.name,
-                    "skip": one.noise_skip(self.model.level),
-                    "tau": best.tau,
-                    "score_error": best.score_error,
-                    "tau_gen_curve": window.tau_gen_curve,
-                    "tau_mem_curve": window.tau_mem_curve,
-                    "memorised": float(training.memorised_fraction(best.tau)),
-                    "final_score_error": float(training.learning_curves(np.inf).score_error),
-                }
-            )
         found = ranking(self, chosen) if flips and self.model.rows is None else None
         values = {
             "level": str(self.model.level),
@@ -266,44 +253,18 @@ class Training(PredictionCourse):
         }
         return PredictionComparison(values, curves, found)
 
-    def _chosen(self, predictions: Sequence[str | Prediction] | None) -> list[Prediction]:
-        if predictions is None:
-            usual = [Prediction.named(name) for name in ("noise", "data", "v", "velocity")]
-            variance = self.model.population.mean
-            if abs(variance - 1.0) > _UNIT and variance > 0.0:
-                usual.append(Prediction.edm(float(np.sqrt(variance))))
-            return usual
-        if isinstance(predictions, (str, Prediction)) or not isinstance(predictions, Sequence):
-            raise TypeError(
-                "predictions must be a sequence of Prediction or names, got "
-                f"{_checks.shown(predictions)}"
-            )
-        try:
-            chosen = [Prediction.named(one) for one in predictions]
-        except (TypeError, ValueError) as problem:
-            raise type(problem)(f"predictions: {problem}") from None
-        if not chosen or len({one.name for one in chosen}) < len(chosen):
-            raise ValueError(
-                f"predictions must be one or more different ones, got {_checks.shown(predictions)}"
-            )
-        return chosen
-
     def timescales(self) -> Timescales:
         r"""Times at the lower ends of the families, as this rule of training has them.
 
-        :math:`(1-\beta)\psi_p/(\omega'(\lambda+\gamma))`, ω' the `clock` (Δ_t by default): ridge and momentum (in the limit of
-        small steps) counted in; see `RandomFeatureModel.timescales`.
+        :math:`(1-\beta)\psi_p/(\omega'(\lambda+\gamma))`, ω' the `clock` (Δ_t by default): ridge
+        and momentum (in the limit of small steps) counted in; see `RandomFeatureModel.timescales`.
         """
         plain = self.model.timescales()
         scale, slower = self.model.psi_p / self.clock, self.model.delta / self.clock
         families = tuple(
             family._replace(
                 tau=(1.0 - self.momentum)
-                * (
-                    scale / (family.lower + self.ridge)
-                    if self.ridge > 0.0
-                    else slower * family.tau
-                )
+                * (scale / (family.lower + self.ridge) if self.ridge > 0.0 else slower * family.tau)
             )
             for family in plain.families
         )
@@ -507,6 +468,6 @@ class Training(PredictionCourse):
             t = t_min * np.exp(half * (1.0 + node))
             at = self._elsewhere(t=float(t))
             # A path that is longer by a factor has scores shorter by it.
-            longer = at.model.level.scale ** 2
+            longer = at.model.level.scale**2
             total += half * weight * t * longer * at.learning_curves(tau).score_error
         return total

@@ -227,7 +227,8 @@ class Prediction:
         Infinite for a multiple of what the network is shown, which says nothing of the noise.
         """
         delta, target = self.delta(level), self.target(level)
-        return -target.data / delta if delta != 0.0 else math.inf
+        # + 0.0: noise is predicted with the skip 0, not −0.
+        return -target.data / delta + 0.0 if delta != 0.0 else math.inf
 
     @property
     def name(self) -> str:
@@ -246,9 +247,7 @@ class Prediction:
             return f"Prediction.edm({self.data_scale!r})"
         if self.kind:
             return f"Prediction.{self.kind}()"
-        return (
-            f"Prediction(noise={self.noise_part!r}, data={self.data_part!r}, skip={self.skip!r})"
-        )
+        return f"Prediction(noise={self.noise_part!r}, data={self.data_part!r}, skip={self.skip!r})"
 
 
 PREDICTIONS = ("noise", "data", "v", "velocity", "edm")
@@ -264,8 +263,8 @@ def convert_error(
     r"""Mean squared error of one prediction as that of another that is computed from it.
 
     :math:`E_{target}=(\delta_{target}/\delta_{source})^2E_{source}`, and
-    :math:`E_{score}=\frac{\alpha^2}{\sigma^2\delta^2}E`: the conversion is pointwise, so that it holds
-    for errors on training samples too.
+    :math:`E_{score}=\frac{\alpha^2}{\sigma^2\delta^2}E`: the conversion is pointwise, so that it
+    holds for errors on training samples too.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -183,7 +183,7 @@ class Course:
         -------
         LearningCurves
             Arrays shaped like tau, or (m,) + tau.shape for directions; per dimension.  Losses are
-            1 where A = 0.  Of a prediction `PredictionCurves`, whose losses are those of its target.
+            1 where A = 0.  Of a prediction `PredictionCurves`: losses are those of its target.
 
         Raises
         ------
@@ -311,23 +311,24 @@ class Course:
         initial_train, initial_test, final_train, final_test, best = (
             column if apart else float(column[0]) for column in numbers
         )
+        shaped: list[Any] = [
+            column[:, :-1].reshape(shape)
+            for column in (train, test, test - train, score, error + rounding)
+        ]
         assert self.prediction is not None
         return PredictionCurves(
             tau,
-            *(
-                column[:, :-1].reshape(shape)
-                for column in (train, test, test - train, score, error + rounding)
-            ),
-            bool(np.isfinite(error[:, :-1]).all()),
-            excess[:, :-1].reshape(shape),
-            self.prediction,
-            self.model.level,
-            self.weight,
-            initial_train,
-            initial_test,
-            final_train,
-            final_test,
-            best,
+            *shaped,
+            converged=bool(np.isfinite(error[:, :-1]).all()),
+            excess=excess[:, :-1].reshape(shape),
+            prediction=self.prediction,
+            level=self.model.level,
+            weight=self.weight,
+            initial_train=initial_train,
+            initial_test=initial_test,
+            final_train=final_train,
+            final_test=final_test,
+            best_possible=best,
         )
 
     @cached_property

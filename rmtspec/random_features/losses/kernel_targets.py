@@ -58,7 +58,7 @@ class KernelTargetCurves(TargetCurves):
         return np.asarray(u * fresh.target + w * fresh.data)
 
     @cached_property
-    def _fresh_variance(self) -> float:  # type: ignore[override]
+    def _fresh_variance(self) -> float:
         """Mean square of the fresh rows about the mean of the samples."""
         others = self._gram.others
         return float("nan") if others is None else float(np.mean(others * others))

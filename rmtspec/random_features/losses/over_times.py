@@ -1,4 +1,4 @@
-"""Sums over a contour at many training times, with the end of training and a bound on their error."""
+"""Sums over a contour at many training times and at the end, with bounds on their errors."""
 
 from __future__ import annotations
 

@@ -100,7 +100,9 @@ class TwoDataSetCurves:
             lambda points: self._at_end(points, along),
         )  # fmt: skip
         errors = found.errors
-        return Split(*found.values, errors[:3].max(axis=0), errors[3:].max(axis=0))
+        bounds = errors[:3].max(axis=0), errors[3:].max(axis=0)
+        rows: list[FloatArray] = [*found.values, *bounds]
+        return Split(*rows)
 
     @property
     def _base(self) -> Curves:
@@ -142,9 +144,9 @@ class TwoDataSetCurves:
         rounding = 2.0 * grid.ulp * ((size @ np.asarray(sum(sizes))) * size).sum(1)
         slack = curves.slack(mean, off, along)
         known = 4.0 * grid.ulp * np.abs(f * done * here.forced).sum(1)
-        crossed = 2.0 * grid.ulp * (
-            (np.abs(grid.weights * done) @ np.abs(identity[0])) * size
-        ).sum(1)
+        crossed = (
+            2.0 * grid.ulp * ((np.abs(grid.weights * done) @ np.abs(identity[0])) * size).sum(1)
+        )
         errors = [slack, rounding, rounding, known, 2.0 * crossed, slack + known]
         return Values(np.array(values), np.array([*errors, rounding + slack]))
 
@@ -157,7 +159,7 @@ class TwoDataSetCurves:
         left = (here.rest * (along.weights * along.levels)) @ there.rest.T
         features = alone.k * squared
         samples = pair.y * (left + alone.lift * squared)
-        size = (np.abs(features) + np.abs(pair.y) * (np.abs(left) + np.abs(alone.lift * squared)))
+        size = np.abs(features) + np.abs(pair.y) * (np.abs(left) + np.abs(alone.lift * squared))
         identity = self._identity(first, second).k * squared
         return features, samples, identity, size * np.maximum(pair.loss, alone.loss)
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from ... import _checks
+from ...inputs.diffusion.prediction import Prediction
 from ...result import Summary, Table, draw, rounded
 from ..results import LearningCurves
 from .ranking import Ranking
+
+_UNIT = 1e-3  # departure of the variance of the data from 1 from which EDM differs from v
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -72,3 +78,43 @@ class PredictionComparison(Summary):
     def plot(self, axes: Any = None) -> Any:
         """Draw the curves and the ranking; see `rmtspec.plots.predictions.plot_predictions`."""
         return draw("predictions", "plot_predictions", self, axes)
+
+
+def chosen_predictions(
+    predictions: Sequence[str | Prediction] | None, variance: float
+) -> list[Prediction]:
+    """What is compared: by default noise, data, v, velocity, and EDM if the variance is not 1."""
+    if predictions is None:
+        usual = [Prediction.named(name) for name in ("noise", "data", "v", "velocity")]
+        if abs(variance - 1.0) > _UNIT and variance > 0.0:
+            usual.append(Prediction.edm(float(np.sqrt(variance))))
+        return usual
+    if isinstance(predictions, (str, Prediction)) or not isinstance(predictions, Sequence):
+        raise TypeError(
+            "predictions must be a sequence of Prediction or names, got "
+            f"{_checks.shown(predictions)}"
+        )
+    try:
+        chosen = [Prediction.named(one) for one in predictions]
+    except (TypeError, ValueError) as problem:
+        raise type(problem)(f"predictions: {problem}") from None
+    if not chosen or len({one.name for one in chosen}) < len(chosen):
+        raise ValueError(
+            f"predictions must be one or more different ones, got {_checks.shown(predictions)}"
+        )
+    return chosen
+
+
+def prediction_row(training: Any, prediction: Prediction) -> dict[str, Any]:
+    """What the table says of a training with that prediction."""
+    best, window = training.best_stopping(), training.window()
+    return {
+        "name": prediction.name,
+        "skip": prediction.noise_skip(training.model.level),
+        "tau": best.tau,
+        "score_error": best.score_error,
+        "tau_gen_curve": window.tau_gen_curve,
+        "tau_mem_curve": window.tau_mem_curve,
+        "memorised": float(training.memorised_fraction(best.tau)),
+        "final_score_error": float(training.learning_curves(np.inf).score_error),
+    }

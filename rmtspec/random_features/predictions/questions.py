@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +16,7 @@ from ...result import ConvergenceWarning, caller_level
 from ...solve.search import first_true
 from ..losses.course import Course
 from ..losses.kernel_targets import targets_of
+from ..losses.targets import TargetCurves
 from ..losses.two_data_sets import TwoDataSetCurves
 from .results import BestSkip, TwoDataSets
 
@@ -77,15 +80,26 @@ class PredictionCourse(Course):
 
     def forms(self, tau: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         r"""The forms :math:`e_0,e_1,e_2` of `best_skip` at flat times."""
+        excesses = [curves.course(tau).excess for curves in self._three]
+        return self._forms(excesses)
+
+    def sketched_forms(self, tau: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """The same at finite times without bounds, for searches."""
+        return self._forms([curves.sketched_excess(tau) for curves in self._three])
+
+    def _forms(self, excesses: list[FloatArray]) -> tuple[FloatArray, FloatArray, FloatArray]:
+        zero, two, both = (excess / self.model.level.sigma**2 for excess in excesses)
+        return zero, 0.5 * (both - zero - two), two
+
+    @cached_property
+    def _three(self) -> list[TargetCurves]:
+        """Curves of ξ, x_s and their sum."""
         level = self.model.level
         alpha, sigma = level.alpha, level.sigma
-        # ξ, x_s and their sum.
-        zero, two, both = (
-            targets_of(self._base, Target(u, w), u * alpha - w * sigma).course(tau).excess
-            / sigma**2
+        return [
+            targets_of(self._base, Target(u, w), u * alpha - w * sigma)
             for u, w in ((1.0, 0.0), (sigma, alpha), (1.0 + sigma, alpha))
-        )
-        return zero, 0.5 * (both - zero - two), two
+        ]
 
     @property
     def probes(self) -> FloatArray:
@@ -148,7 +162,7 @@ class PredictionCourse(Course):
         flat = self.relaxation.times(times.ravel())
         curves = self._targets
         split = TwoDataSetCurves(curves).split(flat)
-        nu, noise = curves.converted, self.model.level.sigma ** 2
+        nu, noise = curves.converted, self.model.level.sigma**2
         kept = split.features if same else np.zeros_like(split.features)
         bias, variance = nu * (split.bias + kept), nu * (split.features - kept + split.samples)
         apart = split.own - 2.0 * (split.shared if same else split.apart) + split.fresh
@@ -171,8 +185,8 @@ class PredictionCourse(Course):
                 stacklevel=caller_level(),
             )
         shape = times.shape
-        shaped = (column.reshape(shape) for column in (flat, *columns))
-        return TwoDataSets(*shaped, same, converged)
+        shaped: list[Any] = [column.reshape(shape) for column in (flat, *columns)]
+        return TwoDataSets(*shaped, same_features=same, converged=converged)
 
     def memorised_fraction(self, tau: ArrayLike) -> FloatArray:
         r"""Part of the pull to its own training samples that the score does not have elsewhere.
@@ -181,9 +195,9 @@ class PredictionCourse(Course):
 
         x the clean sample behind the noised point.  It is 0 where own samples are nothing special
         and 1 where they are fixed points of the denoiser.  There is no onset: for the noise target
-        :math:`\beta=\omega\tau(v^2+c^2\sigma_x^2)/\psi_n+O(\tau^2)` (ω the clock), while test − train
-        is :math:`O(\tau^3)` and the distance of two networks :math:`O(\tau^4)`: losses cannot see
-        its beginning.
+        :math:`\beta=\omega\tau(v^2+c^2\sigma_x^2)/\psi_n+O(\tau^2)` (ω the clock), while
+        test − train is :math:`O(\tau^3)` and the distance of two networks :math:`O(\tau^4)`:
+        losses cannot see its beginning.
 
         Parameters
         ----------
@@ -265,7 +279,7 @@ class PredictionCourse(Course):
             fraction = apart / fresh
         # Where the score is 0 yet, the limit.
         fraction[(flat == 0.0) & (fresh == 0.0)] = 0.0
-        return np.where(np.isfinite(fraction), fraction, np.nan)
+        return np.where(np.isfinite(fraction), fraction + 0.0, np.nan)
 
     def _require_fresh_data(self) -> None:
         if not self._base.knows_fresh_data:
