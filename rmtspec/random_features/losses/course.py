@@ -289,8 +289,8 @@ class Course:
         curves = self._targets
         times = np.append(tau.ravel(), np.inf)
         rows = [curves.course(times, direction) for direction, _ in found]
-        columns = [np.array(column).reshape(len(rows), -1) for column in zip(*rows, strict=True)]
-        train, test, excess, error = columns if rows else [np.empty((0, times.size))] * 4
+        stacked = [np.array(column).reshape(len(rows), -1) for column in zip(*rows, strict=True)]
+        train, test, excess, error = stacked if rows else [np.empty((0, times.size))] * 4
         starts = np.array(
             [curves.starts if at is None else curves.start_along(at) for at, _ in found]
         ).reshape(len(found), 2)
@@ -311,16 +311,16 @@ class Course:
         initial_train, initial_test, final_train, final_test, best = (
             column if apart else float(column[0]) for column in numbers
         )
-        shaped: list[Any] = [
-            column[:, :-1].reshape(shape)
-            for column in (train, test, test - train, score, error + rounding)
-        ]
+        columns = (train, test, test - train, score, error + rounding, excess)
+        names = ("train", "test", "generalization", "score_error", "error", "excess")
+        shaped: dict[str, Any] = {
+            name: column[:, :-1].reshape(shape) for name, column in zip(names, columns, strict=True)
+        }
         assert self.prediction is not None
         return PredictionCurves(
-            tau,
-            *shaped,
+            tau=tau,
+            **shaped,
             converged=bool(np.isfinite(error[:, :-1]).all()),
-            excess=excess[:, :-1].reshape(shape),
             prediction=self.prediction,
             level=self.model.level,
             weight=self.weight,

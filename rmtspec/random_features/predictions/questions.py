@@ -22,6 +22,17 @@ from .results import BestSkip, TwoDataSets
 
 FloatArray = NDArray[np.float64]
 
+_TWO = (
+    "tau",
+    "distance",
+    "train_distance",
+    "bias",
+    "variance",
+    "feature_variance",
+    "score_error",
+    "error",
+    "train_error",
+)
 _EARLIER = 1e-12  # times before the first mode moves, in which the memorised fraction is linear
 
 
@@ -185,8 +196,9 @@ class PredictionCourse(Course):
                 stacklevel=caller_level(),
             )
         shape = times.shape
-        shaped: list[Any] = [column.reshape(shape) for column in (flat, *columns)]
-        return TwoDataSets(*shaped, same_features=same, converged=converged)
+        shaped = [column.reshape(shape) for column in (flat, *columns)]
+        values: dict[str, Any] = dict(zip(_TWO, shaped, strict=True))
+        return TwoDataSets(**values, same_features=same, converged=converged)
 
     def memorised_fraction(self, tau: ArrayLike) -> FloatArray:
         r"""Part of the pull to its own training samples that the score does not have elsewhere.
