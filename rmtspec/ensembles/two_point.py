@@ -116,10 +116,12 @@ def averaged_response(
     """K and Y for random data."""
     level, weight = directions
     h1, h2 = first.along(level, c2, b2), second.along(level, c2, b2)
-    i0, i1, it, itl = (
-        (h1 * (weight * factor)) @ h2.T
-        for factor in (1.0, level, source.variance, level * source.variance)
+    i0, i1, itl = (
+        (h1 * (weight * factor)) @ h2.T for factor in (1.0, level, level * source.variance)
     )
+    # Fresh data have the variances of the directions.
+    same = np.array_equal(source.variance, level)
+    it = i1 if same else (h1 * (weight * source.variance)) @ h2.T
     kk, yy = np.multiply.outer(first.k, second.k), np.multiply.outer(first.y, second.y)
     (a11, size11), (a22, size22) = _diagonal(
         first, second, h1, h2, i0, directions, psi_p, psi_n, c2, b2
@@ -148,7 +150,9 @@ def independent_response(
     """
     level, weight = directions
     h1, h2 = first.along(level, c2, b2), second.along(level, c2, b2)
-    i0, i1, it = ((h1 * (weight * factor)) @ h2.T for factor in (1.0, level, source.variance))
+    i0, i1 = ((h1 * (weight * factor)) @ h2.T for factor in (1.0, level))
+    same = np.array_equal(source.variance, level)
+    it = i1 if same else (h1 * (weight * source.variance)) @ h2.T
     kk = np.multiply.outer(first.k, second.k)
     (a11, size), _ = _diagonal(first, second, h1, h2, i0, directions, psi_p, psi_n, c2, b2)
     k = (source.identity + kk * (source.noise * i0 + source.data * it)) / a11

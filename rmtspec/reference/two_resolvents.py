@@ -108,11 +108,15 @@ class RandomData:
         scale = 1 / (a * d - b * c)
         return (d * right - b * below) * scale, (a * below - c * right) * scale
 
-    def alone(self, one: Node, two: Node, beta: tuple[Any, Any, Any]) -> Any:
-        """Q where the two resolvents share W and not their samples: Y = 0."""
-        zero, first, second = beta
-        (a, *_), (j0, j1, _), _ = self._equations(one, two)
-        return (zero + first * j0 + second * j1) / a
+    def responses(self, one: Node, two: Node) -> tuple[Any, Any, Any, Any]:
+        """Q and Y; Q where the two share W and not their samples (Y = 0); this to the identity."""
+        zero, first, second = self.beta
+        (a, b, c, d), (j0, j1, j2), ratio = self._equations(one, two)
+        right = zero + first * j0 + second * j1
+        below = ratio * self.model.psi_p * self.model.c2 * (first * j1 + second * j2)
+        scale = 1 / (a * d - b * c)
+        both = (d * right - b * below) * scale, (a * below - c * right) * scale
+        return (*both, right / a, 1 / a)
 
     def determinant(self, one: Node, two: Node) -> Any:
         """The determinant of the equations for Q and Y over D_1 D_2, 1 far from the spectrum."""

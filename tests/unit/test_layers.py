@@ -33,7 +33,7 @@ VALIDATION = (
     ("harness",),
     ("certificates", "linear", "spectra"),
     ("curves",),
-    ("data", "networks"),
+    ("data", "networks", "parametrisations"),
     ("measures",),
     ("experiments",),
     ("commands",),

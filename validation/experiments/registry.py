@@ -15,6 +15,7 @@ from validation.experiments import (
     training_times,
 )
 from validation.harness.experiment import Experiment
+from validation.parametrisations import experiment as parametrisations
 
 _TOPICS = (
     slips,
@@ -26,6 +27,7 @@ _TOPICS = (
     time_and_class,
     images,
     real_data,
+    parametrisations,
     programs,
 )
 EXPERIMENTS: dict[str, Experiment] = {

@@ -176,10 +176,8 @@ class _Targets(Evaluation):
             K, Y = problem.response(one, two)
             others: list[Any] = []
         else:
-            Q, Y = problem.response(one, two, problem.beta)
-            K = Q / at.psi_p
-            one_only = (mp.mpf(1), mp.mpf(0), mp.mpf(0))
-            others = [problem.alone(one, two, beta) / at.psi_p for beta in (problem.beta, one_only)]
+            Q, Y, *alone = problem.responses(one, two)
+            K, others = Q / at.psi_p, [value / at.psi_p for value in alone]
         both = mp.mpf(0)
         direct = shared = mp.mpf(0)
         for weight, atom, fresh, a, b in zip(
@@ -193,8 +191,7 @@ class _Targets(Evaluation):
         total = direct + Y * shared + K * both
         if not others:
             return [total]
-        alone, identity = others
-        return [total, direct + alone * both, direct, identity * both]
+        return [total, direct + others[0] * both, direct, others[1] * both]
 
     def predictions(self) -> Curves:
         """All values and their certificate."""
