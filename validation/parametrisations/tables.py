@@ -61,7 +61,7 @@ KNOWN_SCALES = {
     (0.25, 0.3): (None, 0.00285, 0.00156),
 }
 PAIR_COLUMNS = ("score error", "bias", "W", "variance", "distance", "gap", "memorised")
-# tau of the score network at psi_p = 32, psi_n = 8, t = 0.1: the columns above, as they were rounded
+# tau of the score network at psi_p = 32, psi_n = 8, t = 0.1: the columns above, rounded
 KNOWN_PAIRS = {
     ("isotropic", 3.0): "0.4545 0.4542 0.0025 0.0003 0.0001 0.0006 0.020",
     ("isotropic", 10.0): "0.0849 0.0730 0.0056 0.0119 0.0043 0.0089 0.055",
