@@ -20,14 +20,14 @@ _DECADES = 10.0  # of errors that are shown: below, one is 0
 
 
 def plot_predictions(
-    comparison: PredictionComparison, axes: Axes | Sequence[Axes] | None = None
+    comparison: PredictionComparison, ax: Axes | Sequence[Axes] | None = None
 ) -> NDArray[np.object_]:
     """Draw the score error of every prediction over training time, and the least along the path.
 
     Parameters
     ----------
     comparison : PredictionComparison
-    axes : Axes or two of them, optional
+    ax : Axes or two of them, optional
         Where to draw: over training time on the first, with a circle at the best stopping; over the
         signal-to-noise ratio on the second, with a line where two change places.  One or two axes
         of a new figure if omitted, as the comparison knows the latter.
@@ -39,20 +39,20 @@ def plot_predictions(
     Raises
     ------
     TypeError
-        If comparison is none, or axes are no Axes.
+        If comparison is none, or ax no Axes.
     """
     if not isinstance(comparison, PredictionComparison):
         raise TypeError(
             f"comparison must be a PredictionComparison, got {type(comparison).__name__}"
         )
-    if axes is None:
+    if ax is None:
         import matplotlib.pyplot as plt
 
         count = 1 if comparison.ranking is None else 2
         figure = plt.figure(figsize=(5.0 * count, 3.8), layout="constrained")
-        axes = figure.subplots(1, count)
-    are_axes(axes)
-    places = np.atleast_1d(np.asarray(axes, dtype=object))
+        ax = figure.subplots(1, count)
+    are_axes(ax)
+    places = np.atleast_1d(np.asarray(ax, dtype=object))
     _over_time(places[0], comparison)
     if places.size > 1 and comparison.ranking is not None:
         _along_path(places[1], comparison)

@@ -33,6 +33,8 @@ from typing import NamedTuple, Self
 from ... import _checks
 
 _LARGEST, _SMALLEST = 1e100, 1e-100
+_LEAST_NOISE = 1e-162  # at the shortest time that is a number
+_EARLIEST = 1e-190
 LATEST = 350.0
 """Ornstein-Uhlenbeck time beyond which the signal underflows."""
 
@@ -56,7 +58,7 @@ class NoiseLevel:
     ----------
     alpha : float in [0, 1e100]
         Amplitude α of the data.  At 0 the data are gone: no model can be made there.
-    sigma : float in [1e-100, 1e100]
+    sigma : float in [1e-162, 1e100]
         Amplitude σ of the noise, in units of a data coordinate.
     gain : float in [1e-100, 1e100]
         Factor g on the input of the network.
@@ -87,14 +89,14 @@ class NoiseLevel:
     _path: tuple[str, float, float] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        for name, least in (("alpha", 0.0), ("sigma", _SMALLEST), ("gain", _SMALLEST)):
+        for name, least in (("alpha", 0.0), ("sigma", _LEAST_NOISE), ("gain", _SMALLEST)):
             value = _checks.real(name, getattr(self, name), least, _LARGEST)
             object.__setattr__(self, name, value)
 
     @classmethod
     def ou(cls, t: float) -> Self:
-        """Ornstein-Uhlenbeck time t in (0, 350]; the same as the number t."""
-        t = _checks.real("t", t, 0.0, LATEST, low_open=True)
+        """Ornstein-Uhlenbeck time t > 0; the same as the number t."""
+        t = _checks.positive("t", t)
         return cls(math.exp(-t), math.sqrt(-math.expm1(-2.0 * t)), 1.0, ("ou", t, t))
 
     @classmethod
@@ -145,12 +147,14 @@ class NoiseLevel:
         NoiseLevel(alpha=0.75, sigma=0.25, gain=1.0)
         """
         _checks.choice("path", path, PATHS)
-        if path == "edm":
-            return cls.edm(value, data_scale)
-        makers: dict[str, Callable[[float], Self]] = {
-            "ou": cls.ou, "ddpm": cls.ddpm, "flow": cls.flow,
+        makers: dict[str, Callable[..., Self]] = {
+            "ou": cls.ou, "ddpm": cls.ddpm, "edm": cls.edm, "flow": cls.flow,
         }  # fmt: skip
-        return makers[path](value)
+        numbers = (value, data_scale) if path == "edm" else (value,)
+        try:
+            return makers[path](*numbers)
+        except (TypeError, ValueError) as problem:
+            raise type(problem)(f"value of {path!r}: {problem}") from None
 
     @property
     def snr(self) -> float:
@@ -199,12 +203,12 @@ class NoiseLevel:
         Raises
         ------
         TypeError, ValueError
-            If t is no number in (0, 350].
+            If t is no number in [1e-190, 350] (the path of Ornstein and Uhlenbeck has any t > 0).
         """
-        t = _checks.real("t", t, 0.0, LATEST, low_open=True)
         kind = None if self._path is None else self._path[0]
         if kind in ("ou", "ddpm"):
             return NoiseLevel.ou(t)
+        t = _checks.real("t", t, _EARLIEST, LATEST)
         ratio = math.sqrt(math.expm1(2.0 * t))  # σ/α
         if kind == "edm" and self._path is not None:
             return NoiseLevel.edm(ratio, self._path[1])

@@ -150,12 +150,12 @@ class Prediction:
         return cls._of_level("edm", _checks.real("data_scale", data_scale, 1e-100, _LARGEST))
 
     @classmethod
-    def named(cls, name: str | Prediction) -> Prediction:
+    def named(cls, prediction: str | Prediction) -> Prediction:
         """The prediction of that name, or one that is given.
 
         Parameters
         ----------
-        name : str or Prediction
+        prediction : str or Prediction
             "noise", "data", "v", "velocity", "edm", or "edm:" and a data scale.
 
         Raises
@@ -169,27 +169,28 @@ class Prediction:
         >>> rs.Prediction.named("velocity")
         Prediction(noise=1.0, data=-1.0, skip=0.0)
         """
-        if isinstance(name, Prediction):
-            return name
-        if not isinstance(name, str):
+        if isinstance(prediction, Prediction):
+            return prediction
+        if not isinstance(prediction, str):
             raise TypeError(
                 f"prediction must be a Prediction or one of {', '.join(PREDICTIONS)}, "
-                f"got {_checks.shown(name)}"
+                f"got {_checks.shown(prediction)}"
             )
-        word, _, scale = name.partition(":")
+        word, _, scale = prediction.partition(":")
         if word == "edm" and scale:
             try:
                 return cls.edm(float(scale))
             except ValueError:
                 raise ValueError(
-                    f"prediction must have a number > 0 after 'edm:', got {_checks.shown(name)}"
+                    "prediction must have a number > 0 after 'edm:', got "
+                    f"{_checks.shown(prediction)}"
                 ) from None
-        _checks.choice("prediction", name, PREDICTIONS)
+        _checks.choice("prediction", prediction, PREDICTIONS)
         makers: dict[str, Callable[[], Prediction]] = {
             "noise": cls.noise, "data": cls.data, "v": cls.v, "velocity": cls.velocity,
             "edm": cls.edm,
         }  # fmt: skip
-        return makers[name]()
+        return makers[prediction]()
 
     def at(self, level: NoiseLevel) -> Prediction:
         """The same with its numbers at a noise level."""

@@ -75,9 +75,9 @@ class PredictionComparison(Summary):
             rows.append((flip["above"], flip["below"], *numbers))
         return Table(rows)
 
-    def plot(self, axes: Any = None) -> Any:
+    def plot(self, ax: Any = None) -> Any:
         """Draw the curves and the ranking; see `rmtspec.plots.predictions.plot_predictions`."""
-        return draw("predictions", "plot_predictions", self, axes)
+        return draw("predictions", "plot_predictions", self, ax)
 
 
 def chosen_predictions(
