@@ -292,6 +292,24 @@ def _scaling(arguments: argparse.Namespace) -> int:
     return run_scaling(arguments.output, arguments.plot)
 
 
+def _declare_parametrisations(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--scale", choices=("smoke", "cpu"), default="smoke", help="a minute, or four"
+    )
+    parser.add_argument(
+        "--results", type=_folder, default=RESULTS, help="folder; a run that was ended resumes"
+    )
+    parser.add_argument("--seed", type=_count(0), default=0)
+
+
+def _parametrisations(arguments: argparse.Namespace) -> int:
+    from validation.experiments.registry import EXPERIMENTS
+    from validation.harness.runner import run
+    from validation.parametrisations.experiment import NAME
+
+    return run(EXPERIMENTS, [NAME], arguments.scale, "cpu", arguments.results, arguments.seed)
+
+
 def _kept_in_results(arguments: argparse.Namespace) -> str:
     return f"run again to resume from {arguments.results}"
 
@@ -311,6 +329,8 @@ COMMANDS = (
     Command("simulate", "theory against sampled matrices", _declare_simulate, _simulate),
     Command("linear", "affine denoisers against sampled data sets", _declare_linear, _linear),
     Command("curves", "learning curves against networks of finite size", _declare_curves, _curves),
+    Command("parametrisations", "predictions on any path: tables, and networks of finite size",
+            _declare_parametrisations, _parametrisations, kept=_kept_in_results),
     Command("scaling", "exponents of least score error and times", _declare_scaling, _scaling),
     Command("data", "the exact kernel of given pictures against networks", _declare_data, _data),
     Command("digits", "learning curves on handwritten digits, measured", _seed_and_output, _digits),

@@ -72,7 +72,10 @@ OBJECTS = {
     Training: MODEL.training(), type(CURVES): CURVES, type(MODEL.timescales()): MODEL.timescales(),
     FittedDenoiser: FittedDenoiser.from_data(ROWS, np.eye(3), 0.1),
     PointwiseLaw: BY_NEURON,
+    rs.NoiseLevel: rs.NoiseLevel.flow(0.4), rs.Prediction: rs.Prediction.velocity(),
 }  # fmt: skip
+LEVEL = rs.NoiseLevel.flow(0.4)
+COMPARED = MODEL.training().compare(["noise", "data"], flips=False)
 OBSERVED = rs.simulate(MODEL, 10, 0)
 EXTRA = {
     "psi_p": 8.0, "psi_n": 4.0, "t": 0.1, "load": 2.0, "alpha_bar": 0.5, "tau": 1.0, "x": ROWS,
@@ -84,7 +87,9 @@ EXTRA = {
     "func": "timescales", "coords": {"psi_p": [8.0], "psi_n": 4.0, "t": 0.1},
     "progress": False, "law": MODEL.spectrum(), "curves": CURVES, "model": LINEAR,
     "direction": "data||model", "other": OBJECTS[FittedDenoiser], "rng": 0, "ax": None, "steps": 10,
-    "rate": 0.1, "noise": "beta",
+    "rate": 0.1, "noise": "beta", "alpha": 0.5, "sigma": 0.5, "s": 0.5, "level": LEVEL,
+    "path": "flow", "value": 0.5, "source": "noise", "prediction": "velocity",
+
 }  # fmt: skip
 # Good values that only one signature takes.
 OWN = {
@@ -95,10 +100,13 @@ OWN = {
     ("plot_directions", "curves"): MODEL.learning_curves([0.1, 1.0], directions=[0.5, 1.5]),
     ("finite_sample", "samples"): 40,
     ("Training", "model"): MODEL,
+    ("Prediction", "noise"): 1.0, ("Prediction", "data"): 1.0, ("ddpm", "alpha_bar"): 0.5,
+    ("time_at_fraction", "beta"): 0.1,
     **{(name, "model"): MODEL for name in ("simulate", "simulate_curves", "draws", "at_dimension")},
     ("simulate_curves", "dimension"): None,
     ("compare", "model"): MODEL, ("compare", "observed"): OBSERVED,
     ("plot_comparison", "comparison"): rs.compare(OBSERVED, MODEL),
+    ("plot_predictions", "comparison"): COMPARED,
     ("estimate_population", "x"): np.random.default_rng(1).normal(size=(24, 3)),
 }  # fmt: skip
 # What is not called here, and why.
@@ -117,6 +125,7 @@ LEFT = {
     "save": "files are tested with the plots", "check_target": "files are tested with the plots",
     "mark_timescales": "draws into an axis of the caller", "signal": "takes the name as well",
     "as_rows": "takes the name as well", "refuse_row_numbers": "takes the name as well",
+    "forms": "takes flat times of best_skip", "sketched_forms": "the same",
     "measure": "rows that from_data has checked", "learning_curves": "",
 }  # fmt: skip
 LEFT.pop("learning_curves")

@@ -33,7 +33,7 @@ VALIDATION = (
     ("harness",),
     ("certificates", "comparisons", "linear", "spectra"),
     ("curves",),
-    ("data", "networks"),
+    ("data", "networks", "parametrisations"),
     ("measures",),
     ("experiments",),
     ("commands",),

@@ -16,6 +16,7 @@ from validation.experiments import (
     training_times,
 )
 from validation.harness.experiment import Experiment
+from validation.parametrisations import experiment as parametrisations
 
 _TOPICS = (
     spectra,
@@ -23,6 +24,7 @@ _TOPICS = (
     gradient_descent,
     training_times,
     real_data,
+    parametrisations,
     images,
     mixtures,
     linear_maps,
