@@ -42,12 +42,14 @@ class _Knot(NamedTuple):
 
 def search(axis: Axis, bulk: Bulk) -> bool:
     """Look for gaps inside a bulk; True as soon as one is found, which is kept."""
+    above = axis.smooth(bulk.upper, bulk.above)
+    below = axis.smooth(bulk.lower, bulk.below)
     inside = [
-        _Knot(place.x, place.below, place.density, place.slope, place)
+        _knot(axis, place)
         for place in axis.places
         if bulk.lower < place.x < bulk.upper and not place.is_gap
     ]
-    ends = (bulk.lower, bulk.below, 0.0, 0.0, None), (bulk.upper, bulk.above, 0.0, 0.0, None)
+    ends = (bulk.lower, below, 0.0, 0.0, None), (bulk.upper, above, 0.0, 0.0, None)
     knots = [_Knot(*ends[0]), *inside, _Knot(*ends[1])]
     panels = list(itertools.pairwise(knots))[::-1]
     done = [knots[0]]
@@ -63,7 +65,7 @@ def search(axis: Axis, bulk: Bulk) -> bool:
                 axis.add(place)
                 return True
             if place is not None:
-                middle = _Knot(x, place.below, place.density, place.slope, place)
+                middle = _knot(axis, place)
         if middle is None:
             done.append(right)
         elif _is_smooth(bulk, left, middle, right):
@@ -79,6 +81,11 @@ def search(axis: Axis, bulk: Bulk) -> bool:
         for left, right in itertools.pairwise(inner)
         if left.slope < 0.0 < right.slope
     )
+
+
+def _knot(axis: Axis, place: Place) -> _Knot:
+    below = axis.smooth(place.x, place.below)
+    return _Knot(place.x, below, place.density, place.slope, place)
 
 
 def _is_wide(left: _Knot, right: _Knot) -> bool:
@@ -133,7 +140,7 @@ def _valley(axis: Axis, left: _Knot, right: _Knot) -> bool:
         axis.add(place)
         if place.is_gap:
             return True
-        knot = _Knot(x, place.below, place.density, place.slope, place)
+        knot = _knot(axis, place)
         left, right = (knot, right) if place.slope < 0.0 else (left, knot)
 
 

@@ -193,9 +193,10 @@ class StructuredEnsemble:
 
     @property
     def atoms(self) -> FloatArray:
-        """(j, 2) the atom at the lowest floor, if there is one."""
+        """(j, 2) atoms at the lowest floor and inside of bulks; others lie between gaps."""
         mass = self.found.atom
-        return np.array([[0.0, mass]]) if mass > 0.0 else np.empty((0, 2))
+        lowest = np.array([[0.0, mass]]) if mass > 0.0 else np.empty((0, 2))
+        return np.vstack([lowest, self.found.gaps.embedded])
 
     @property
     def outliers(self) -> FloatArray:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -34,10 +35,28 @@ _ROUNDS = 400
 _MASS = 1e-8  # by which the masses may miss a sum of one before it is said
 
 
+@dataclass(frozen=True)
+class GapsAndEmbedded(Gaps):
+    """Gaps, and the atoms inside of bulks: (j, 2) location and mass.
+
+    An atom of a few types lies in a bulk where the noise leaves others directions of their own.
+    """
+
+    embedded: FloatArray
+
+    @property
+    def masses(self) -> FloatArray:
+        """(k,) exact mass of every bulk, without the atoms inside."""
+        x, mass = self.embedded.T
+        edges = self.edges
+        inside = (x > edges[:, :1]) & (x < edges[:, 1:])
+        return super().masses - inside @ mass
+
+
 class Spectrum(NamedTuple):
     """Gaps, the atom at the origin, and whether the density diverges there."""
 
-    gaps: Gaps
+    gaps: GapsAndEmbedded
     atom: float
     hard: bool
 
@@ -120,7 +139,9 @@ def _isolate_floors(axis: Axis) -> None:
         rule = atom_at(axis.parts, float(floors[i]))
         if rule is None or rule > EQUAL:
             others = np.delete(floors, i)
-            axis.isolate(float(floors[i]), float(np.abs(others - floors[i]).min()))
+            apart = axis.isolate(float(floors[i]), float(np.abs(others - floors[i]).min()))
+            if rule is not None and not apart:
+                axis.embedded.append((float(floors[i]), rule))
 
 
 def _settle(axis: Axis) -> bool:
@@ -167,15 +188,15 @@ def _bulks(axis: Axis, hard: bool) -> list[Bulk]:
     return bulks
 
 
-def _assembled(axis: Axis) -> Gaps:
+def _assembled(axis: Axis) -> GapsAndEmbedded:
     """The gaps in order."""
     order = np.argsort(axis.fractions)
     lower = np.array([axis.ends.get((i, False), np.nan) for i in order])
     upper = np.array([axis.ends.get((i, True), np.nan) for i in order])
     fractions = np.array(axis.fractions)[order]
-    gaps = Gaps(
+    gaps = GapsAndEmbedded(
         lower, upper, 1.0 - fractions, np.zeros(order.size, dtype=np.intp),
-        np.zeros(order.size), np.zeros(order.size),
+        np.zeros(order.size), np.zeros(order.size), np.empty((0, 2)),
     )  # fmt: skip
     missing = float(np.isnan(lower).sum() + np.isnan(upper).sum())
     if missing or axis.skipped or not gaps.are_ordered:
@@ -185,4 +206,9 @@ def _assembled(axis: Axis) -> Gaps:
             ConvergenceWarning,
             stacklevel=caller_level(),
         )
-    return gaps
+    inside = [
+        atom
+        for atom in axis.embedded
+        if np.any((atom[0] > gaps.upper[:-1]) & (atom[0] < lower[1:]))
+    ]
+    return replace(gaps, embedded=np.array(inside).reshape(-1, 2))

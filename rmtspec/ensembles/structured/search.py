@@ -77,6 +77,7 @@ class Axis:
         self.ends: dict[tuple[int, bool], float] = {}
         self.fractions: list[float] = []
         self.atoms: list[tuple[float, float]] = []
+        self.embedded: list[tuple[float, float]] = []
         self.skipped: list[float] = []
 
     def look(self, x: float, near: Place | None) -> Place | None:
@@ -131,8 +132,13 @@ class Axis:
             if not hard and rule and place.is_gap and abs(place.below - atom) <= EQUAL:
                 return
 
-    def isolate(self, floor: float, distance: float) -> None:
-        """Look for gaps right around a floor, where an atom may be."""
+    def smooth(self, x: float, below: float) -> float:
+        """A fraction below x less the jumps at atoms inside of bulks."""
+        return below - sum(mass for floor, mass in self.embedded if floor < x)
+
+    def isolate(self, floor: float, distance: float) -> bool:
+        """Look for gaps right around a floor, where an atom may be; False if there are none."""
+        apart = False
         for part in _AROUND:
             width = part * distance
             pair = []
@@ -147,10 +153,12 @@ class Axis:
                 self.add(place)
             if part == _AROUND[-1] and len(pair) == 2 and all(place.is_gap for place in pair):
                 mass = pair[1].below - pair[0].below
+                apart = True
                 if mass > EQUAL:
                     self.atoms.append((floor, mass))
                     self.ends[self.number(pair[0]), True] = floor
                     self.ends[self.number(pair[1]), False] = floor
+        return apart
 
     def is_neighbour(self, low: int, high: int) -> bool:
         """Whether no known gap lies between two."""
