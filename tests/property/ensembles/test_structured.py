@@ -69,7 +69,8 @@ def test_one_type_class_and_channel_is_the_random_feature_model(
     np.testing.assert_allclose(ours.atoms, law.atoms * [delta, 1.0], rtol=1e-12)
     z = model.ensemble.s2 + law.edges[-1, 1] * np.array([1e-3 + 1e-3j, 0.3 + 0.1j, 1.5])
     np.testing.assert_allclose(found.solve(z * delta).q, model.resolvent(z).q / delta, rtol=1e-12)
-    x = law.quantile(np.linspace(0.053, 0.947, 9), from_origin=True)
+    # Not 1/2, which is where a bulk of the first law ends: there is no digit of a density.
+    x = law.quantile(np.linspace(0.053, 0.947, 10), from_origin=True)
     x = x[(x > 0.0)]
     np.testing.assert_allclose(
         ours.density(x * delta, from_origin=True), law.density(x, from_origin=True) / delta,
@@ -195,3 +196,22 @@ def test_slope_of_the_trace_is_its_derivative(index):
     difference = (drawn.solve(z + h).q - drawn.solve(z - h).q) / (2.0 * h)
     # Second order in the step, relative to the distance from the axis (1e-10), and rounding / step.
     np.testing.assert_allclose(found.slope, difference, rtol=1e-6)
+
+
+def test_an_atom_inside_of_a_bulk_counts_beside_it():
+    # One type has more neurons than the directions its samples and noise span; the noise of the
+    # other types has directions left, and their band runs across its floor.
+    drawn = ensemble_of(0, 21)
+    law = drawn.spectrum()
+    x = drawn.found.gaps.embedded[:, 0]
+    inside = (x[:, None] > law.edges[:, 0]) & (x[:, None] < law.edges[:, 1])
+    assert x.size == 3
+    assert np.all(inside.sum(axis=1) == 1)
+    assert law.masses.sum() + law.atoms[:, 1].sum() == pytest.approx(1.0, abs=1e-12)
+    # The density is integrated without a word of the atoms.
+    assert np.all(np.abs(law.mass_defect) <= 1e-10)
+    u = np.linspace(0.25, 1.0, 40)
+    quantile = law.quantile(u, from_origin=True)
+    assert np.all(np.diff(quantile) >= 0.0)
+    assert np.all(law.cdf(quantile * (1.0 + 1e-9), from_origin=True) >= u - 1e-10)
+    assert np.all(law.cdf(quantile * (1.0 - 1e-9), from_origin=True) <= u + 1e-10)
