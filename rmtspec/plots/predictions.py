@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _COLOURS = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, SKY)
 _STYLES = ("-", "--", "-.", ":")
+_STAGGER = 0.3  # of the axis: names of flips that are close stand below each other
 _DECADES = 10.0  # of errors that are shown: below, one is 0
 
 
@@ -92,11 +93,11 @@ def _along_path(ax: Axes, comparison: PredictionComparison) -> None:
     for place, errors in enumerate(found.errors):
         known = errors > floor
         ax.plot(found.ratios[known], errors[known], lw=1.8, **_looks(place))
-    for flip in found.flips:
+    for place, flip in enumerate(sorted(found.flips, key=lambda flip: float(flip["snr"]))):
         ax.axvline(flip["snr"], color=INK, lw=0.7, ls=":")
         ax.annotate(
             f"{flip['below']} | {flip['above']}",
-            (flip["snr"], 1.0),
+            (flip["snr"], 1.0 - _STAGGER * (place % 2)),
             xycoords=ax.get_xaxis_transform(),
             xytext=(2.0, -2.0),
             textcoords="offset points",

@@ -99,6 +99,15 @@ def test_cold_learning_curves_end_at_the_static_loss(benchmark, two_atoms):
 
 
 @pytest.mark.benchmark(group="learning curves")
+@pytest.mark.parametrize("prediction", ["noise", "data", "velocity"])
+def test_cold_curves_of_predictions_end_at_their_static_loss(benchmark, two_atoms, prediction):
+    tau = np.geomspace(1e-2, 1e8, 200)
+    test = benchmark(two_atoms.cold_predictions, tau, prediction)
+    end = two_atoms.model.learning_curves(np.inf, prediction=prediction)
+    assert test[-1] == pytest.approx(float(end.test), rel=1e-9)
+
+
+@pytest.mark.benchmark(group="learning curves")
 def test_curves_of_given_rows_fall_and_rise(benchmark):
     train, test = benchmark.pedantic(KernelWorkload().curves, rounds=3)
     assert np.all(np.diff(train) < 1e-12)
