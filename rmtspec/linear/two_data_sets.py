@@ -93,7 +93,7 @@ class LinearPairs(LinearParameters):
         >>> import rmtspec as rs
         >>> model = rs.LinearDenoiser(rs.PopulationSpectrum.isotropic(), [0.5, 2.0, 8.0])
         >>> model.memorised_fraction(0.9).round(4)
-        array([0.9026, 0.4144, 0.1111])
+        array([0.9077, 0.4197, 0.1111])
         """
         level = self._level(alpha_bar, gamma)
         return level.shaped(level.sums.a)
