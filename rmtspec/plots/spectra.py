@@ -166,7 +166,7 @@ def outlines(law: SpectralLaw, points: int, *, logarithmic: bool = True) -> list
     ----------
     law : SpectralLaw
     points : number of points a bulk
-    logarithmic : whether heights are :math:`x\,\rho(\lambda_0+x)` at distances x spread over decades;
+    logarithmic : whether heights are :math:`x\,\rho(\lambda_0+x)` at distances x over decades;
         they are the density itself otherwise
     """
     places = [
