@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from bokeh.models import (
     LogTicker,
     Span,
 )
+from bokeh.palettes import Viridis256
 from bokeh.plotting import figure
 
 from ...plots.style import BLUE, GREEN, INK, ORANGE, PURPLE, SKY, VERMILION
@@ -31,10 +33,7 @@ _SMALL, _TEXT = "11px", "12px"
 _WIDE = 4.0  # a loss above which their axis is logarithmic, as in the pictures
 _FLAT = 0.03  # losses within this of 1 get an axis of their own range
 _LEAST_GAP = 1e-4
-_VIRIDIS = (
-    "#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30",
-    "#fde725",
-)  # fmt: skip
+_NAME_WIDTH = 0.15  # share of an axis that the name of a family takes
 _UNDEFINED = "#e4e4e4"
 
 
@@ -58,9 +57,10 @@ class Figures:
             for source in (
                 _source("bulks", "xs", "ys", "colour", "name", "mass", "low", "high"),
                 _source("curves", "tau", "train", "test", "generalization", "score_error"),
-                _source("marks", "x", "top", "text", "align", "shift"),
-                _source("times", "x", "top", "text", "align", "shift"),
+                _source("marks", "x", "top", "text", "align", "shift", "row"),
+                _source("times", "x", "top", "text", "align", "shift", "row"),
                 _source("outliers", "x", "y"),
+                _source("atoms", "x", "low", "high", "mass"),
                 _source("best", "tau", "test"),
                 _source("best_score", "tau", "score_error"),
                 _source("map", "left", "right", "bottom", "top", "psi_n", "psi_p", "ratio"),
@@ -78,7 +78,7 @@ class Figures:
         self.panels = (self.spectrum, self.losses, self.score, self.map)
 
     def _spectrum(self) -> Any:
-        panel = _panel("spectrum", 340, x_axis_type="log", y_axis_type="log")
+        panel = _panel("spectrum", 390, x_axis_type="log", y_axis_type="log")
         panel.yaxis.axis_label = "density of ln(λ − λ₀)"
         panel.xaxis.axis_label = "distance from the floor, λ − λ₀"
         _dotted(panel, self.sources["marks"])
@@ -91,12 +91,16 @@ class Figures:
             "x", "y", source=self.sources["outliers"], marker="inverted_triangle", size=10,
             color=VERMILION, line_color="white",
         )  # fmt: skip
+        panel.segment(
+            "x", "low", "x", "high", source=self.sources["atoms"], color=INK, line_width=5
+        )
+        panel.scatter("x", "high", source=atoms, marker="triangle", size=12, color=INK)
         tips = [("", "@name bulk, mass @mass{0.[0000]}"), ("λ", "@low{0.00e+0} to @high{0.00e+0}")]
         panel.add_tools(HoverTool(renderers=[bulks], tooltips=tips, point_policy="follow_mouse"))
         return panel
 
     def _losses(self) -> Any:
-        panel = _panel("losses", 236, x_axis_type="log")
+        panel = _panel("losses", 232, x_axis_type="log")
         panel.yaxis.axis_label = "loss"
         panel.xaxis[0].update(major_label_text_font_size="1px", major_label_text_alpha=0.0)
         # A linear axis where it can show the losses and a logarithmic one where it cannot.
@@ -126,9 +130,10 @@ class Figures:
 
     def _score(self) -> Any:
         panel = _panel(
-            "score", 144, x_axis_type="log", y_axis_type="log", x_range=self.losses.x_range
+            "score", 158, x_axis_type="log", y_axis_type="log", x_range=self.losses.x_range
         )
         panel.yaxis.axis_label = "score error"
+        panel.yaxis[0].ticker.desired_num_ticks = 4
         panel.xaxis.axis_label = "training time τ"
         self._window_below = self._window.clone(name="window_below")
         panel.add_layout(self._window_below)
@@ -144,17 +149,17 @@ class Figures:
     def _map(self) -> Any:
         axes = {name: (QUANTITIES[name].low, QUANTITIES[name].high) for name in ("psi_n", "psi_p")}
         panel = _panel(
-            "map", 340, x_axis_type="log", y_axis_type="log", x_range=axes["psi_n"],
+            "map", 390, x_axis_type="log", y_axis_type="log", x_range=axes["psi_n"],
             y_range=axes["psi_p"], tools="tap",
         )  # fmt: skip
         panel.xaxis.axis_label = "samples per dimension, ψₙ"
         panel.yaxis.axis_label = "neurons per dimension, ψₚ"
         panel.grid.visible = False
-        self._colours = LogColorMapper(palette=_VIRIDIS, low=1.0, high=1e4, nan_color=_UNDEFINED)
+        self._colours = LogColorMapper(palette=Viridis256, low=1.0, high=1e4, nan_color=_UNDEFINED)
         self._cells = panel.quad(
             left="left", right="right", bottom="bottom", top="top", source=self.sources["map"],
-            fill_color={"field": "ratio", "transform": self._colours}, line_color=None,
-            nonselection_fill_alpha=1.0,
+            fill_color={"field": "ratio", "transform": self._colours},
+            line_color={"field": "ratio", "transform": self._colours}, line_width=0.7,
         )  # fmt: skip
         self._cells.selection_glyph = self._cells.nonselection_glyph = None
         panel.quad(
@@ -175,9 +180,8 @@ class Figures:
         panel.add_layout(
             ColorBar(
                 color_mapper=self._colours, ticker=LogTicker(desired_num_ticks=5), width=10,
-                title="τ_mem/τ_gen", title_text_font=FONT, title_text_font_size=_SMALL,
-                title_text_font_style="normal", major_label_text_font=FONT,
-                major_label_text_font_size=_SMALL, padding=6, margin=0,
+                major_label_text_font=FONT, major_label_text_font_size=_SMALL,
+                major_label_text_color=INK, padding=6, margin=0,
             ),
             "right",
         )  # fmt: skip
@@ -223,9 +227,16 @@ class Figures:
             "x": outliers,
             "y": np.full(outliers.size, bottom * 1.25),
         }
+        atoms = [(max(x - floor, left), mass) for x, mass in scene.facts()["atoms"]]
+        self.sources["atoms"].data = {
+            "x": [x for x, _ in atoms],
+            "low": [low] * len(atoms),
+            "high": [top * (bottom / top) ** 0.05] * len(atoms),
+            "mass": [mass for _, mass in atoms],
+        }
         families = scene.families()
         marks = [(family["lower"] - floor, family["name"]) for family in families]
-        self.sources["marks"].data = _marks(marks, left, right, top, 3)
+        self.sources["marks"].data = _marks(marks, left, right, top)
         x, height = (np.empty(0), np.empty(0)) if overlay is None else overlay.histogram(floor)
         self.sources["own_law"].data = {"x": x, "height": np.maximum(height, low)}
 
@@ -244,7 +255,7 @@ class Figures:
         if positive.size:
             _set_range(self.score.y_range, positive.min() / 1.5, positive.max() * 1.5)
         times = [(family["tau"], family["name"]) for family in scene.families()]
-        self.sources["times"].data = _marks(times, first, last, self.losses.y_range.end, 3)
+        self.sources["times"].data = _marks(times, first, last, self.losses.y_range.end)
         own = {} if overlay is None else overlay.losses()
         for split in ("train", "test"):
             tau, loss = own.get(split, (np.empty(0), np.empty(0)))
@@ -266,12 +277,12 @@ class Figures:
             panel.ygrid[0].axis = next(a for a in axes if isinstance(a, LogAxis) == wide)
         if wide:
             least = float(both[both > 0.0].min())
-            _set_range(panel.y_range, max(least, _LEAST_GAP * top) / 1.5, 1.5 * top)
+            _set_range(panel.y_range, max(least, _LEAST_GAP * top) / 1.5, 2.5 * top)
         elif flat:
             margin = max(0.08 * float(np.ptp(both)), 1e-9)
-            _set_range(panel.y_range, float(both.min()) - margin, top + margin)
+            _set_range(panel.y_range, float(both.min()) - margin, top + 2.0 * margin)
         else:
-            _set_range(panel.y_range, 0.0, 1.08 * top if top > 0.0 else 1.0)
+            _set_range(panel.y_range, 0.0, 1.2 * top if top > 0.0 else 1.0)
 
     def show_stopping(self, found: Stopping | None) -> None:
         """Mark when to stop, or that it is not known."""
@@ -344,8 +355,9 @@ def _panel(name: str, height: int, *, tools: str = "", **settings: Any) -> Any:
         axis.update(**_AXIS)
     panel.outline_line_color = None
     panel.grid.grid_line_color = "#ececec"
-    panel.min_border_right = 12
-    panel.min_border_top = 18
+    panel.min_border_left = 64  # panels below each other have their axes below each other
+    panel.min_border_right = 14
+    panel.min_border_top = 6
     panel.background_fill_color = panel.border_fill_color = "white"
     return panel
 
@@ -355,27 +367,27 @@ def _dotted(panel: Any, source: ColumnDataSource) -> None:
     panel.segment("x", 1e-300, "x", "top", source=source, **_DOTS)
     panel.text(
         "x", "top", text="text", source=source, text_font={"value": FONT}, text_font_size=_SMALL,
-        text_color=INK, text_align="align", text_baseline="bottom", x_offset="shift", y_offset=-2,
+        text_color=INK, text_align="align", text_baseline="top", x_offset="shift", y_offset="row",
     )  # fmt: skip
 
 
 def _marks(
-    places: list[tuple[float, str]], left: float, right: float, top: float, room: int
+    places: list[tuple[float, str]], left: float, right: float, top: float
 ) -> dict[str, list[Any]]:
-    """Names of places on a logarithmic axis, leaning apart where they are near each other."""
+    """Names of places on a logarithmic axis, one below the other where they are near."""
     inside = sorted((x, name) for x, name in places if left <= x <= right)
-    spans = np.log([x for x, _ in inside]) / np.log(right / left) if inside else np.empty(0)
-    align = ["center"] * len(inside)
+    spans = [math.log(x / left) / math.log(right / left) for x, _ in inside]
+    rows, at_right = [0] * len(inside), [span > 1.0 - _NAME_WIDTH for span in spans]
     for place in range(1, len(inside)):
-        if spans[place] - spans[place - 1] < 0.04 * room:
-            align[place] = "left"
-            align[place - 1] = "right" if align[place - 1] == "center" else align[place - 1]
+        if spans[place] - spans[place - 1] < _NAME_WIDTH * (1 + at_right[place]):
+            rows[place] = rows[place - 1] + 1
     return {
         "x": [x for x, _ in inside],
         "top": [top] * len(inside),
         "text": [name for _, name in inside],
-        "align": align,
-        "shift": [{"left": 2.0, "right": -2.0}.get(way, 0.0) for way in align],
+        "align": ["right" if there else "left" for there in at_right],
+        "shift": [-4.0 if there else 4.0 for there in at_right],
+        "row": [4.0 + 14.0 * row for row in rows],
     }
 
 

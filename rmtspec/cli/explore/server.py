@@ -50,7 +50,7 @@ def serve(context: Context, port: int, *, browser: bool, say: Callable[[str], An
     sockets, port = bind_sockets(ADDRESS, port)
     try:
         with heard_by_thread():
-            warm(context)
+            warm(with_rows=context.rows is not None)
             _serve_on(sockets, port, context, browser, say)
     finally:
         for each in sockets:
