@@ -94,7 +94,9 @@ class Figures:
         panel.segment(
             "x", "low", "x", "high", source=self.sources["atoms"], color=INK, line_width=5
         )
-        panel.scatter("x", "high", source=atoms, marker="triangle", size=12, color=INK)
+        panel.scatter(
+            "x", "high", source=self.sources["atoms"], marker="triangle", size=12, color=INK
+        )
         tips = [("", "@name bulk, mass @mass{0.[0000]}"), ("λ", "@low{0.00e+0} to @high{0.00e+0}")]
         panel.add_tools(HoverTool(renderers=[bulks], tooltips=tips, point_policy="follow_mouse"))
         return panel
