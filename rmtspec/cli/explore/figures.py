@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 from bokeh.models import (
+    BasicTickFormatter,
     BoxAnnotation,
     ColorBar,
     ColumnDataSource,
     CustomJS,
+    FixedTicker,
     HoverTool,
     LinearScale,
     LogAxis,
@@ -106,7 +108,10 @@ class Figures:
         panel.yaxis.axis_label = "loss"
         panel.xaxis[0].update(major_label_text_font_size="1px", major_label_text_alpha=0.0)
         # A linear axis where it can show the losses and a logarithmic one where it cannot.
-        self._logarithmic = LogAxis(axis_label="loss", visible=False, **_AXIS)
+        self._logarithmic = LogAxis(
+            axis_label="loss", visible=False, ticker=FixedTicker(ticks=[]),
+            formatter=BasicTickFormatter(), **_AXIS,
+        )  # fmt: skip
         panel.add_layout(self._logarithmic, "left")
         self._window = BoxAnnotation(
             left=1.0, right=2.0, fill_color=SKY, fill_alpha=0.18, line_width=0, visible=False,
@@ -135,7 +140,7 @@ class Figures:
             "score", 158, x_axis_type="log", y_axis_type="log", x_range=self.losses.x_range
         )
         panel.yaxis.axis_label = "score error"
-        panel.yaxis[0].ticker.desired_num_ticks = 4
+        panel.yaxis[0].update(ticker=FixedTicker(ticks=[]), formatter=BasicTickFormatter())
         panel.xaxis.axis_label = "training time τ"
         self._window_below = self._window.clone(name="window_below")
         panel.add_layout(self._window_below)
@@ -255,7 +260,9 @@ class Figures:
         self._scale(rows)
         positive = rows["score_error"][rows["score_error"] > 0.0]
         if positive.size:
-            _set_range(self.score.y_range, positive.min() / 1.5, positive.max() * 1.5)
+            low, high = positive.min() / 1.5, positive.max() * 1.5
+            _set_range(self.score.y_range, low, high)
+            self.score.yaxis[0].ticker.ticks = _ticks(low, high, 5)
         times = [(family["tau"], family["name"]) for family in scene.families()]
         self.sources["times"].data = _marks(times, first, last, self.losses.y_range.end)
         own = {} if overlay is None else overlay.losses()
@@ -279,7 +286,9 @@ class Figures:
             panel.ygrid[0].axis = next(a for a in axes if isinstance(a, LogAxis) == wide)
         if wide:
             least = float(both[both > 0.0].min())
-            _set_range(panel.y_range, max(least, _LEAST_GAP * top) / 1.5, 2.5 * top)
+            low, high = max(least, _LEAST_GAP * top) / 1.5, 2.5 * top
+            _set_range(panel.y_range, low, high)
+            self._logarithmic.ticker.ticks = _ticks(low, high, 7)
         elif flat:
             margin = max(0.08 * float(np.ptp(both)), 1e-9)
             _set_range(panel.y_range, float(both.min()) - margin, top + 2.0 * margin)
@@ -391,6 +400,19 @@ def _marks(
         "shift": [-4.0 if there else 4.0 for there in at_right],
         "row": [4.0 + 14.0 * row for row in rows],
     }
+
+
+def _ticks(low: float, high: float, most: int) -> list[float]:
+    """Ticks of a logarithmic axis: at 1, 2 and 5 where there is room, else at powers of ten."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    ticks: list[float] = []
+    for every, digits in ((1, (1.0, 2.0, 5.0)), (1, (1.0,)), (2, (1.0,)), (5, (1.0,))):
+        powers = range(first - first % every, last + 1, every)
+        ticks = [digit * 10.0**power for power in powers for digit in digits]
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        if len(ticks) <= most:
+            break
+    return ticks
 
 
 def _closed(middle: Any, ends: Any) -> Any:

@@ -58,11 +58,11 @@ window.rmtspec = (() => {
 
   function ask() {
     number += 1;
+    at("panels").setAttribute("aria-busy", "true");
     if (due || !asked) return;
     due = true;
     requestAnimationFrame(() => {
       due = false;
-      at("panels").setAttribute("aria-busy", "true");
       asked.data = { query: [everything()], number: [number] };
     });
   }

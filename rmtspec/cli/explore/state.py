@@ -170,7 +170,10 @@ def read(query: str, before: State, populations: Mapping[str, Any]) -> Reading:
                 raise ValueError(f"{name} must be given once")
             values[name] = _value(name, text, populations)
         except (ValueError, argparse.ArgumentTypeError) as problem:
-            refused[name if name in known else ""] = str(problem)
+            key = name if name in known else ""
+            refused[key] = "; ".join(
+                [refused[key], str(problem)] if key in refused else [str(problem)]
+            )
     kept = {name: value for name, value in values.items() if name not in refused}
     return Reading(replace(before, **kept), refused)
 
