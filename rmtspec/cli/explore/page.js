@@ -52,7 +52,8 @@ window.rmtspec = (() => {
 
   function everything() {
     const found = new URLSearchParams();
-    for (const name of names) found.set(name, at(name).value);
+    // A field that is not free shows a number of the data.
+    for (const name of names) if (!at(name).disabled) found.set(name, at(name).value);
     return found.toString();
   }
 

@@ -187,7 +187,7 @@ states += [State(step=0.1), State(step=0.1, momentum=0.3), State(ridge=0.3)]
 for state in states:
     Stopping.of(Scene.of(state, rows))
 assert list(islice(diagram.refine(State(), rs.PopulationSpectrum([1, 2])), 20))
-assert len(before) > 20, len(before)
+assert len(before) > 10, len(before)
 print(sorted(compiled() - before))
 """
 
