@@ -11,19 +11,31 @@ from typing import Any
 from jinja2 import Environment, Template
 
 from ...plots import style
+from .diagram import Map
 from .overlay import MOST_BYTES, Overlay
 from .scene import Rows
 from .state import ACTIVATIONS, GIVEN, OF_ROWS, POPULATIONS, QUANTITIES, State
 
+_MOST_MAPS = 100
+
 
 @dataclass(frozen=True)
 class Context:
-    """What the command was given; all windows have it in common and none changes it."""
+    """What the command was given, which all windows have in common and none changes.
+
+    Attributes
+    ----------
+    rows, overlay : what is one's own
+    populations : that can be had, each with its name and the values that it asks for
+    start : state of a window whose address asks for nothing
+    maps : finished ones, by what they depend on; no window has to make them again
+    """
 
     rows: Rows | None = None
     overlay: Overlay | None = None
     populations: Mapping[str, tuple[str, tuple[str, ...]]] = field(init=False)
     start: State = field(init=False)
+    maps: dict[State, Map] = field(init=False, default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         known = POPULATIONS if self.rows is None else {**OF_ROWS, **POPULATIONS}
@@ -33,6 +45,12 @@ class Context:
             start = State(population="rows", psi_n=min(max(self.rows.load, n.low), n.high))
         object.__setattr__(self, "populations", known)
         object.__setattr__(self, "start", start)
+
+    def keep(self, state: State, found: Map) -> None:
+        """Keep a finished map, in the place of the oldest if there are many."""
+        while len(self.maps) >= _MOST_MAPS:
+            del self.maps[next(iter(self.maps))]
+        self.maps[state] = found
 
     @cached_property
     def template(self) -> Template:

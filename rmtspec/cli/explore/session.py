@@ -15,7 +15,7 @@ from bokeh.models import ColumnDataSource
 from ...plots.style import colours_of_bulks
 from ...result import Summary
 from .beside import beside
-from .diagram import Map, refine
+from .diagram import LEVELS, Map, refine
 from .figures import Figures
 from .overlay import Overlay
 from .page import Context
@@ -165,8 +165,10 @@ class Session:
         if key == self._key:
             return
         self._key, self._mapped = key, None
-        population = population_of(state, self._context.rows)
-        self._maps = refine(state, population)
+        if key in self._context.maps:
+            self._maps = iter([self._context.maps[key]])
+        else:
+            self._maps = refine(key, population_of(key, self._context.rows))
 
     async def _go_on_with_map(self) -> bool:
         """A slice of work on the map; False once it is finished."""
@@ -182,6 +184,9 @@ class Session:
         going, found = told or (False, None)
         if found is not None:
             self._mapped = self._key
+            if found.loads.size == LEVELS[-1]:
+                assert self._key is not None
+                self._context.keep(self._key, found)
             await self._publish(lambda: self.figures.show_map(found))
         return going
 
