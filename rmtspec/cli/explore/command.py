@@ -8,8 +8,6 @@ import warnings
 from typing import Any
 
 from .. import data, options
-from .overlay import Overlay
-from .scene import Rows
 
 HELP = "a page on which spectrum, learning curves and times move with the parameters"
 DESCRIPTION = (
@@ -50,7 +48,9 @@ def run(arguments: argparse.Namespace) -> None:
         import bokeh  # noqa: F401
     except ImportError:
         raise ImportError("explore needs Bokeh: pip install '.[explore]'") from None
+    from .overlay import Overlay
     from .page import Context
+    from .scene import Rows
     from .server import say, serve
 
     with warnings.catch_warnings(record=True) as caught:
