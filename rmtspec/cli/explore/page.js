@@ -156,11 +156,11 @@ window.rmtspec = (() => {
     const { facts, families } = said;
     for (const name of ["psi_n", "psi_n-slider"]) at(name).disabled = said.given;
     if (said.given) at("psi_n").value = digits(facts.psi_n, 4);
-    at("data-note").textContent = said.given ? "ψₙ is that of the rows, four fifths of which are trained on" : "";
+    at("data-note").textContent = said.given ? "ψₙ is that of the rows, four fifths of which are trained on; the map is that of fresh rows like them" : "";
     at("training-note").textContent =
       Number(at("step").value) > 0 ? `stable below a step of ${digits(facts.stability_limit)}` : "gradient flow; a step makes it descent";
-    const key = families.map((f) =>
-      element("span", `${f.name} ${digits(100 * f.mass)} %`, { name: "fill", colour: f.colour }));
+    const key = said.bulks.map((b) => element("span",
+      `${b.name}${b.bulks > 1 ? ` (${b.bulks} bulks)` : ""} ${digits(100 * b.mass)} %`, { name: "fill", colour: b.colour }));
     for (const [place, mass] of facts.atoms)
       key.push(element("span", `atom at ${place === facts.floor ? "λ₀" : digits(place)} ${digits(100 * mass)} %`, { name: "arrow" }));
     if (facts.outliers.length) key.push(element("span", facts.outliers.length === 1 ? "outlier" : `${facts.outliers.length} outliers`, { name: "down" }));

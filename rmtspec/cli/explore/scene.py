@@ -162,6 +162,16 @@ class Scene:
         """Whether the test loss can be told."""
         return not self.model.conditional or self.model.held_out is not None
 
+    def legend(self) -> list[dict[str, Any]]:
+        """Bulks of one name together, with their colour and mass, from the top down."""
+        found: dict[str, dict[str, Any]] = {}
+        for bulk in reversed(self.bulks):
+            entry = {"name": bulk.name, "colour": bulk.colour, "mass": 0.0, "bulks": 0}
+            entry = found.setdefault(bulk.name, entry)
+            entry["mass"] += bulk.mass
+            entry["bulks"] += 1
+        return list(found.values())
+
     def families(self) -> list[dict[str, Any]]:
         """The families of eigenvalues, from the top of the spectrum down, with their times."""
         found: list[dict[str, Any]] = self.training.timescales().to_dict()["families"]

@@ -148,12 +148,12 @@ class Session:
         }
         if scene is not None:
             families = scene.families()
-            colours = colours_of_bulks([b.name for b in scene.bulks])
-            alone = colours_of_bulks([f["name"] for f in families])
+            colours = colours_of_bulks([family["name"] for family in families])
             for family in families:
-                family["colour"] = colours.get(family["name"], alone[family["name"]])
+                family["colour"] = colours[family["name"]]
             answer |= {
                 "snippet": snippet(scene.state, self._context.rows),
+                "bulks": scene.legend(),
                 "families": families,
                 "facts": scene.facts(),
                 "given": scene.state.population in GIVEN,

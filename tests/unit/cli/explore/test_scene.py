@@ -114,6 +114,18 @@ def test_all_bulks_lie_within_the_limits() -> None:
         assert bottom < bulk.line.height.max() < top
 
 
+def test_the_legend_holds_all_mass_of_the_bulks_by_name() -> None:
+    scene = Scene.of(State(population="two", low=0.01, high=50.0), None)
+    legend = scene.legend()
+    assert sum(entry["bulks"] for entry in legend) == len(scene.bulks) > len(legend)
+    assert sum(entry["mass"] for entry in legend) == pytest.approx(
+        float(scene.model.spectrum().masses.sum()), rel=1e-12
+    )
+    assert {entry["name"]: entry["colour"] for entry in legend} == {
+        bulk.name: bulk.colour for bulk in scene.bulks
+    }
+
+
 def test_a_step_that_is_not_stable_is_refused_in_words() -> None:
     told = tell(lambda: Scene.of(State(step=100.0), None))
     assert isinstance(told.problem, ValueError)
