@@ -166,8 +166,8 @@ class Scene:
         """Bulks of one name together, with their colour and mass, from the top down."""
         found: dict[str, dict[str, Any]] = {}
         for bulk in reversed(self.bulks):
-            entry = {"name": bulk.name, "colour": bulk.colour, "mass": 0.0, "bulks": 0}
-            entry = found.setdefault(bulk.name, entry)
+            start = {"name": bulk.name, "colour": bulk.colour, "mass": 0.0, "bulks": 0}
+            entry = found.setdefault(bulk.name, start)
             entry["mass"] += bulk.mass
             entry["bulks"] += 1
         return list(found.values())
