@@ -105,7 +105,7 @@ def shows(data: dict[str, Any], scene: Scene) -> bool:
         inside = bulk.line.height > scene.limits[1][0]
         same.append(np.array_equal(xs[1:-1], bulk.line.distance))
         same.append(np.array_equal(np.array(ys[1:-1])[inside], bulk.line.height[inside]))
-    times = [family["tau"] for family in scene.families()]
+    times = [family["tau"] for family in scene.families]
     same.append(set(data["times"]["x"]) <= set(times))
     return all(same)
 

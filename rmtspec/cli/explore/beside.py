@@ -30,7 +30,6 @@ def heard_by_thread() -> Iterator[None]:
     `warnings.catch_warnings` would change what all threads share each time.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
         warnings.simplefilter("always", UserWarning)
         shown = warnings.showwarning
 

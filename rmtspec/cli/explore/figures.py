@@ -234,14 +234,14 @@ class Figures:
             "x": outliers,
             "y": np.full(outliers.size, bottom * 1.25),
         }
-        atoms = [(max(x - floor, left), mass) for x, mass in scene.facts()["atoms"]]
+        atoms = [(max(x - floor, left), mass) for x, mass in scene.facts["atoms"]]
         self.sources["atoms"].data = {
             "x": [x for x, _ in atoms],
             "low": [low] * len(atoms),
             "high": [top * (bottom / top) ** 0.05] * len(atoms),
             "mass": [mass for _, mass in atoms],
         }
-        families = scene.families()
+        families = scene.families
         marks = [(family["lower"] - floor, family["name"]) for family in families]
         self.sources["marks"].data = _marks(marks, left, right, top)
         x, height = (np.empty(0), np.empty(0)) if overlay is None else overlay.histogram(floor)
@@ -253,9 +253,9 @@ class Figures:
         names = ("tau", "train", "test", "generalization", "score_error")
         rows = {name: np.asarray(getattr(curves, name))[shown] for name in names}
         self.sources["curves"].data = rows
-        first, last = (
-            (float(rows["tau"][0]), float(rows["tau"][-1])) if rows["tau"].size else (1, 2)
-        )
+        first, last = rows["tau"][[0, -1]].tolist() if rows["tau"].size else (1.0, 1.0)
+        if last <= first:  # steps may be so large that one time alone is left
+            last = 10.0 * first
         _set_range(self.losses.x_range, first, last)
         self._scale(rows)
         positive = rows["score_error"][rows["score_error"] > 0.0]
@@ -263,7 +263,7 @@ class Figures:
             low, high = positive.min() / 1.5, positive.max() * 1.5
             _set_range(self.score.y_range, low, high)
             self.score.yaxis[0].ticker.ticks = _ticks(low, high, 5)
-        times = [(family["tau"], family["name"]) for family in scene.families()]
+        times = [(family["tau"], family["name"]) for family in scene.families]
         self.sources["times"].data = _marks(times, first, last, self.losses.y_range.end)
         own = {} if overlay is None else overlay.losses()
         for split in ("train", "test"):

@@ -116,6 +116,8 @@ class Scene:
     bulks : in ascending order
     limits : of both axes of the spectrum
     curves : over the times at which they change
+    families : of eigenvalues, from the top of the spectrum down, with the times of this training
+    facts : single numbers beside the pictures
     """
 
     state: State
@@ -124,6 +126,8 @@ class Scene:
     bulks: tuple[Bulk, ...]
     limits: tuple[tuple[float, float], tuple[float, float]]
     curves: LearningCurves
+    families: list[dict[str, Any]]
+    facts: Mapping[str, Any]
 
     @classmethod
     def of(cls, state: State, rows: Rows | None) -> Scene:
@@ -148,14 +152,9 @@ class Scene:
         )
         peaks = [float(b.line.height.max()) for b in bulks if np.any(b.line.height > 0.0)]
         limits = limits_in_decades(law, peaks) if bulks else ((0.1, 10.0), (0.1, 10.0))
-        return cls(
-            state,
-            model,
-            training,
-            bulks,
-            limits,
-            training.learning_curves(automatic_times(training)),
-        )
+        curves = training.learning_curves(automatic_times(training))
+        families = training.timescales().to_dict()["families"]
+        return cls(state, model, training, bulks, limits, curves, families, _facts(training))
 
     @property
     def knows_fresh_data(self) -> bool:
@@ -172,24 +171,20 @@ class Scene:
             entry["bulks"] += 1
         return list(found.values())
 
-    def families(self) -> list[dict[str, Any]]:
-        """The families of eigenvalues, from the top of the spectrum down, with their times."""
-        found: list[dict[str, Any]] = self.training.timescales().to_dict()["families"]
-        return found
 
-    def facts(self) -> Mapping[str, Any]:
-        """Single numbers beside the pictures."""
-        law = self.model.spectrum()
-        end = self.training.learning_curves(np.inf)
-        return {
-            "floor": self.model.floor,
-            "atoms": [[float(x), float(mass)] for x, mass in np.asarray(law.atoms)],
-            "outliers": [float(x) for x in np.asarray(law.outliers) if np.isfinite(x)],
-            "stability_limit": float(self.training.stability_limit),
-            "train": float(end.train),
-            "test": float(end.test),
-            "psi_n": float(self.model.psi_n),
-        }
+def _facts(training: Training) -> dict[str, Any]:
+    """Single numbers beside the pictures."""
+    model = training.model
+    law, end = model.spectrum(), training.learning_curves(np.inf)
+    return {
+        "floor": model.floor,
+        "atoms": [[float(x), float(mass)] for x, mass in np.asarray(law.atoms)],
+        "outliers": [float(x) for x in np.asarray(law.outliers) if np.isfinite(x)],
+        "stability_limit": float(training.stability_limit),
+        "train": float(end.train),
+        "test": float(end.test),
+        "psi_n": float(model.psi_n),
+    }
 
 
 @dataclass(frozen=True)

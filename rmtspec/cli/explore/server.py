@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import sys
 import threading
 import webbrowser
@@ -19,7 +20,6 @@ from bokeh.events import ConnectionLost, DocumentReady
 from bokeh.models import CustomJS
 from bokeh.server.server import BaseServer
 from bokeh.server.tornado import BokehTornado
-from bokeh.server.util import bind_sockets
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.web import StaticFileHandler
@@ -47,19 +47,16 @@ def serve(context: Context, port: int, *, browser: bool, say: Callable[[str], An
     OSError
         If the port cannot be had.
     """
-    sockets, port = bind_sockets(ADDRESS, port)
-    try:
-        with heard_by_thread():
-            warm(with_rows=context.rows is not None)
-            _serve_on(sockets, port, context, browser, say)
-    finally:
-        for each in sockets:
-            each.close()
+    with socket.create_server((ADDRESS, port)) as listening, heard_by_thread():
+        warm(with_rows=context.rows is not None)
+        _serve_on(listening, context, browser, say)
 
 
 def _serve_on(
-    sockets: Any, port: int, context: Context, browser: bool, say: Callable[[str], Any]
+    listening: socket.socket, context: Context, browser: bool, say: Callable[[str], Any]
 ) -> None:
+    listening.setblocking(False)
+    port = listening.getsockname()[1]
     origins = {f"{host}:{port}" for host in (ADDRESS, "localhost")}
     loop = IOLoop.current()
     application = Application(FunctionHandler(lambda doc: _window(doc, context)))
@@ -70,7 +67,7 @@ def _serve_on(
         websocket_max_message_size_bytes=40_000_000,
     )
     http = HTTPServer(tornado)
-    http.add_sockets(sockets)
+    http.add_sockets([listening])
     server = BaseServer(loop, tornado, http)
     server.start()
     url = f"http://{ADDRESS}:{port}/"

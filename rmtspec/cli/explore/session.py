@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -91,11 +92,21 @@ class Session:
             while not self._ended:
                 if self._wanted is not None:
                     reading, self._wanted = self._wanted, None
-                    await self._show(reading, self._number)
+                    await self._show_or_say_why_not(reading, self._number)
                 elif not await self._go_on_with_map():
                     break
         finally:
             self._running = False
+
+    async def _show_or_say_why_not(self, reading: Reading, number: int) -> None:
+        """A fault of the page itself leaves a window that says so, and takes the next setting."""
+        try:
+            await self._show(reading, number)
+        except Exception as problem:
+            traceback.print_exc()
+            words = f"this page has a fault: {type(problem).__name__}: {problem}"
+            answer = self._words(None, reading.state, {"page": words}, number) | {"warnings": []}
+            await self._publish(lambda: self._say(answer))
 
     async def _show(self, reading: Reading, number: int) -> None:
         began = time.perf_counter()
@@ -147,15 +158,13 @@ class Session:
             "overlay": self._overlay.name if self._overlay else "",
         }
         if scene is not None:
-            families = scene.families()
-            colours = colours_of_bulks([family["name"] for family in families])
-            for family in families:
-                family["colour"] = colours[family["name"]]
+            colours = colours_of_bulks([family["name"] for family in scene.families])
+            families = [{**family, "colour": colours[family["name"]]} for family in scene.families]
             answer |= {
                 "snippet": snippet(scene.state, self._context.rows),
                 "bulks": scene.legend(),
                 "families": families,
-                "facts": scene.facts(),
+                "facts": scene.facts,
                 "given": scene.state.population in GIVEN,
             }
         return answer
@@ -206,16 +215,17 @@ class Session:
 
     async def _publish(self, change: Callable[[], None]) -> None:
         """Change the document in one message, under its lock, and wait until that is done."""
-        done = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def change_at_once() -> None:
+            self._doc.hold("combine")
             try:
-                self._doc.hold("combine")
                 change()
-                self._doc.unhold()
+                done.set_result(None)
+            except Exception as problem:
+                done.set_exception(problem)
             finally:
-                if not done.done():
-                    done.set_result(None)
+                self._doc.unhold()
 
         if not self._ended:
             self._doc.add_next_tick_callback(change_at_once)

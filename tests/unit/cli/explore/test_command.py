@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 import sys
 import threading
@@ -50,6 +51,16 @@ def test_files_are_refused_before_anything_is_served(
 ) -> None:
     pytest.importorskip("bokeh")
     assert words in refused(arguments, capsys)
+
+
+def test_a_port_that_is_taken_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("bokeh")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SystemExit) as left:
+            main(["explore", "--no-browser", "--port", str(port)])
+    assert left.value.code == 2
+    assert f"argument --port: {port} cannot be had" in capsys.readouterr().err
 
 
 def test_bokeh_is_loaded_by_the_command_alone() -> None:

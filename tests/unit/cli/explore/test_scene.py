@@ -137,7 +137,7 @@ def test_a_step_that_is_not_stable_is_refused_in_words() -> None:
 def test_the_number_of_given_rows_is_their_own(rows: Rows) -> None:
     scene = Scene.of(State(population="equivalent", psi_n=500.0, psi_p=3.0, t=0.1), rows)
     assert scene.model.psi_n == 48 / 8
-    assert scene.facts()["psi_n"] == 48 / 8
+    assert scene.facts["psi_n"] == 48 / 8
     assert rows.load == 60 / 8
 
 
