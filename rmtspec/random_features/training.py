@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -105,6 +106,10 @@ class Training(PredictionCourse):
             If the test loss is not known (given data without held-out rows).
         """
         self._require_fresh_data()
+        return self._best
+
+    @cached_property
+    def _best(self) -> BestStopping:
         tau = float(self.relaxation.times(np.array(smallest(self._test, self._times))))
         at = np.array([0.0, tau, np.inf])
         ordered = self._curves.losses(at)
