@@ -80,11 +80,9 @@ def channel_moments(
     farthest = float(np.abs(centre).max()) + REACH * widest
     breaks = _breaks(function, farthest)
     types, classes, levels = centre.shape
-    result = ChannelMoments(
-        *(np.empty((types, classes, levels)) for _ in range(3)),
-        np.empty((types, classes, levels, levels)),
-        *(np.empty((types, classes, levels)) for _ in range(4)),
-    )
+    shape = (types, classes, levels)
+    first, last = (np.empty((count, *shape)) for count in (3, 4))
+    result = ChannelMoments(*first, np.empty((*shape, levels)), *last)  # type: ignore[call-arg]
     for y in range(classes):
         if breaks.size == 0:
             _smooth(function, centre[:, y], spread[y], blur, y, result)
@@ -105,7 +103,7 @@ def _trapezoid(scale: float) -> tuple[Array, Array]:
     """Nodes and weights of E f(u) where f varies on the scale 1/scale."""
     step = max(_STEP / max(1.0, scale), 2.0 * REACH / _MOST_NODES)
     count = int(np.ceil(REACH / step))
-    nodes = step * np.arange(-count, count + 1)
+    nodes = step * np.arange(-count, count + 1, dtype=np.float64)
     weights = normal_density(nodes)
     return nodes, weights / weights.sum()
 
