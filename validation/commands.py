@@ -262,6 +262,23 @@ def _curves(arguments: argparse.Namespace) -> int:
     return run_curves(arguments.scale, arguments.seed, arguments.output)
 
 
+def _declare_structured(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--scale", choices=_SCALES, default="smoke", help="a minute, five minutes, or larger sizes"
+    )
+    parser.add_argument(
+        "--results", type=_folder, default=RESULTS, help="folder; a run that was ended resumes"
+    )
+    parser.add_argument("--seed", type=_count(0), default=0)
+    parser.add_argument("--processes", type=_count(1), default=1)
+
+
+def _structured(arguments: argparse.Namespace) -> int:
+    from validation.structured.run import run_structured
+
+    return run_structured(arguments.scale, arguments.results, arguments.seed, arguments.processes)
+
+
 def _digits(arguments: argparse.Namespace) -> int:
     from validation.data.run import run_digits
 
@@ -331,6 +348,8 @@ COMMANDS = (
     Command("curves", "learning curves against networks of finite size", _declare_curves, _curves),
     Command("parametrisations", "predictions on any path: tables, and networks of finite size",
             _declare_parametrisations, _parametrisations, kept=_kept_in_results),
+    Command("structured", "networks and data with structure: spectra, curves of classes, times",
+            _declare_structured, _structured, kept=_kept_in_results),
     Command("scaling", "exponents of least score error and times", _declare_scaling, _scaling),
     Command("data", "the exact kernel of given pictures against networks", _declare_data, _data),
     Command("digits", "learning curves on handwritten digits, measured", _seed_and_output, _digits),

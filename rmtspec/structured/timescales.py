@@ -51,16 +51,15 @@ class ClassTimescales(Timescales):
     def of(cls, training: StructuredTraining) -> Self:
         """Times of one training."""
         spectral = training.spectral_times()
-        rows = [_stages(training, test, train) for test, train in _pairs(training)]
-        total, classes = rows[0], np.array(rows[1:]).T
+        total, *classes = training.stages()
         return cls(
             spectral.tau_gen,
             spectral.tau_mem,
             spectral.tau_slow,
             spectral.merged,
             spectral.families,
-            *total,
-            *classes,
+            *map(float, total),
+            *np.array(classes).T,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -74,34 +73,31 @@ class ClassTimescales(Timescales):
         }
 
 
-def _pairs(training: StructuredTraining) -> list[tuple[int, int]]:
-    """Numbers of the rows of test and train loss: all data, then the classes."""
-    count = len(training.model.class_weights)
-    return [(0, 1)] + [(2 + y, 2 + count + y) for y in range(count)]
+def stages(
+    losses: Callable[[FloatArray], FloatArray], grid: FloatArray
+) -> tuple[float, float, float]:
+    """τ_gen, τ_mem and τ_gap of a test and a train loss.
 
-
-def _stages(training: StructuredTraining, test: int, train: int) -> tuple[float, float, float]:
-    """τ_gen, τ_mem and τ_gap of one pair of losses."""
-    grid = training.grid
-
-    def rows(tau: FloatArray) -> FloatArray:
-        return training.losses.losses(training.relaxation.times(tau)).rows
-
-    start, end = rows(np.array([0.0, np.inf])).T
-    course = rows(grid)
-    if not np.isfinite(course).all() or not np.isfinite(end).all():
+    Parameters
+    ----------
+    losses : flat times, 0 and inf included, to (2, times): test, then train
+    grid : times that cover the whole of training, ascending
+    """
+    start, end = losses(np.array([0.0, np.inf])).T
+    test = losses(grid)[0]
+    if not np.isfinite(test).all() or not np.isfinite(end).all():
         return np.nan, np.nan, np.nan
-    best = int(course[test].argmin())
-    least = min(float(course[test, best]), float(end[test]))
-    learned = least + (1.0 - GENERALISED) * (float(start[test]) - least)
-    gen = _first(lambda tau: rows(tau)[test] <= learned, grid)
-    mem, rise = np.nan, float(end[test]) - least
-    if rise > _RISE * float(start[test]):
+    best = int(test.argmin())
+    least = min(float(test[best]), float(end[0]))
+    learned = least + (1.0 - GENERALISED) * (float(start[0]) - least)
+    gen = _first(lambda tau: losses(tau)[0] <= learned, grid)
+    mem, rise = np.nan, float(end[0]) - least
+    if rise > _RISE * float(start[0]):
         level = least + 0.5 * rise
-        mem = _first(lambda tau: rows(tau)[test] > level, grid[best:])
-    gap, wide = np.nan, 0.5 * float(end[test] - end[train])
-    if wide > 0.5 * _RISE * float(start[test]):
-        gap = _first(lambda tau: np.subtract(*rows(tau)[[test, train]]) >= wide, grid)
+        mem = _first(lambda tau: losses(tau)[0] > level, grid[best:])
+    gap, wide = np.nan, 0.5 * float(end[0] - end[1])
+    if wide > 0.5 * _RISE * float(start[0]):
+        gap = _first(lambda tau: np.subtract(*losses(tau)) >= wide, grid)
     return gen, mem, gap
 
 

@@ -26,6 +26,7 @@ from ..result import ConvergenceWarning, caller_level
 from ..solve.search import log_grid
 from .curves import ClassCurves, ClassLosses, StructuredLosses
 from .model import StructuredModel
+from .timescales import stages
 
 FloatArray = NDArray[np.float64]
 
@@ -191,6 +192,25 @@ class StructuredTraining:
             If an argument is out of range.
         """
         return self._reader.window(self.spectral_times(), share, excess, fraction)
+
+    def stages(self) -> FloatArray:
+        """Times τ_gen, τ_mem and τ_gap by the curves; see `timescales`.
+
+        Returns
+        -------
+        (1 + Y, 3) ndarray
+            Of all data, then of every class.
+        """
+        count = len(self.model.class_weights)
+
+        def of(test: int, train: int) -> tuple[float, float, float]:
+            def losses(tau: FloatArray) -> FloatArray:
+                return self.losses.losses(self.relaxation.times(tau)).rows[[test, train]]
+
+            return stages(losses, self.grid)
+
+        pairs = [(0, 1)] + [(2 + y, 2 + count + y) for y in range(count)]
+        return np.array([of(*pair) for pair in pairs])
 
     def spectral_times(self) -> Timescales:
         """Times at the lower ends of the families, ridge and momentum counted in."""
