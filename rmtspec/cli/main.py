@@ -15,6 +15,7 @@ from ..result import DataWarning
 from . import compare, curves, linear, spectrum, stop, sweep, timescales
 from .groups import Outcome
 from .output import say
+from .structured import mixture, time_integrated
 
 COMMANDS = {
     "spectrum": spectrum,
@@ -23,6 +24,8 @@ COMMANDS = {
     "compare": compare,
     "stop": stop,
     "linear": linear,
+    "mixture": mixture,
+    "time-integrated": time_integrated,
     "sweep": sweep,
 }
 

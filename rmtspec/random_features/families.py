@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _MEANINGS = {
     "constant": "the mean of the features",
     "fast": "the population is learned",
+    "ladder": "the population again, as other neurons or times see it",
     "sample": "single samples are memorised",
     "mean": "the direction of the samples that centring leaves empty",
     "noise": "directions without data",

@@ -24,6 +24,7 @@ from .setting import Setting
 FloatArray = NDArray[np.float64]
 
 _SAME = 1e-9  # of masses
+_ROUNDING = 1e-14  # of a fraction of eigenvalues, as the counting rule has it
 _INDEPENDENT = 1e-6  # of singular values of the slopes: below it a rung is no bulk of its own
 _FEW_WEIGHTS = 24  # of nodes whose sums are looked for
 
@@ -64,7 +65,7 @@ def find_families(
 
 
 def names_of_bulks(
-    law: SpectralLaw, families: tuple[Family, ...], weights: FloatArray
+    law: SpectralLaw, families: tuple[Family, ...], setting: Setting
 ) -> tuple[str, ...]:
     """Names of the families in each bulk, ascending.
 
@@ -73,12 +74,26 @@ def names_of_bulks(
     take the name of the bulk above them.
     """
     names = list(plain.names_of_bulks(law, families))
-    if weights.size > 1:
-        below = np.cumsum(law.masses)
-        for i in range(len(names) - 2, -1, -1):
-            if _is_sum(float(below[i]), weights):
-                names[i] = names[i + 1]
+    apart = true_gaps(law, setting)
+    for i in range(len(names) - 2, -1, -1):
+        if not apart[i]:
+            names[i] = names[i + 1]
     return tuple(names)
+
+
+def true_gaps(law: SpectralLaw, setting: Setting) -> NDArray[np.bool_]:
+    """Whether each bulk, ascending, is apart from the one above it; the last one is.
+
+    Bulks below a fraction that is a sum of weights of nodes are apart for their sake only.
+    """
+    weights = setting.slopes.weights
+    apart = np.ones(len(law.masses), dtype=np.bool_)
+    if setting.neurons.drawn and weights.size > 1:
+        below = np.cumsum(law.masses)
+        for i, upper in enumerate(law.support[:-1, 1]):
+            atoms = float(law.atoms[law.atoms[:, 0] < upper, 1].sum())
+            apart[i] = not _is_sum(float(below[i]) + atoms, weights)
+    return apart
 
 
 def _rungs(law: SpectralLaw, setting: Setting, share: float) -> int:
@@ -106,7 +121,7 @@ def _is_sum(total: float, weights: FloatArray) -> bool:
         sums = np.unique(np.concatenate([sums, sums + weight]))
         if sums.size > 1 << 16:
             return False
-    return bool(np.any(np.abs(sums[1:] - total) <= _SAME * total))
+    return bool(np.any(np.abs(sums[1:] - total) <= _SAME * total + _ROUNDING))
 
 
 def _coefficients(setting: Setting) -> Coefficients | None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +22,12 @@ from ..ensembles.structured.ensemble import StructuredEnsemble
 from ..ensembles.structured.two_resolvent import LossForms, final_losses, loss_forms
 from ..random_features.losses.relaxation import Relaxation
 from ..random_features.results import LearningCurves
+from ..result import draw
 from ..solve.contour import half_plane_contour, nodes_needed, slit_ratio
 
 if TYPE_CHECKING:
     import pandas
+    from matplotlib.axes import Axes
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -55,6 +57,11 @@ class ClassCurves(LearningCurves):
     class_train: FloatArray
     class_test: FloatArray
     class_weights: FloatArray
+
+    def plot(self, ax: Axes | None = None, **options: Any) -> NDArray[np.object_]:
+        """Draw them; see `rmtspec.plots.structured.plot_class_curves`."""
+        axes: NDArray[np.object_] = draw("structured", "plot_class_curves", self, ax=ax, **options)
+        return axes
 
     def to_dataframe(self) -> pandas.DataFrame:
         """One row a time, one column a loss, those of the classes last; needs pandas.

@@ -19,6 +19,7 @@ from .setting import Setting
 
 if TYPE_CHECKING:
     from .curves import ClassCurves
+    from .summary import StructuredSummary
     from .timescales import ClassTimescales
     from .training import StructuredTraining
 
@@ -118,7 +119,7 @@ class StructuredModel:
 
     def bulk_names(self) -> tuple[str, ...]:
         """Names of the families that each bulk of the spectrum holds, in ascending order."""
-        return names_of_bulks(self._law, self.families, self.setting.slopes.weights)
+        return names_of_bulks(self._law, self.families, self.setting)
 
     def outliers(self, dimension: int | None = None) -> StructuredOutliers:
         r"""Single eigenvalues outside the bulks, by the finite-rank determinant.
@@ -176,3 +177,29 @@ class StructuredModel:
         from .timescales import ClassTimescales
 
         return ClassTimescales.of(self._flow)
+
+    def summary(
+        self, tau: ArrayLike | None = None, *, dimension: int | None = None
+    ) -> StructuredSummary:
+        """Everything the model says of itself, as values and as tables.
+
+        Parameters
+        ----------
+        tau : array_like, shape (k,), optional
+            Training times of the losses; by default those over which they change.
+        dimension : int in [1, 1e15], optional
+            As for `outliers`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is of the wrong kind or out of range.
+        """
+        from .summary import StructuredSummary, automatic_times
+
+        if dimension is not None:
+            dimension = _checks.integer("dimension", dimension, 1, 10**15)
+        if tau is None:
+            return StructuredSummary.of(self, automatic_times(self._flow), dimension)
+        times = _checks.real_array("tau", tau, 0.0, infinite=True)
+        return StructuredSummary.of(self, np.unique(times), dimension)

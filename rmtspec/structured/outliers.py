@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from ..ensembles.structured.ensemble import StructuredEnsemble
 from ..law import SpectralLaw
 from ..solve.finite_rank import Form, Isolated, isolated
+from .bulks import true_gaps
 from .setting import Setting
 
 FloatArray = NDArray[np.float64]
@@ -112,7 +113,11 @@ def find_outliers(model: Featured, dimension: int | None) -> StructuredOutliers:
         )
     scale = float(np.abs(gaps.lower[1:]).max(initial=0.0)) or 1.0
     # Below everything no eigenvalue can lie: U is the floor and positive terms.
-    found = isolated(forms.at, gaps.lower[1:], gaps.upper[1:], scale, vectors)
+    apart = true_gaps(law, forms.setting)
+    between = np.searchsorted(law.edges[:, 1], gaps.lower[1:] * (1.0 + 1e-9)) - 1
+    kept = np.where(between >= 0, apart[np.maximum(between, 0)], True)
+    lower, upper = gaps.lower[1:][kept], gaps.upper[1:][kept]
+    found = isolated(forms.at, lower, upper, scale, vectors)
     found = Isolated(law.origin + found.location, found.overlap)
     return StructuredOutliers.of(found, count, model.psi_p / model.delta)
 

@@ -95,11 +95,13 @@ class Neurons:
     weights : (N,) shares π, which sum to 1
     projections : (N, r) η, coordinates on the means of the classes
     biases : (N,) b
+    drawn : whether they are nodes of a rule over a continuum
     """
 
     weights: FloatArray
     projections: FloatArray
     biases: FloatArray
+    drawn: bool = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -142,6 +142,7 @@ class TimeIntegratedModel(StructuredModel):
             np.multiply.outer(others, weights).ravel(),
             np.repeat(projections, len(biases), axis=0),
             np.tile(biases, len(others)),
+            self.biases is None or len(others) > 1,
         )
         times = Times(t, shares, powers, self.skip)
         return Setting(self.activation, classes, times, neurons)
