@@ -68,7 +68,7 @@ def isolated(
 
     Parameters
     ----------
-    form : M at a point; None where it is not known
+    form : M at a point; None where it is not known.  Far above everything it is positive
     lower, upper : (g,) ends of the gaps; upper may be infinite
     scale : > 0, a length beyond which an infinite gap is searched in powers of 2
     vectors : number of vectors h

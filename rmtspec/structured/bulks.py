@@ -116,7 +116,7 @@ def _is_sum(total: float, weights: FloatArray) -> bool:
     light = np.sort(weights)[:_FEW_WEIGHTS]
     sums = np.zeros(1)
     for weight in light:
-        if weight > total * (1.0 + _SAME):
+        if weight > total * (1.0 + _SAME) + _ROUNDING:
             break
         sums = np.unique(np.concatenate([sums, sums + weight]))
         if sums.size > 1 << 16:

@@ -15,6 +15,9 @@ from ..inputs.population import LARGEST, SMALLEST, PopulationSpectrum
 
 FloatArray = NDArray[np.float64]
 
+UNITS = ("sqrt(d)", "1")
+"""In which lengths of means may be given."""
+
 _SUM = 1e-9  # how far weights may be from 1: what rounding and printed digits leave
 _RANK = 1e-10  # of means, relative to the largest: below it a direction is rounding
 

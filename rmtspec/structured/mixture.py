@@ -12,12 +12,9 @@ from numpy.typing import ArrayLike
 from .. import _checks
 from ..inputs.activation import ActivationLike
 from ..inputs.gaussian.nodes import normal_nodes
-from .classes import Classes, DataClass
+from .classes import UNITS, Classes, DataClass
 from .model import StructuredModel, checked_nodes
 from .setting import Neurons, Setting, Times
-
-UNITS = ("sqrt(d)", "1")
-"""In which lengths of means may be given."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,6 +35,9 @@ from .classes import Classes
 
 FloatArray = NDArray[np.float64]
 
+OUTPUTS = ("score", "noise")
+"""What the features add up to: S itself, or the noise it predicts, √Δ S."""
+
 _EQUAL = 1e-13  # of moments, relative to the root of E σ²: what two orders of summation leave
 
 

@@ -16,7 +16,7 @@ from ..inputs.gaussian.nodes import normal_nodes, uniform_nodes
 from ..inputs.population import PopulationSpectrum
 from .classes import Classes, DataClass, weight_row
 from .model import StructuredModel, checked_nodes
-from .setting import Neurons, Setting, Times
+from .setting import OUTPUTS, Neurons, Setting, Times
 
 FloatArray = NDArray[np.float64]
 
@@ -24,8 +24,6 @@ WINDOW_NODES = 8
 """Gauss-Legendre nodes that stand for a window of times: good to 1e-6 in the resolvent."""
 
 MOST_TIMES = 64
-OUTPUTS = ("score", "noise")
-"""What the features add up to: S itself, or the noise it predicts, √Δ S."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...structured.classes import DataClass
-from ...structured.model import StructuredModel
 from .. import options
 from ..groups import Outcome, add_output
+
+if TYPE_CHECKING:
+    from ...structured.model import StructuredModel
 
 
 def numbers(text: str) -> list[float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ...structured.mixture import UNITS, MixtureModel
+from ...structured.classes import UNITS
 from .. import options
 from ..groups import Outcome
 from . import common
@@ -39,6 +39,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> Outcome:
     """The model's summary, and its picture."""
+    from ...structured.mixture import MixtureModel
+
     model = MixtureModel(
         arguments.psi_p,
         arguments.psi_n,

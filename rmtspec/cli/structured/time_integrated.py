@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ...structured.time_integrated import OUTPUTS, TimeIntegratedModel
+from ...structured.setting import OUTPUTS
 from .. import options
 from ..groups import Outcome
 from . import common
@@ -58,6 +58,8 @@ def run(arguments: argparse.Namespace) -> Outcome:
     """The model's summary, and its picture."""
     if arguments.time_weights is not None and arguments.times is None:
         raise ValueError("argument --time-weights: needs --times")
+    from ...structured.time_integrated import TimeIntegratedModel
+
     model = TimeIntegratedModel(
         arguments.psi_p,
         arguments.psi_n,
