@@ -201,7 +201,7 @@ def _law(arguments: argparse.Namespace) -> int:
     return check_laws(arguments.draws, arguments.seed, arguments.output)
 
 
-def _declare_structured(parser: argparse.ArgumentParser) -> None:
+def _declare_certify_structured(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--draws", type=_count(0), default=1_000, help="ensembles, 20 points each")
     parser.add_argument(
         "--laws", type=_count(0), default=200, help="ensembles whose law is scanned"
@@ -209,7 +209,7 @@ def _declare_structured(parser: argparse.ArgumentParser) -> None:
     _seed_and_output(parser)
 
 
-def _structured(arguments: argparse.Namespace) -> int:
+def _certify_structured(arguments: argparse.Namespace) -> int:
     from validation.certificates.structured import certify_structured
 
     return certify_structured(arguments.draws, arguments.laws, arguments.seed, arguments.output)
@@ -341,8 +341,8 @@ COMMANDS = (
     Command("certify", "random points solved, certified, and compared with 50 digits",
             _declare_certify, _certify, _wrong_certify),
     Command("law", "masses, moments, quantiles and edges of random laws", _declare_law, _law),
-    Command("structured", "types, classes and channels: random points and laws",
-            _declare_structured, _structured),
+    Command("certify-structured", "types, classes and channels: random points and laws",
+            _declare_certify_structured, _certify_structured),
     Command("simulate", "theory against sampled matrices", _declare_simulate, _simulate),
     Command("linear", "affine denoisers against sampled data sets", _declare_linear, _linear),
     Command("curves", "learning curves against networks of finite size", _declare_curves, _curves),

@@ -3,7 +3,7 @@ r"""What all structured score networks have: a matrix U, its law, bulks, outlier
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,14 +14,12 @@ from ..ensembles.structured.reduction import Target
 from ..law import SpectralLaw
 from ..random_features.families import Family
 from .bulks import find_families, names_of_bulks
+from .curves import ClassCurves
 from .outliers import StructuredOutliers, find_outliers
 from .setting import Setting
-
-if TYPE_CHECKING:
-    from .curves import ClassCurves
-    from .summary import StructuredSummary
-    from .timescales import ClassTimescales
-    from .training import StructuredTraining
+from .summary import StructuredSummary, automatic_times
+from .timescales import ClassTimescales
+from .training import StructuredTraining
 
 FloatArray = NDArray[np.float64]
 
@@ -156,8 +154,6 @@ class StructuredModel:
         self, *, step: float = 0.0, momentum: float = 0.0, ridge: float = 0.0
     ) -> StructuredTraining:
         """Training by gradient flow (step = 0) or descent; see `StructuredTraining`."""
-        from .training import StructuredTraining
-
         return StructuredTraining(self, step, momentum, ridge)
 
     @cached_property
@@ -174,8 +170,6 @@ class StructuredModel:
 
     def timescales(self) -> ClassTimescales:
         """Times at which the model, and every class, generalises and memorises."""
-        from .timescales import ClassTimescales
-
         return ClassTimescales.of(self._flow)
 
     def summary(
@@ -195,8 +189,6 @@ class StructuredModel:
         TypeError, ValueError
             If an argument is of the wrong kind or out of range.
         """
-        from .summary import StructuredSummary, automatic_times
-
         if dimension is not None:
             dimension = _checks.integer("dimension", dimension, 1, 10**15)
         if tau is None:

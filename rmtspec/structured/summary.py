@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..result import Summary, Table, rounded
-from .training import StructuredTraining
 
 if TYPE_CHECKING:
     from .model import StructuredModel
+    from .training import StructuredTraining
 
 FloatArray = NDArray[np.float64]
 

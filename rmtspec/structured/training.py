@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,8 +26,10 @@ from ..random_features.results import BestStopping, Window
 from ..result import ConvergenceWarning, caller_level
 from ..solve.search import log_grid
 from .curves import ClassCurves, ClassLosses, StructuredLosses
-from .model import StructuredModel
 from .timescales import stages
+
+if TYPE_CHECKING:
+    from .model import StructuredModel
 
 FloatArray = NDArray[np.float64]
 
@@ -69,7 +72,7 @@ class StructuredTraining:
     ridge: float = 0.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.model, StructuredModel):
+        if not hasattr(self.model, "setting"):
             raise TypeError(
                 "model must be a MixtureModel or TimeIntegratedModel, "
                 f"got {_checks.shown(self.model)}"
@@ -147,7 +150,7 @@ class StructuredTraining:
         times = _checks.real_array("tau", tau, 0.0, infinite=True)
         flat = self.relaxation.times(times.ravel())
         found = self.losses.losses(flat)
-        rows = found.rows.reshape(-1, *times.shape)
+        rows = found.rows.reshape(len(found.rows), *times.shape)
         count = len(self.model.class_weights)
         converged = bool(np.isfinite(found.error).all())
         curves = ClassCurves(

@@ -62,9 +62,7 @@ def test_parts_add_up_to_the_second_moment(name):
 
 
 def test_levels_that_are_equal_have_a_kernel_of_rank_one():
-    at = channel_moments(
-        np.tanh, np.full((1, 1, 2), 0.2), np.full((1, 2), 0.8), np.full(2, 0.5)
-    )
+    at = channel_moments(np.tanh, np.full((1, 1, 2), 0.2), np.full((1, 2), 0.8), np.full(2, 0.5))
     np.testing.assert_allclose(at.kernel[0, 0], at.kernel[0, 0, 0, 0], rtol=1e-14)
 
 

@@ -72,7 +72,11 @@ def test_rules_of_training_are_those_of_the_random_feature_model(rule):
 @pytest.mark.parametrize(
     ("model", "test", "train"),
     [
-        (rs.TimeIntegratedModel(6, 3, window(0.1, 1.5), SHARES, output="noise"), 0.351756, 0.288383),
+        (
+            rs.TimeIntegratedModel(6, 3, window(0.1, 1.5), SHARES, output="noise"),
+            0.351756,
+            0.288383,
+        ),
         (
             rs.TimeIntegratedModel(6, 3, window(0.1, 1.5), SHARES, output="noise", skip=-1.0),
             0.299027,
@@ -148,9 +152,7 @@ def test_larger_variance_is_learned_first_and_overfits_first():
 
 def test_stages_of_classes_are_those_of_another_solution():
     classes = [rs.DataClass(0.5, 1.5), rs.DataClass(0.5, 0.5)]
-    model = rs.TimeIntegratedModel(
-        32, 8, [0.05], bias_scale=0.0, classes=classes, output="noise"
-    )
+    model = rs.TimeIntegratedModel(32, 8, [0.05], bias_scale=0.0, classes=classes, output="noise")
     stages = model.training().stages()
     np.testing.assert_allclose(stages[1:, 0], [0.91, 2.5], rtol=0.02)
     np.testing.assert_allclose(stages[1:, 1], [1260.0, 1400.0], rtol=0.005)
