@@ -201,7 +201,8 @@ def _row(name: str, value: Any, low: float, high: float, *, empty: bool = False)
             f"{name} must be a number or a row of numbers, got {_checks.shown(value)} of shape "
             f"{array.shape}"
         )
-    return np.array(array, ndmin=1)
+    row: FloatArray = np.array(array, ndmin=1)
+    return row
 
 
 def _direction_weights(

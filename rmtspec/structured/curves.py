@@ -11,6 +11,7 @@ all training samples is known from one resolvent too,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -58,7 +59,7 @@ class ClassCurves(LearningCurves):
     class_test: FloatArray
     class_weights: FloatArray
 
-    def plot(self, ax: Axes | None = None, **options: Any) -> NDArray[np.object_]:
+    def plot(self, ax: Axes | Sequence[Axes] | None = None, **options: Any) -> NDArray[np.object_]:
         """Draw them; see `rmtspec.plots.structured.plot_class_curves`."""
         axes: NDArray[np.object_] = draw("structured", "plot_class_curves", self, ax=ax, **options)
         return axes

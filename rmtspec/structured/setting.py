@@ -190,7 +190,7 @@ class Setting:
         member, sign = _same(data, noise, kernels, floors)
         first = np.unique(member, return_index=True)[1]
         own = self.neurons.weights
-        weights = np.bincount(member, weights=own)
+        weights: FloatArray = np.bincount(member, weights=own).astype(np.float64)
         signs = np.bincount(member, weights=own * sign) / weights * sign[first]
         bends = np.stack([at.bend_signal, at.bend_mixed, at.bend_noise], axis=1)
         return Slopes(

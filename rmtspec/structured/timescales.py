@@ -52,14 +52,19 @@ class ClassTimescales(Timescales):
         """Times of one training."""
         spectral = training.spectral_times()
         total, *classes = training.stages()
+        gen, mem, gap = np.array(classes).T
         return cls(
             spectral.tau_gen,
             spectral.tau_mem,
             spectral.tau_slow,
             spectral.merged,
             spectral.families,
-            *map(float, total),
-            *np.array(classes).T,
+            float(total[0]),
+            float(total[1]),
+            float(total[2]),
+            gen,
+            mem,
+            gap,
         )
 
     def to_dict(self) -> dict[str, Any]:
