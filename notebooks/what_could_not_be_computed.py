@@ -23,8 +23,8 @@
 # and real data come in classes of different size, mean and spread. Both break the Gaussian
 # equivalent of that paper: neurons are no longer alike, nor samples. What stays is that there are
 # finitely many *types* of neurons (by their bias, or by what they see of the class means),
-# *classes* of samples, and *times*; for these one system of equations gives spectrum, single eigenvalues and
-# learning curves. Throughout $\sigma=\tanh$, $\psi_p=p/d$, $\psi_n=n/d$.
+# *classes* of samples, and *times*; for these one system of equations gives spectrum, single
+# eigenvalues and learning curves. Throughout $\sigma=\tanh$, $\psi_p=p/d$, $\psi_n=n/d$.
 
 # %%
 import matplotlib.pyplot as plt
@@ -129,8 +129,8 @@ plt.show()
 # ## Memorisation: in proportion to n, then to p
 #
 # At one small time samples are memorised at $\tau\propto n$. Averaged over times, U has a floor
-# that large times set and that does not vanish with $t_{min}$: from some $n$ on, every mode of a sample
-# sits on this floor, and the time is that of the network, $\propto p$.
+# that large times set and that does not vanish with $t_{min}$: from some $n$ on, every mode of a
+# sample sits on this floor, and the time is that of the network, $\propto p$.
 
 # %%
 LOADS = np.array([1.0, 2.0, 4.0, 8.0, 16.0])
