@@ -190,7 +190,7 @@ def weight_row(name: str, values: Any, count: int | None) -> FloatArray:
     if np.any(weights == 0.0):
         raise ValueError(f"{name} must hold numbers > 0, got {_checks.shown(weights.tolist())}")
     sums_to_one(name, weights)
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum())
 
 
 def _row(name: str, value: Any, low: float, high: float, *, empty: bool = False) -> FloatArray:

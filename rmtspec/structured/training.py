@@ -246,11 +246,21 @@ class StructuredTraining:
         def losses(tau: FloatArray) -> ClassLosses:
             return self.losses.losses(tau)
 
+        def test(tau: FloatArray) -> FloatArray:
+            return losses(self.relaxation.times(tau)).test
+
+        def gap(tau: FloatArray) -> FloatArray:
+            found = losses(self.relaxation.times(tau))
+            return found.test - found.train
+
         return Reader(
             losses,
+            test,
+            gap,
             self.learning_curves,
             self.relaxation.times,
             self.grid,
             lambda: float(precision),
+            self.model.delta,
             self.model.delta,
         )

@@ -19,7 +19,7 @@ def mixture(
     psi_p: float,
     psi_n: float,
     t: float,
-    weight: float = 0.5,
+    share: float = 0.5,
     variance: float = 1.0,
     other_variance: float = 1.0,
     mean: float = 0.0,
@@ -30,8 +30,8 @@ def mixture(
     from ..structured.mixture import MixtureModel
 
     classes = [
-        DataClass(weight, variance, mean),
-        DataClass(1.0 - weight, other_variance, -mean),
+        DataClass(share, variance, mean),
+        DataClass(1.0 - share, other_variance, -mean),
     ]
     training = MixtureModel(psi_p, psi_n, t, classes, activation=activation).training()
     return _stages(training)

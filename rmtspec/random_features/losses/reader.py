@@ -101,7 +101,7 @@ class Reader:
         level = least + share * (start - least)
         begin, over = self._within_loss(level, late, best.tau, grid, later)
         rise = self.delta * abs(late - level)  # these losses are shifted and over Δ
-        flatness = float(end.test) / rise if rise > 0.0 else np.inf
+        flatness = float(end.test / rise) if rise > 0.0 else np.inf
         first, last, begin, over = self.realised(np.array([first, last, begin, over]))
         return Window(
             times.tau_gen,
