@@ -16,6 +16,7 @@ from . import compare, curves, linear, spectrum, stop, sweep, timescales
 from .explore import command as explore
 from .groups import Outcome
 from .output import say
+from .structured import mixture, time_integrated
 
 COMMANDS = {
     "spectrum": spectrum,
@@ -24,6 +25,8 @@ COMMANDS = {
     "compare": compare,
     "stop": stop,
     "linear": linear,
+    "mixture": mixture,
+    "time-integrated": time_integrated,
     "sweep": sweep,
     "explore": explore,
 }

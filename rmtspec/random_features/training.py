@@ -6,7 +6,7 @@ All times are gradient-flow times τ = (steps)·(learning rate)/d² (arXiv 2505.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,8 +17,8 @@ from .. import _checks
 from ..ensembles.two_point import Points
 from ..inputs.diffusion.prediction import Prediction
 from ..result import ConvergenceWarning, Status, caller_level
-from ..solve.search import first_true, smallest
 from .families import Timescales
+from .losses.reader import Reader
 from .predictions.comparison import PredictionComparison, chosen_predictions, prediction_row
 from .predictions.questions import PredictionCourse
 from .predictions.ranking import ranking
@@ -106,23 +106,7 @@ class Training(PredictionCourse):
             If the test loss is not known (given data without held-out rows).
         """
         self._require_fresh_data()
-        return self._best
-
-    @cached_property
-    def _best(self) -> BestStopping:
-        tau = float(self.relaxation.times(np.array(smallest(self._test, self._times))))
-        at = np.array([0.0, tau, np.inf])
-        ordered = self._curves.losses(at)
-        # A minimum that lies below the two ends only by rounding is none.
-        margin = np.array([0.0, 1.0, 0.0]) * (ordered.error[1] + ordered.error[2])
-        best = self.learning_curves(float(at[np.argmin(ordered.test + margin)]))
-        return BestStopping(
-            float(best.tau),
-            float(best.train),
-            float(best.test),
-            float(best.generalization),
-            float(best.score_error),
-        )
+        return self._reader.best
 
     def window(self, *, share: float = 0.05, excess: float = 0.1, fraction: float = 0.5) -> Window:
         """Training times between which the model generalises and does not memorise.
@@ -142,65 +126,22 @@ class Training(PredictionCourse):
         TypeError, ValueError
             If an argument is out of range, or the test loss is not known.
         """
-        share = _checks.real("share", share, 0.0, 1.0, low_open=True, high_open=True)
-        excess = _checks.positive("excess", excess)
-        fraction = _checks.real("fraction", fraction, 0.0, 1.0, low_open=True, high_open=True)
         self._require_fresh_data()
-        times, best = self.timescales(), self.best_stopping()
-        end = self.learning_curves(np.inf)
-        goal = (1.0 + excess) * best.score_error - self._offset
-        memorised = fraction * float(end.generalization) / self._curves.unit
-        grid = later = self._times
-        if 0.0 < best.tau < np.inf:
-            grid, later = np.union1d(grid, best.tau), np.append(best.tau, grid[grid > best.tau])
+        return self._reader.window(self.timescales(), share, excess, fraction)
 
-        def learned(tau: FloatArray) -> NDArray[np.bool_]:
-            return self._test(tau) <= goal
-
-        def overfits(tau: FloatArray) -> NDArray[np.bool_]:
-            return self._gap(tau) >= memorised
-
-        first = self._first(learned, grid)
-        last = self._first(overfits, later, best.tau) if memorised > 0.0 else np.nan
-        start, least, late = self._test(np.array([0.0, best.tau, np.inf]))
-        level = least + share * (start - least)
-        begin, over = self._within_loss(level, late, best.tau, grid, later)
-        rise = self.model.delta * abs(late - level)  # these losses are shifted and over Δ
-        flatness = float(end.test) / rise if rise > 0.0 else np.inf
-        first, last, begin, over = self.relaxation.times(np.array([first, last, begin, over]))
-        return Window(
-            times.tau_gen,
-            times.tau_mem,
-            float(first),
-            float(last),
-            float(begin),
-            float(over),
-            excess,
-            fraction,
-            share,
-            flatness,
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(
+            self._curves.losses,
+            self._test,
+            self._gap,
+            self.learning_curves,
+            self.relaxation.times,
+            self._times,
+            lambda: self._offset,
+            self._curves.unit,
+            self.model.delta,
         )
-
-    def _within_loss(
-        self, level: float, late: float, best: float, grid: FloatArray, later: FloatArray
-    ) -> tuple[float, float]:
-        """When the test loss comes down to a level, and when it has left that again."""
-        if best == 0.0:
-            return 0.0, 0.0
-        begin = self._first(lambda tau: self._test(tau) <= level, grid)
-        if not late > level:
-            return begin, np.inf
-        return begin, self._first(lambda tau: self._test(tau) > level, later, best)
-
-    @staticmethod
-    def _first(
-        holds: Callable[[FloatArray], NDArray[np.bool_]], grid: FloatArray, start: float = 0.0
-    ) -> float:
-        """First time from `start` on at which something holds: the grid lacks 0 and inf."""
-        if holds(np.array([start]))[0]:
-            return start
-        inside = first_true(holds, grid)
-        return np.inf if np.isnan(inside) and holds(np.array([np.inf]))[0] else inside
 
     def compare(
         self,

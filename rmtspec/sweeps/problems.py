@@ -11,6 +11,8 @@ name                  at every point
 ``memorisation``      `Training.memorisation_boundary`
 ``linear``            losses, distances and divergences of `LinearDenoiser`; its coordinate is
                       ``data["load"]``, as ``data.load`` is a method of the data set
+``mixture``           stages of two classes of data, by `MixtureModel`
+``time_integrated``   stages of one network for all diffusion times, by `TimeIntegratedModel`
 ====================  ==========================================================================
 
 Those of random features take `path`, "ou", "ddpm", "edm" or "flow": t is then the time, alpha_bar,
@@ -38,6 +40,7 @@ from ..inputs.population import PopulationSpectrum
 from ..linear.denoiser import LinearDenoiser
 from ..linear.parameters import LARGEST_LOAD, SMALLEST_LOAD
 from ..random_features.model import RandomFeatureModel
+from . import structured
 
 Result = dict[str, Any]
 
@@ -326,6 +329,27 @@ _ARGUMENTS = {
     "load": Quantity("samples per dimension N/d", "1"),
     "c": Quantity("ridge added to the sample covariance", "variance of the data"),
     "alpha_bar": Quantity("signal level", "1"),
+    "share": Quantity("share of the first class", "1"),
+    "variance": Quantity("variance of the first class", "1"),
+    "other_variance": Quantity("variance of the second class", "1"),
+    "mean": Quantity("distance of the means from 0", "sqrt(d)"),
+    "t_min": Quantity("first diffusion time", "1"),
+    "t_max": Quantity("last diffusion time", "1"),
+    "bias_scale": Quantity("standard deviation of the biases", "1"),
+    "skip": Quantity("coefficient of the skip connection", "1"),
+}
+_STAGES = {
+    "tau_gen": Quantity("90 % of the gain of the test loss", _TAU),
+    "tau_mem": Quantity("half of the rise of the test loss", _TAU),
+    "tau_gap": Quantity("half of the final gap of test and train loss", _TAU),
+    "best_tau": Quantity("best time to stop", _TAU),
+    "best_test": Quantity("least test loss", "per dimension"),
+    "final_train": Quantity("train loss at the end", "per dimension"),
+    "final_test": Quantity("test loss at the end", "per dimension"),
+}
+_CLASS_STAGES = {
+    f"class_{name}": Quantity(f"{_STAGES[f'tau_{name}'].long_name}, of a class", _TAU)
+    for name in ("gen", "mem", "gap")
 }
 _LOSSES = {
     "train": Quantity("train loss", "per dimension, 1 before training"),
@@ -351,6 +375,14 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "load": _within(SMALLEST_LOAD, LARGEST_LOAD),
     "c": _within(0.0, 1e100),
     "alpha_bar": signal,
+    "share": _within(1e-6, 1.0 - 1e-6),
+    "variance": _positive,
+    "other_variance": _positive,
+    "mean": _within(-1e6, 1e6),
+    "t_min": _positive,
+    "t_max": _positive,
+    "bias_scale": _within(0.0, 1e6),
+    "skip": _within(-1e6, 1e6),
 }
 
 
@@ -423,5 +455,7 @@ BUILT_IN: dict[str, Problem] = {
             },
             "alpha_bar",
         ),
+        _problem(structured.mixture, {**_STAGES, **_CLASS_STAGES}),
+        _problem(structured.time_integrated, _STAGES),
     )
 }

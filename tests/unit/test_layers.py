@@ -23,7 +23,8 @@ RMTSPEC = (
     ("inputs",),
     ("law",),
     ("ensembles",),
-    ("random_features", "structured", "linear"),
+    ("random_features", "linear"),
+    ("structured",),
     ("compare", "sweeps"),
     ("plots",),
     ("cli", "explore", "testing"),
@@ -32,7 +33,7 @@ RMTSPEC = (
 VALIDATION = (
     ("harness",),
     ("certificates", "comparisons", "linear", "spectra"),
-    ("curves",),
+    ("curves", "structured"),
     ("data", "networks", "parametrisations"),
     ("measures",),
     ("experiments",),

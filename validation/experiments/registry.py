@@ -17,12 +17,14 @@ from validation.experiments import (
 )
 from validation.harness.experiment import Experiment
 from validation.parametrisations import experiment as parametrisations
+from validation.structured import run as structured
 
 _TOPICS = (
     spectra,
     comparisons,
     gradient_descent,
     training_times,
+    structured,
     real_data,
     parametrisations,
     images,

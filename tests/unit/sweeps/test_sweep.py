@@ -239,13 +239,16 @@ def test_every_built_in_names_units_of_all_it_returns():
         "learning_curves": {"tau": 1.0},
         "memorisation": {"tau": 10.0},
         "linear": {"load": 2.0, "alpha_bar": 0.5},
+        "time_integrated": {"t_min": 0.1, "t_max": 0.5},
     }
     for name, problem in BUILT_IN.items():
         coords = {"psi_p": 4.0, "psi_n": 2.0, "t": 0.1} if name != "linear" else {}
         if name == "memorisation":
             del coords["psi_n"]
+        if name == "time_integrated":
+            del coords["t"]
         result = problem.function(**coords, **sets.get(name, {}))
-        assert result.keys() - {"family"} <= problem.quantities.keys(), name
+        assert result.keys() - {"family", "data_class"} <= problem.quantities.keys(), name
         parameters = inspect.signature(problem.function).parameters
         assert parameters.keys() <= problem.checks.keys(), name
 
