@@ -109,7 +109,7 @@ class State:
     ridge: float = 0.0
 
     @property
-    def training(self) -> dict[str, float]:
+    def training(self) -> dict[str, Any]:
         """How training differs from gradient flow, as arguments of `model.training`."""
         return {name: getattr(self, name) for name in _TRAINING if getattr(self, name) != 0.0}
 
