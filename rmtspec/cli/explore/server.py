@@ -20,6 +20,7 @@ from bokeh.events import ConnectionLost, DocumentReady
 from bokeh.models import CustomJS
 from bokeh.server.server import BaseServer
 from bokeh.server.tornado import BokehTornado
+from threadpoolctl import threadpool_limits
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.web import StaticFileHandler
@@ -47,7 +48,10 @@ def serve(context: Context, port: int, *, browser: bool, say: Callable[[str], An
     OSError
         If the port cannot be had.
     """
-    with socket.create_server((ADDRESS, port)) as listening, heard_by_thread():
+    # The matrices are small: threads of BLAS that wait for each other took six times the processor
+    # time of a moved slider on a busy machine.
+    single = threadpool_limits(limits=1, user_api="blas")
+    with socket.create_server((ADDRESS, port)) as listening, single, heard_by_thread():
         warm(with_rows=context.rows is not None)
         _serve_on(listening, context, browser, say)
 
