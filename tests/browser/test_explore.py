@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 import rmtspec as rs
 from rmtspec.cli.explore.scene import Scene
@@ -309,7 +310,8 @@ def test_own_rows_are_shown_and_interrupting_the_server_leaves_no_traceback(
     from rmtspec.cli.data import load
     from rmtspec.cli.explore.scene import Rows
 
-    with serving("--data", str(own_rows)) as server:
+    # One thread of BLAS as on the page: others add in another order.
+    with serving("--data", str(own_rows)) as server, threadpool_limits(1, user_api="blas"):
         window = Window(browser, server.url)
         rows = Rows(load(str(own_rows)))
         state = State(population="rows", psi_n=10.0)
