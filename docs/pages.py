@@ -23,6 +23,7 @@ GALLERY = {
     "phase_diagrams": "Sweeps: gaps, training times, memorisation",
     "linear_denoisers": "How much data a linear denoiser needs",
     "gaussian_mixtures": "When clusters leave the bulk",
+    "which_target": "Noise, data, v, velocity: which is best where, and when it memorises",
     "is_my_simulation_right": "A planted bug found at 112 sigma",
     "how_far_to_trust": "Where theory meets simulation, and where it does not",
 }
