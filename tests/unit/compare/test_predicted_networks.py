@@ -100,3 +100,44 @@ def test_pairs_of_equivalent_networks_are_as_far_apart_as_theory_says(name):
     expected = theory.distance, theory.train_distance, training.memorised_fraction(TAU[1:])
     for i, values in enumerate(expected):
         assert np.all(np.abs(mean[i] - values) <= 3.0 * error[i] + 3.0 * values / d)
+
+
+@pytest.mark.parametrize("name", ["data", "velocity"])
+def test_exact_kernel_of_given_rows_has_the_losses_of_true_networks(name):
+    """Within 3 standard errors and 5 % of the loss before training: d is 24 only."""
+    rng = np.random.default_rng(0)
+    x, test = rng.normal(size=(60, 24)), rng.normal(size=(80, 24))
+    with pytest.warns(rs.FewDimensionsWarning):
+        model = rs.RandomFeatureModel.from_data(x, 4, rs.NoiseLevel.flow(0.4), test=test)
+    theory = model.learning_curves(TAU, prediction=name)
+    size = 6
+    found = rs.simulate_curves(model, None, 0, TAU, size, "true", prediction=name)
+    for curve in ("train", "test"):
+        values = getattr(found, curve)
+        error = values.std(axis=0, ddof=1) / np.sqrt(size)
+        off = np.abs(values.mean(axis=0) - getattr(theory, curve))
+        assert np.all(off <= 3.0 * error + 0.05 * theory.initial_test)
+    assert theory.test[2] < 0.99 * theory.test[0] or name == "velocity"
+
+
+def test_memorised_fraction_of_given_rows_is_that_of_true_networks():
+    rng = np.random.default_rng(0)
+    x, test = rng.normal(size=(60, 24)), rng.normal(size=(80, 24))
+    with pytest.warns(rs.FewDimensionsWarning):
+        model = rs.RandomFeatureModel.from_data(x, 4, rs.NoiseLevel.flow(0.4), test=test)
+    for name in ("noise", "data"):
+        training = model.training(prediction=name)
+        target, mean = rs.Prediction.named(name).target(model.level), x.mean(axis=0)
+        rows = []
+        for _ in range(6):
+            w = rng.normal(size=(96, 24))
+            own, away = (
+                data_pairs.true_moments(w, each - mean, model.level, "tanh", 15)
+                for each in (x, test)
+            )
+            found = data_pairs.pair_values(own, away, away, target, TAU[1:], training.clock)
+            spans = [target.data * np.mean((each - mean) ** 2) for each in (x, test)]
+            rows.append(1.0 - (spans[0] - found.train_pull) / (spans[1] - found.fresh_pull))
+        error = np.std(rows, axis=0, ddof=1) / np.sqrt(len(rows))
+        off = np.abs(np.mean(rows, axis=0) - training.memorised_fraction(TAU[1:]))
+        assert np.all(off <= 3.0 * error + 0.05)

@@ -182,3 +182,10 @@ def test_wrong_kinds_are_refused_by_name():
         Prediction.noise().delta(0.1)
     with pytest.raises(TypeError, match="noise_level must be a NoiseLevel"):
         rs.RandomFeatureModel(4, 2, 0.1, noise_level="flow")
+
+
+def test_what_the_network_learns_is_the_target_less_the_skip():
+    level = NoiseLevel(0.7, 1.9)
+    target = Prediction(0.4, -0.8, 0.3).target(level)
+    assert target == pytest.approx((0.4 - 0.3 * 1.9, -0.8 - 0.3 * 0.7), rel=4 * EPS)
+    assert Prediction(0.4, -0.8, 0.3).delta(level) == Prediction(0.4, -0.8).delta(level)
