@@ -155,6 +155,8 @@ plt.show()
 # With one type of neuron there are a fast, a sample and a slow bulk. With biases each direction of
 # the data carries as many modes as neurons differ in what they see: below the fast bulk stands a
 # second one of the same mass $1/\psi_p$, then more, each weaker, until they merge with the rest.
+# (The warning speaks of the density of one of the many slow bulks on the right; their edges and
+# masses, which are all that is drawn here, are exact.)
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(10.0, 3.4), sharey=True, layout="constrained")

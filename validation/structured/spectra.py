@@ -113,6 +113,8 @@ def _figures(outcomes: Sequence[Outcome]) -> list[Figure]:
             axis.loglog(d, errors, "o-", ms=3, lw=1)
             axis.loglog(d, 2.0 / d, "k:", lw=1)
             axis.set(title=name, xlabel="d")
+            axis.set_xticks(d, [f"{size:g}" for size in d])
+            axis.minorticks_off()
 
     return [
         Figure(
