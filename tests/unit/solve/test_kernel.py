@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rmtspec.solve import kernel as module
-from rmtspec.solve.edges import _golden_update
+from rmtspec.solve.edges import point
 
 _PROGRAM = (
     "import numpy as np\n"
@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _run(folder: Path, **environment: str) -> tuple[str, bool]:
-    """What a new process computes, and whether it had to compile."""
+    """What a new process computes, and whether it had to compile, as it says it had."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA")}
     paths = os.pathsep.join([str(folder), str(Path(module.__file__).parents[2])])
     # -B: Python's own files would otherwise make the folder that must not exist.
@@ -49,7 +49,9 @@ def _run(folder: Path, **environment: str) -> tuple[str, bool]:
         timeout=120,
     )
     value, hits, _ = done.stdout.split(maxsplit=2)
-    return value, hits == "Counter()"
+    compiled = hits == "Counter()"
+    assert done.stderr.count("rmtspec: compiling kernels") == compiled
+    return value, compiled
 
 
 def test_compiled_code_is_kept_for_the_next_process(folder: Path) -> None:
@@ -87,7 +89,32 @@ def test_a_folder_that_vanishes_after_import_costs_the_cache_alone(folder: Path)
 def test_the_place_that_numba_keeps_the_cache_at_is_where_it_was() -> None:
     # Were it to move, kernels would be cached by Numba itself, which stops at broken files.
     assert module.FunctionCache is not None
-    assert isinstance(_golden_update._cache, module._Cache)
+    assert isinstance(point._cache, module._Cache)
+
+
+@pytest.mark.parametrize("change", [("x * f", "x * x * f"), ("f = 1.0", "f = 4.0")])
+def test_an_edit_in_the_file_of_a_kernel_that_is_called_is_seen(
+    folder: Path, change: tuple[str, str]
+) -> None:
+    other = "from rmtspec.solve.kernel import kernel\nf = 1.0\n@kernel\ndef scaled(x):\n    return x * f\n"
+    own = "from other import scaled\n" + _OWN.replace("x * x", "x * scaled(x)")
+    (folder / "own.py").write_text(own)
+    (folder / "other.py").write_text(other)
+    assert _run(folder) == ("9.0", True)
+    (folder / "other.py").write_text("# A remark changes nothing.\n" + other)
+    assert _run(folder) == ("9.0", False)
+    (folder / "other.py").write_text(other.replace(*change))
+    assert _run(folder) == ("27.0" if "x" in change[0] else "36.0", True)
+
+
+def test_kernels_made_for_other_functions_are_told_apart() -> None:
+    def applied(inner):  # type: ignore[no-untyped-def]
+        return module.kernel(lambda x: inner(x) + 1.0)
+
+    one, other = (applied(module.kernel(f)) for f in (lambda x: 2.0 * x, lambda x: 3.0 * x))
+    assert module.fingerprint(one.py_func) != module.fingerprint(other.py_func)
+    assert module.fingerprint(one.py_func) == module.fingerprint(one.py_func)
+    assert (one(1.0), other(1.0)) == (3.0, 4.0)
 
 
 @pytest.mark.parametrize("options", [{}, {"fastmath": {"contract"}}])
