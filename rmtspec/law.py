@@ -20,10 +20,10 @@ from .result import (
     draw,
     warn_unconverged,
 )
-from .solve.ensemble import Ensemble
+from .solve.ensemble import Ensemble, Sampled
 from .solve.functions import evaluate
 from .solve.linear_statistics import Fluctuations, fluctuations
-from .solve.representation import Representation, represent
+from .solve.representation import Representation, represent, search_python
 
 if TYPE_CHECKING:
     import pandas
@@ -117,21 +117,18 @@ class SpectralLaw:
 
     @cached_property
     def _bulks(self) -> Representation:
-        failed: list[tuple[FloatArray, NDArray[np.int8]]] = []
-
-        def boundary(distance: FloatArray) -> tuple[FloatArray, FloatArray]:
-            found = self.ensemble.boundary(distance)
-            if np.any(found.status):
-                failed.append((distance, found.status))
-            return found.density, found.error
-
-        hard = np.zeros(len(self.masses), dtype=np.bool_)
+        edges, masses = np.asarray(self.edges), np.asarray(self.masses)
+        hard = np.zeros(len(masses), dtype=np.bool_)
         if hard.size:
             hard[0] = self.ensemble.is_hard
-        made = represent(boundary, np.asarray(self.edges), np.asarray(self.masses), hard)
-        if failed and not np.all(np.isfinite(made.defect)):
-            points, status = (np.concatenate(part) for part in zip(*failed, strict=True))
-            warn_unconverged("SpectralLaw", self.origin + points, status)
+        if isinstance(self.ensemble, Sampled):
+            table, failed = self.ensemble.panels(edges, hard)
+        else:
+            table, failed = search_python(edges, hard, self.ensemble.boundary)
+        made = represent(table, edges, masses, hard)
+        if failed.size and not np.all(np.isfinite(made.defect)):
+            status = failed[1].astype(np.int8)
+            warn_unconverged("SpectralLaw", self.origin + failed[0], status)
         worst = float(np.abs(made.defect[np.isfinite(made.defect)]).max(initial=0.0))
         if worst > _MASS_TOLERANCE:
             warnings.warn(

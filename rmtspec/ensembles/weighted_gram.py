@@ -33,8 +33,10 @@ from ..result import Status
 from ..solve import REORDERED
 from ..solve.edges import REACH, Gaps, Intervals, checked
 from ..solve.kernel import kernel
+from ..solve.panels import panel_search
 from .real_axis.gram import (
     HARD_EDGE,
+    density_from,
     find_gaps,
     gram_intervals,
     locate,
@@ -145,6 +147,16 @@ class WeightedGram:
                 residual[outside] < 1e-12, Status.CONVERGED, Status.PRECISION_EXHAUSTED
             )
         return GramSolution(k.astype(np.complex128), error, residual, status)
+
+    def panels(
+        self, edges: FloatArray, hard: NDArray[np.bool_], per: float
+    ) -> tuple[FloatArray, FloatArray]:
+        """Panels of the density of the eigenvalues, of which there are `per` a dimension."""
+        table, failed = _panel_search(
+            edges, hard,
+            (self.mu, self.weight, self.aspect, self.spare, self.doubt, self.max_steps, per),
+        )  # fmt: skip
+        return table, failed
 
     def determinant(self, first: ComplexArray, second: ComplexArray) -> ComplexArray:
         """D of every pair of solutions k; see `two_point`."""
@@ -371,3 +383,14 @@ def _solve(zr, zi, mu, weight, aspect, spare, doubt, max_steps):
         if not warm:
             k[i], error[i] = complex(np.nan, np.nan), np.inf
     return k, error, residual, status
+
+
+@kernel
+def _boundary(x, data):
+    """Density, its error and status on the real axis inside the bulks."""
+    mu, weight, aspect, spare, doubt, max_steps, per = data
+    k, error, _, status = _solve(x, np.zeros(x.size), mu, weight, aspect, spare, doubt, max_steps)
+    return density_from(k, per), error, status
+
+
+_panel_search = panel_search(_boundary)

@@ -1,11 +1,6 @@
-r"""A density on disjoint bulks as polynomials in the square root of the distance from an edge.
+r"""A density on disjoint bulks, from polynomials on the panels that `panels` has placed.
 
-On the lower half of a bulk [a, b] of width L put :math:`x=a+Lu^2`, on the upper half
-:math:`x=b-Lu^2`, :math:`0\le u\le 1/\sqrt2`.  Next to a regular edge the density is u times an
-analytic function of u, next to a hard edge (a diverging 1/sqrt) 1/u times one.  That function is
-interpolated at Chebyshev nodes on panels that are halved until its last coefficients vanish;
-panels shrink geometrically towards a dip, a nearly closed gap or a lower edge decades below b.
-Density, distribution function and quantile then cost a panel search and one polynomial.
+Density, distribution function and quantile cost a panel search and one polynomial.
 """
 
 from __future__ import annotations
@@ -18,23 +13,9 @@ from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
 from .kernel import kernel
+from .panels import FIRST, HALF, NODES, START, STOP, TAIL, panel_search
 
 FloatArray = NDArray[np.float64]
-
-NODES = 16
-"""Chebyshev nodes a panel."""
-
-_FIRST = 4  # panels that each half of a bulk is tried with first
-_TAIL = 1e-12  # a panel is done when its last three coefficients are below this times the largest
-_NOISE = 10.0  # ... or below this times the error that the solver reports for its nodes
-_BLIND = 1e-10  # points closer to an edge than this, relative to x, are not asked for
-_BLINDER = tuple(10.0**-n for n in range(9, 2, -1))  # ... or than this, where there is no answer
-_MAX_DEPTH = 60
-_MAX_PANELS = 4000  # of one size, and 16 a bulk: thousands of atoms leave ripples in one bulk
-_HALF = float(np.sqrt(0.5))
-
-_T = np.cos(np.pi * (np.arange(NODES) + 0.5) / NODES)[::-1].copy()
-_TO_COEFFICIENTS = np.linalg.inv(chebyshev.chebvander(_T, NODES - 1))
 
 # Coefficients of ∫_{-1}^t T_j T_n, for j = 0, 1, 2.
 _INTEGRAL = np.array(
@@ -62,9 +43,6 @@ _TO_POWERS = np.array(
         for n, row in enumerate(np.eye(_POWERS))
     ]
 )
-
-BoundaryDensity = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
-"""Density and its relative error at real points inside the bulks."""
 
 
 @dataclass(frozen=True)
@@ -129,160 +107,90 @@ class Representation:
 
 
 def represent(
-    boundary: BoundaryDensity, edges: FloatArray, masses: FloatArray, hard: NDArray[np.bool_]
+    table: FloatArray, edges: FloatArray, masses: FloatArray, hard: NDArray[np.bool_]
 ) -> Representation:
-    """Sample the density until every panel is resolved.
+    """Integrate a density that was sampled on panels, and give every bulk its exact mass.
 
     Parameters
     ----------
-    boundary : density and relative error at ascending flat points inside the bulks
+    table : panels, as `panels.panel_search` finds them
     edges : (k, 2)
     masses : (k,)
     hard : (k,) whether the lower edge of a bulk is a hard one
     """
-    half = np.repeat(np.arange(2 * len(edges)), _FIRST)
-    ends = np.linspace(0.0, _HALF, _FIRST + 1)
-    low, high = np.tile(ends[:-1], 2 * len(edges)), np.tile(ends[1:], 2 * len(edges))
-    done: list[tuple[NDArray[np.intp], FloatArray, FloatArray, FloatArray, FloatArray]] = []
-    for depth in range(_MAX_DEPTH):
-        coefficients, noise = _sample(boundary, edges, hard, half, low, high)
-        tail = _tails(coefficients)
-        rough = ~(tail <= np.maximum(_TAIL, _NOISE * noise))
-        lost = ~np.isfinite(tail)  # no density at some node: halving cannot mend that for long
-        rough &= ~(lost & (depth >= 3))
-        if depth == _MAX_DEPTH - 1 or rough.size > _MAX_PANELS + 16 * len(edges):
-            rough[:] = False
-        smooth = ~rough
-        done.append((half[smooth], low[smooth], high[smooth], coefficients[smooth], tail[smooth]))
-        if not rough.any():
-            break
-        half, low, high = (np.repeat(ends[rough], 2) for ends in (half, low, high))
-        low[1::2] = high[::2] = 0.5 * (low[::2] + high[::2])
-    panels = (np.concatenate(part) for part in zip(*done, strict=True))
-    return _assemble(edges, masses, hard, *panels)
+    return Representation(edges, masses, hard, *assembled(table, edges, masses, hard))
 
 
-def _sample(
-    boundary: BoundaryDensity,
-    edges: FloatArray,
-    hard: NDArray[np.bool_],
-    half: NDArray[np.intp],
-    low: FloatArray,
-    high: FloatArray,
-) -> tuple[FloatArray, FloatArray]:
-    """Chebyshev coefficients of the smooth factor on every panel, and the noise of its nodes.
-
-    An edge next to a nearly hard one is known to fewer digits, and points within its rounding have
-    no density.  There the smooth factor is that of a place a little farther inside.
-    """
-    nodes = _nodes(edges, half, low, high, _BLIND)
-    order = np.argsort(nodes[0], axis=None)
-    density, noise = boundary(nodes[0].ravel()[order])
-    for blind in _BLINDER:
-        lost = ~np.isfinite(density)
-        if not lost.any():
-            break
-        farther = _nodes(edges, half, low, high, blind)
-        moved = order[lost & (farther[1].ravel()[order] > nodes[1].ravel()[order])]
-        if moved.size:
-            moved = moved[np.argsort(farther[0].ravel()[moved])]
-            for new, old in zip(farther, nodes, strict=True):
-                old.ravel()[moved] = new.ravel()[moved]
-            place = np.argsort(order)[moved]
-            density[place], noise[place] = boundary(nodes[0].ravel()[moved])
-    _, u, spacing = nodes
-    values, worst = _smooth_factor(density, noise, order, u, spacing, hard, half)
-    return values @ _TO_COEFFICIENTS.T, worst
+search_python: Callable[..., tuple[FloatArray, FloatArray]] = panel_search(
+    lambda x, boundary: boundary(x), compiled=False
+)
+"""The search for panels of a density that Python computes, which is the data."""
 
 
 @kernel
-def _tails(coefficients):
-    """Largest of the last three coefficients of every panel over the largest of all."""
-    tail = np.empty(coefficients.shape[0])
-    for i in range(tail.size):
-        size = last = 0.0
+def assembled(table, edges, masses, hard):
+    """Fields of `Representation` after the third."""
+    panels, bulks = table.shape[0], edges.shape[0]
+    first = np.zeros(2 * bulks + 1, np.intp)
+    low, high = np.empty(panels), np.empty(panels)
+    coefficients, mass = np.empty((panels, NODES)), np.zeros((panels, NODES + 3))
+    total, before = np.zeros(panels), np.zeros(panels)
+    found, worst = np.zeros(bulks), np.zeros(bulks)
+    for i in range(panels):
+        half = np.intp(table[i, HALF])
+        bulk, upper = half // 2, half % 2 == 1
+        first[half + 1] = i + 1
+        low[i], high[i] = table[i, START], table[i, STOP]
+        width = edges[bulk, 1] - edges[bulk, 0]
+        middle, radius = 0.5 * (low[i] + high[i]), 0.5 * (high[i] - low[i])
+        # dm = 2 L s u² du (soft) or 2 L s du (hard), u = middle + radius t
+        zeroth, linear, square = middle**2 + 0.5 * radius**2, 2.0 * middle * radius, 0.5 * radius**2
+        if hard[bulk] and not upper:
+            zeroth, linear, square = 1.0, 0.0, 0.0
         for n in range(NODES):
-            c = abs(coefficients[i, n])
-            if c > size or np.isnan(c):
-                size = c
-            if n >= NODES - 3 and (c > last or np.isnan(c)):
-                last = c
-        tail[i] = last / size if size != 0.0 else 0.0
-    return tail
-
-
-@kernel
-def _nodes(edges, half, low, high, blind):
-    """x and u of the nodes of every panel, and the change of the density by an ulp of x."""
-    rows = np.empty((3, half.size, NODES))
-    x, u, spacing = rows
-    for i in range(half.size):
-        a, b = edges[half[i] // 2, 0], edges[half[i] // 2, 1]
-        end, width = (b, a - b) if half[i] % 2 else (a, b - a)
-        # Closer to an edge than rounding resolves, the smooth factor is that of a safe distance.
-        safe = min(np.sqrt(blind * abs(end) / (b - a)), 0.5)
-        for j in range(NODES):
-            u[i, j] = max(low[i] + 0.5 * (high[i] - low[i]) * (_T[j] + 1.0), safe)
-            x[i, j] = end + width * u[i, j] ** 2
-            # An ulp of x moves the density by ulp / (2 distance): the noise of a very thin bulk.
-            spacing[i, j] = 1.2e-16 * abs(x[i, j]) / ((b - a) * u[i, j] ** 2)
-    return rows
-
-
-@kernel
-def _smooth_factor(density, noise, order, u, spacing, hard, half):
-    """Density at the nodes without its behaviour at the edge, and the worst noise of a panel."""
-    values, worst = np.empty(u.shape), np.zeros(half.size)
-    for i in range(order.size):
-        panel, node = order[i] // NODES, order[i] % NODES
-        at, diverges = u[panel, node], hard[half[panel] // 2] and half[panel] % 2 == 0
-        values[panel, node] = density[i] * at if diverges else density[i] / at
-        total = noise[i] + spacing[panel, node]
-        if total > worst[panel] or np.isnan(total):
-            worst[panel] = total
-    return values, worst
-
-
-def _assemble(
-    edges: FloatArray,
-    masses: FloatArray,
-    hard: NDArray[np.bool_],
-    half: NDArray[np.intp],
-    low: FloatArray,
-    high: FloatArray,
-    coefficients: FloatArray,
-    tail: FloatArray,
-) -> Representation:
-    order = np.lexsort((low, half))
-    half, low, high = half[order], low[order], high[order]
-    coefficients, tail = coefficients[order], tail[order]
-    bulk, upper = half // 2, half % 2 == 1
-    first = np.searchsorted(half, np.arange(2 * len(edges) + 1))
-    width = (edges[:, 1] - edges[:, 0])[bulk]
-    middle, radius = 0.5 * (low + high), 0.5 * (high - low)
-    soft = ~(hard[bulk] & ~upper)
-    # dm = 2 L s u² du (soft) or 2 L s du (hard), u = middle + radius t
-    integral = np.where(soft, middle**2 + 0.5 * radius**2, 1.0)[:, None] * (
-        coefficients @ _INTEGRAL[0]
-    )
-    integral += np.where(soft, 2.0 * middle * radius, 0.0)[:, None] * (coefficients @ _INTEGRAL[1])
-    integral += np.where(soft, 0.5 * radius**2, 0.0)[:, None] * (coefficients @ _INTEGRAL[2])
-    mass = (2.0 * width * radius)[:, None] * integral
-    total = mass.sum(axis=1)  # every Chebyshev polynomial is 1 at t = 1
-    found = np.bincount(bulk, weights=total, minlength=len(edges))
-    scale = np.where(found > 0.0, masses / np.where(found > 0.0, found, 1.0), np.nan)[bulk]
-    mass *= scale[:, None]
-    running = np.cumsum(total * scale)
-    start = first[half]
-    before = running - total * scale - np.where(start > 0, running[start - 1], 0.0)
-    worst = np.zeros(len(edges))
-    with np.errstate(invalid="ignore"):  # NaN where the solver found no density
-        np.maximum.at(worst, bulk, tail)
-    coefficients *= scale[:, None]
-    return Representation(
-        edges, masses, hard, first, low, high, coefficients, coefficients @ _TO_POWERS[:NODES],
-        mass @ _TO_POWERS[: NODES + 3], before, found - masses, worst,
+            c = table[i, FIRST + n]
+            coefficients[i, n] = c
+            for m in range(NODES + 3):
+                mass[i, m] += (2.0 * width * radius * c) * (
+                    zeroth * _INTEGRAL[0, n, m]
+                    + linear * _INTEGRAL[1, n, m]
+                    + square * _INTEGRAL[2, n, m]
+                )
+        for m in range(NODES + 3):
+            total[i] += mass[i, m]  # every Chebyshev polynomial is 1 at t = 1
+        found[bulk] += total[i]
+        if table[i, TAIL] > worst[bulk] or np.isnan(table[i, TAIL]):
+            worst[bulk] = table[i, TAIL]
+    for half in range(2 * bulks):
+        first[half + 1] = max(first[half + 1], first[half])
+    defect = np.empty(bulks)
+    for bulk in range(bulks):
+        defect[bulk] = found[bulk] - masses[bulk]
+    for half in range(2 * bulks):
+        bulk, running = half // 2, 0.0
+        scale = masses[bulk] / found[bulk] if found[bulk] > 0.0 else np.nan
+        for i in range(first[half], first[half + 1]):
+            for n in range(NODES):
+                coefficients[i, n] *= scale
+            for m in range(NODES + 3):
+                mass[i, m] *= scale
+            before[i] = running
+            running += total[i] * scale
+    return (
+        first, low, high, coefficients, _in_powers(coefficients), _in_powers(mass), before,
+        defect, worst,
     )  # fmt: skip
+
+
+@kernel
+def _in_powers(coefficients):
+    """Coefficients of powers of t, from those of Chebyshev polynomials."""
+    powers = np.zeros((coefficients.shape[0], _POWERS))
+    for i in range(powers.shape[0]):
+        for n in range(coefficients.shape[1]):
+            for m in range(n % 2, n + 1, 2):
+                powers[i, m] += coefficients[i, n] * _TO_POWERS[n, m]
+    return powers
 
 
 @kernel(fastmath={"contract"})

@@ -155,3 +155,13 @@ def gram_intervals(mu, weight, above, aspect, spare, total):
     for i in range(table.shape[1]):
         table[SCALE, i] = mu[-1]
     return table
+
+
+@kernel
+def density_from(k, per):
+    """Im(1/k)/(π·per): the density of `per` eigenvalues a dimension, NaN where k is."""
+    density = np.empty(k.size)
+    for i in range(k.size):
+        kr, ki = k[i].real, k[i].imag
+        density[i] = -ki / (kr * kr + ki * ki) / (np.pi * per)
+    return density

@@ -96,7 +96,8 @@ def test_the_place_that_numba_keeps_the_cache_at_is_where_it_was() -> None:
 def test_an_edit_in_the_file_of_a_kernel_that_is_called_is_seen(
     folder: Path, change: tuple[str, str]
 ) -> None:
-    other = "from rmtspec.solve.kernel import kernel\nf = 1.0\n@kernel\ndef scaled(x):\n    return x * f\n"
+    decorated = "from rmtspec.solve.kernel import kernel\nf = 1.0\n@kernel\n"
+    other = decorated + "def scaled(x):\n    return x * f\n"
     own = "from other import scaled\n" + _OWN.replace("x * x", "x * scaled(x)")
     (folder / "own.py").write_text(own)
     (folder / "other.py").write_text(other)
