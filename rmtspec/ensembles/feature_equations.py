@@ -122,7 +122,7 @@ class FeatureEquations(FeatureGaps):
         if not self.has_data:
             return self._two_atoms.panels(edges, hard, self.psi_p)
         data = *self._parameters, *self._closing, self.max_steps
-        table, failed = _panel_search(edges, hard, data)
+        table, failed = find_panels(edges, hard, data)
         return table, failed
 
     def respond(self, first: Points, second: Points, source: Source) -> Response:
@@ -438,4 +438,4 @@ def boundary(x, data):
     return density_from(k, psi_p), error, status
 
 
-_panel_search = panel_search(boundary)
+find_panels = panel_search(boundary)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..result import Status
 from ..solve.edges import Gaps, Intervals, checked
-from .real_axis.feature import feature_axis, inverse_map, locate
+from .real_axis.feature import balance, feature_axis, inverse_map, locate
 from .real_axis.feature_map import LOWER, UPPER
 from .real_axis.gram import HARD_EDGE, mass_above
 from .weighted_gram import GramSolution, WeightedGram
@@ -97,29 +97,28 @@ class FeatureGaps:
         return bool(self.c2 * self.eigenvalues[-1] > _NEGLIGIBLE * max(self.b2, self.u))
 
     @cached_property
-    def excess(self) -> float:
-        """Mass of H on (0, inf) less psi_p, rounded once.
+    def _balance(self) -> tuple[float, float, float, float]:
+        lost = fsum([*self.weights, self.zero_weight, -1.0])
+        found = balance(
+            self.psi_p, self.psi_n, self.b2, self.v2, self.has_data, self.zero_weight, lost
+        )
+        data_excess, excess, closing, doubt = found
+        return data_excess, excess, closing, doubt
 
-        That mass is 1 and psi_n for b² and v², or the rank if there is neither.
-        """
-        bare = self.b2 == 0.0 and self.v2 == 0.0
-        if not bare:
-            return fsum([float(self.b2 > 0.0), self.psi_n * (self.v2 > 0.0), -self.psi_p])
-        if not self.has_data or self._spare <= 0.0:
-            return self.rank - self.psi_p
-        return fsum([1.0, -self.zero_weight, -self.psi_p])
+    @property
+    def excess(self) -> float:
+        """Mass of H on (0, inf) less psi_p, rounded once."""
+        return self._balance[1]
 
     @property
     def spare(self) -> float:
         """Mass of H less psi_p, exactly 0 at a hard edge."""
         return 0.0 if self._is_balanced else self.excess
 
-    @cached_property
+    @property
     def _closing(self) -> tuple[float, float]:
         """1 + psi_n − psi_p, rounded once and 0 at a hard edge, and what that leaves out."""
-        value = fsum([1.0, self.psi_n, -self.psi_p])
-        snapped = abs(value) <= HARD_EDGE * self.psi_p
-        return (0.0, abs(value)) if snapped else (value, 0.0)
+        return self._balance[2:]
 
     @property
     def total(self) -> float:
@@ -150,11 +149,10 @@ class FeatureGaps:
         """Mass of the eigenvalue s²."""
         return max(0.0, -self.spare / self.psi_p)
 
-    @cached_property
+    @property
     def _data_excess(self) -> float:
-        """Mass of the data directions less psi_n, rounded once: weights sum to 1 roughly."""
-        lost = fsum([*self.weights, self.zero_weight, -1.0])
-        return fsum([1.0, -self.zero_weight, self.zero_weight * lost, -self.psi_n])
+        """Mass of the data directions less psi_n, rounded once."""
+        return self._balance[0]
 
     @cached_property
     def _spare(self) -> float:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -116,43 +117,46 @@ class Gaps:
     @property
     def edges(self) -> FloatArray:
         """(k, 2) lower and upper edge of every bulk."""
-        return np.column_stack([self.upper[:-1], self.lower[1:]])[self._is_bulk]
+        return self._between[0]
 
     @property
     def masses(self) -> FloatArray:
         """(k,) exact mass of every bulk."""
-        return self._between[self._is_bulk]
+        return self._between[1]
 
     @property
     def narrow(self) -> FloatArray:
         """(j, 2) location and mass of the bulks that are too narrow for double precision."""
-        middle = 0.5 * self.upper[:-1] + 0.5 * self.lower[1:]
-        thin = ~self._has_width & (middle != 0.0) & self._has_mass
-        return np.column_stack([middle, self._between])[thin]
+        return self._between[2]
 
-    @property
-    def _between(self) -> FloatArray:
-        """Fraction of the spectrum between two gaps."""
-        return self.above[:-1] - self.above[1:]
+    @cached_property
+    def _between(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        edges, masses, narrow = between(self.lower, self.upper, self.above)
+        return edges, masses, narrow
 
-    @property
-    def _is_bulk(self) -> NDArray[np.bool_]:
-        """Whether what lies between two gaps has a width, and a mass that is more than rounding."""
-        return self._has_width & self._has_mass
 
-    @property
-    def _has_mass(self) -> NDArray[np.bool_]:
-        """Whether the fractions above two gaps differ by more than their rounding.
+@kernel
+def between(lower, upper, above):
+    """Edges and masses of the bulks between gaps, and place and mass of those without a width.
 
-        Each fraction has a relative error of a few eps, so that the rounding of a difference goes
-        with the larger one: a bulk at the top of the spectrum counts however small its mass.
-        """
-        return self._between > _NO_MASS * self.above[:-1]
-
-    @property
-    def _has_width(self) -> NDArray[np.bool_]:
-        """Between two gaps that touch, to the accuracy of their ends, there is an atom."""
-        return self.lower[1:] - self.upper[:-1] > _TOUCHING * np.abs(self.lower[1:])
+    Between two gaps that touch, to the accuracy of their ends, there is an atom.  The fractions
+    above two gaps have relative errors of a few eps, so that the rounding of their difference goes
+    with the larger one: a bulk at the top of the spectrum counts however small its mass.
+    """
+    edges, masses = np.empty((lower.size, 2)), np.empty(lower.size)
+    narrow, bulks, atoms = np.empty((lower.size, 2)), 0, 0
+    for i in range(lower.size - 1):
+        mass, start, end = above[i] - above[i + 1], upper[i], lower[i + 1]
+        if not mass > _NO_MASS * above[i]:
+            continue
+        middle = 0.5 * start + 0.5 * end
+        if end - start > _TOUCHING * abs(end):
+            edges[bulks, 0], edges[bulks, 1], masses[bulks] = start, end, mass
+            bulks += 1
+        elif middle != 0.0:  # what lies at 0 is the ensemble's own
+            narrow[atoms, 0], narrow[atoms, 1] = middle, mass
+            atoms += 1
+    return edges[:bulks], masses[:bulks], narrow[:atoms]
 
 
 def gap_search(inverse_map: Any) -> tuple[Any, Any]:

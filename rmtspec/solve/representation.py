@@ -291,41 +291,68 @@ def _mass_below(x, edges, masses, first, low, high, powers, before):
 
 @kernel
 def _locate(bulk, mass, edges, masses, first, low, high, powers, before):
-    """Invert the mass of a bulk: panel search, then Newton kept inside a shrinking bracket."""
+    """Point of each bulk below which it has the given mass."""
     result = np.empty(mass.size)
     for i in range(mass.size):
-        index = bulk[i]
-        a, b = edges[index, 0], edges[index, 1]
-        half = 2 * index
-        stop = first[half + 1] - 1
-        if np.isnan(before[first[half]]):
-            result[i] = np.nan
-            continue
-        lower_mass = before[stop] + _polynomial(powers, stop, 1.0)
-        upper = mass[i] > lower_mass
-        target = mass[i]
-        if upper:
-            half += 1
-            target = masses[index] - mass[i]
-        panel = _last_not_above(before, first[half], first[half + 1], target)
-        target -= before[panel]
-        left, right, t = -1.0, 1.0, 0.0
-        for _ in range(80):
-            f = _polynomial(powers, panel, t) - target
-            if f > 0.0:
-                right = t
-            else:
-                left = t
-            slope = 0.0
-            for n in range(_POWERS - 1, 0, -1):
-                slope = slope * t + n * powers[panel, n]
-            new = t - f / slope if slope > 0.0 else 2.0
-            if not (left < new < right):
-                new = 0.5 * (left + right)
-            if abs(new - t) <= 1e-15 or right - left <= 1e-15:
-                t = new
-                break
-            t = new
-        u = 0.5 * (low[panel] + high[panel] + t * (high[panel] - low[panel]))
-        result[i] = b - (b - a) * u * u if upper else a + (b - a) * u * u
+        result[i] = locate(bulk[i], mass[i], edges, masses, first, low, high, powers, before)
     return result
+
+
+@kernel
+def locate(bulk, mass, edges, masses, first, low, high, powers, before):
+    """Invert the mass of a bulk: panel search, then Newton kept inside a shrinking bracket."""
+    a, b = edges[bulk, 0], edges[bulk, 1]
+    half = 2 * bulk
+    stop = first[half + 1] - 1
+    if np.isnan(before[first[half]]):
+        return np.nan
+    lower_mass = before[stop] + _polynomial(powers, stop, 1.0)
+    upper = mass > lower_mass
+    target = mass
+    if upper:
+        half += 1
+        target = masses[bulk] - mass
+    panel = _last_not_above(before, first[half], first[half + 1], target)
+    target -= before[panel]
+    left, right, t = -1.0, 1.0, 0.0
+    for _ in range(80):
+        f = _polynomial(powers, panel, t) - target
+        if f > 0.0:
+            right = t
+        else:
+            left = t
+        slope = 0.0
+        for n in range(_POWERS - 1, 0, -1):
+            slope = slope * t + n * powers[panel, n]
+        new = t - f / slope if slope > 0.0 else 2.0
+        if not (left < new < right):
+            new = 0.5 * (left + right)
+        if abs(new - t) <= 1e-15 or right - left <= 1e-15:
+            t = new
+            break
+        t = new
+    u = 0.5 * (low[panel] + high[panel] + t * (high[panel] - low[panel]))
+    return b - (b - a) * u * u if upper else a + (b - a) * u * u
+
+
+@kernel
+def mixed_quantile(fraction, atoms, edges, masses, first, low, high, powers, before):
+    """Smallest x with at least this fraction of atoms (place, mass) and bulks at or below it."""
+    below, atom, bulk = 0.0, 0, 0
+    while True:
+        at_atom = atom < atoms.shape[0]
+        if at_atom and bulk < edges.shape[0]:
+            at_atom = atoms[atom, 0] <= edges[bulk, 0]
+        mass = atoms[atom, 1] if at_atom else masses[bulk]
+        last = atom + bulk == atoms.shape[0] + masses.size - 1
+        if last or not below + mass < fraction:
+            break
+        below += mass
+        if at_atom:
+            atom += 1
+        else:
+            bulk += 1
+    if at_atom:
+        return atoms[atom, 0]
+    rest = min(max(fraction - below, 0.0), mass)
+    return locate(bulk, rest, edges, masses, first, low, high, powers, before)

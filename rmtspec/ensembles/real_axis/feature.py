@@ -176,6 +176,38 @@ def _with_data(
 
 
 @kernel
+def _sum(a, b, c, d):
+    """a + b + c + d, rounded once: the rounding of every sum is kept (Møller 1965, Knuth 1969)."""
+    total, lost = a, 0.0
+    for term in (b, c, d):
+        new = total + term
+        part = new - total
+        lost += (total - (new - part)) + (term - part)
+        total = new
+    return total + lost
+
+
+@kernel
+def balance(psi_p, psi_n, b2, v2, has_data, zero_weight, lost):
+    """Differences of masses on whose digits a law next to a hard edge hangs, each rounded once.
+
+    Returns the mass of the data directions less psi_n (the weights sum to 1 + lost), that of H on
+    (0, inf) less psi_p, and 1 + psi_n − psi_p: 0 at a hard edge, followed by what that leaves out.
+    """
+    data_excess = _sum(1.0, -zero_weight, zero_weight * lost, -psi_n)
+    closing, doubt = _sum(1.0, psi_n, -psi_p, 0.0), 0.0
+    if abs(closing) <= HARD_EDGE * psi_p:
+        closing, doubt = 0.0, abs(closing)
+    if b2 > 0.0 or v2 > 0.0:  # H has mass 1 for b² and psi_n for v²
+        excess = _sum(1.0 if b2 > 0.0 else 0.0, psi_n if v2 > 0.0 else 0.0, -psi_p, 0.0)
+    elif has_data and data_excess < -HARD_EDGE * psi_n:
+        excess = _sum(1.0, -zero_weight, -psi_p, 0.0)
+    else:
+        excess = (min(psi_n, 1.0 - zero_weight) if has_data else 0.0) - psi_p
+    return data_excess, excess, closing, doubt
+
+
+@kernel
 def feature_axis(
     tau, weights, above, whole, signal, zero_weight,
     psi_p, psi_n, b2, v2, data_excess, excess, closing,
