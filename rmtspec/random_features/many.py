@@ -7,6 +7,7 @@ A model that needs more than the loop does (its density could not be resolved, s
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -181,16 +182,21 @@ def _alone(
 def solve_many(
     psi_p: FloatArray,
     psi_n: FloatArray,
-    coefficients: list[Coefficients],
+    coefficients: Sequence[Coefficients | None],
     population: PopulationSpectrum,
     threads: int = 1,
 ) -> Spectra:
-    """Solve models given by flat arrays that are in range, one `Coefficients` each."""
+    """Solve models given by flat arrays that are in range, one `Coefficients` each.
+
+    One that has none is not done.
+    """
     size = psi_p.size
     numbers = {
         id(at): (at.c, at.b, at.v, at.c**2, at.b**2, at.v**2, at.s**2, at.delta)
         for at in coefficients
+        if at is not None
     }
+    numbers[id(None)] = (np.nan,) * 8
     scalars = np.array([numbers[id(at)] for at in coefficients]).reshape(size, 8)
     shared = _of_population(population)
     families, rest = np.full((size, 4, 5), np.nan), np.full((size, 3), np.nan)
@@ -240,6 +246,8 @@ def _one(psi_p, psi_n, scalars, families, rest, shared):
         scalars[0], scalars[1], scalars[2], scalars[3], scalars[4], scalars[5], scalars[6],
         scalars[7],
     )  # fmt: skip
+    if np.isnan(c):
+        return False
     shares, noise_first = _shares(psi_n, whole, c, b, v, b2, v2)
     least = 1e-70 * max(c2 * mean, b2, v2)
     c2 = c2 if c2 * mean > least else 0.0
@@ -272,7 +280,7 @@ def _one(psi_p, psi_n, scalars, families, rest, shared):
         if masses.size:
             bare = b2 == 0.0 and v2 == 0.0 and excess < 0.0
             hard[0] = balanced or (bare and abs(data_excess) <= HARD_EDGE * psi_n)
-        data = tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, 100
+        data = tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, np.int64(100)
         table, _ = find_panels(edges, hard, data)
         first, low, high, _, _, powers, before, defect, _ = assembled(table, edges, masses, hard)
         for bulk in range(masses.size):

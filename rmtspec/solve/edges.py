@@ -254,7 +254,7 @@ def gap_search(inverse_map: Any) -> tuple[Any, Any]:
 
     @kernel
     def find(table, aspect, data):
-        count, found = 0, np.empty((6, table.shape[1]))
+        count, found = np.intp(0), np.empty((6, table.shape[1]))
         for i in range(table.shape[1]):
             is_open, left, right = crossing(i, table, aspect, data)
             if not is_open:

@@ -23,6 +23,9 @@ except ImportError:  # a private place of Numba's, which a later version may mov
     FunctionCache = NullCache = None  # type: ignore[assignment, misc]
 
 
+_OPTIONS = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
+
+
 def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Compile a function of scalars and arrays when it is first called.
 
@@ -37,7 +40,7 @@ def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any
     """
     if function is None:
         return lambda function: kernel(function, **options)
-    compiled = njit(**{"error_model": "numpy", "nogil": True, **options})(function)
+    compiled = njit(**{**_OPTIONS, **options})(function)
     if hasattr(compiled, "enable_caching"):  # not under NUMBA_DISABLE_JIT
         try:
             _keep(compiled)

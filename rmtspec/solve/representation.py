@@ -338,7 +338,7 @@ def locate(bulk, mass, edges, masses, first, low, high, powers, before):
 @kernel
 def mixed_quantile(fraction, atoms, edges, masses, first, low, high, powers, before):
     """Smallest x with at least this fraction of atoms (place, mass) and bulks at or below it."""
-    below, atom, bulk = 0.0, 0, 0
+    below, atom, bulk = 0.0, np.intp(0), np.intp(0)  # a literal is a type of its own
     while True:
         at_atom = atom < atoms.shape[0]
         if at_atom and bulk < edges.shape[0]:

@@ -132,8 +132,8 @@ def _without_data(rows, b2, u, psi_n, total, atom, scale, psi_p):
     """c = 0: H consists of the two atoms b² (of mass 1) and u (of mass psi_n) alone."""
     low, high = min(b2, u), max(b2, u)
     if high == 0.0:
-        return _by_k(rows, 0, -np.inf, 0.0, 0.0, np.inf, 0.0, scale, psi_p)
-    count = _by_k(rows, 0, -np.inf, -high, 0.0, np.inf, np.nan, scale, psi_p)
+        return _by_k(rows, np.intp(0), -np.inf, 0.0, 0.0, np.inf, 0.0, scale, psi_p)
+    count = _by_k(rows, np.intp(0), -np.inf, -high, 0.0, np.inf, np.nan, scale, psi_p)
     if 0.0 < low < high:
         mass = _above(-0.5 * (low + high), b2, u, 1.0, psi_n)
         count = _by_k(rows, count, -high, -low, mass, np.nan, np.nan, scale, psi_p)
@@ -148,7 +148,7 @@ def _with_data(
     rows, table, gaps, hard, b2, u, psi_n, rank, noise_mass, sample_mass, total, atom, scale, psi_p
 ):
     """All intervals between −supp H, from the gaps of the data level."""
-    both, count, lowest = b2 > 0.0 and u > 0.0, 0, 0.0
+    both, count, lowest = b2 > 0.0 and u > 0.0, np.intp(0), 0.0
     for g in range(gaps.shape[1]):
         i, mass = np.intp(gaps[3, g]), gaps[2, g] * psi_n
         low, scale_of = table[LOW, i], table[SCALE, i]
