@@ -23,7 +23,7 @@ from .result import (
 from .solve.ensemble import Ensemble, Sampled
 from .solve.functions import evaluate
 from .solve.linear_statistics import Fluctuations, fluctuations
-from .solve.representation import Representation, represent, search_python
+from .solve.representation import Representation, divided, represent, search_python
 
 if TYPE_CHECKING:
     import pandas
@@ -195,14 +195,13 @@ class SpectralLaw:
         fractions = _checks.real_array("u", u, 0.0, 1.0)
         from_origin = _checks.flag("from_origin", from_origin)
         starts, kinds, masses = self._pieces
-        below = np.concatenate([[0.0], np.cumsum(masses)])
-        flat = fractions.ravel()
-        piece = np.clip(np.searchsorted(below, flat, side="left") - 1, 0, len(masses) - 1)
-        kind = kinds[piece]
-        result = starts[piece]
-        in_bulk = kind >= 0
-        rest = np.clip(flat - below[piece], 0.0, masses[piece])
-        result[in_bulk] = self._bulks.locate(kind[in_bulk], rest[in_bulk])
+        piece, rest = divided(fractions.ravel(), masses)
+        if np.all(kinds >= 0):
+            result = self._bulks.locate(kinds[piece], rest)
+        else:
+            kind, result = kinds[piece], starts[piece]
+            in_bulk = kind >= 0
+            result[in_bulk] = self._bulks.locate(kind[in_bulk], rest[in_bulk])
         return (result if from_origin else self.origin + result).reshape(fractions.shape)
 
     @cached_property

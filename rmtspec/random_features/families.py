@@ -138,12 +138,13 @@ def find_families(
     shares = np.array([share for _, share in named])
     masses, ends = family_ends(shares, psi_p, law.masses, law.support)
     merged = (masses > 0.0) & np.isnan(ends)
-    fractions = np.maximum(1.0 - np.cumsum(masses)[merged] / psi_p, 0.0)
-    ends[merged] = law.quantile(fractions)
+    if merged.any():  # the density is needed
+        fractions = np.maximum(1.0 - np.cumsum(masses)[merged] / psi_p, 0.0)
+        ends[merged] = law.quantile(fractions)
     rows = family_rows(masses, ends, merged, psi_p, at.delta, law.support)
     return tuple(
-        Family(name, *map(float, row[:4]), bool(row[4]))
-        for (name, _), row in zip(named, rows, strict=True)
+        Family(name, row[0], row[1], row[2], row[3], bool(row[4]))
+        for (name, _), row in zip(named, rows.tolist(), strict=True)
         if row[0] > 0.0
     )
 

@@ -156,10 +156,13 @@ def timescales(
     merged = np.any([spectra.column(name, MERGED) == 1.0 for name in names], axis=0)
     status = np.full(flat[0].shape, int(Status.CONVERGED), dtype=np.int8)
     for i in np.flatnonzero(~spectra.done):
-        found = _alone(*(float(column[i]) for column in flat), activation, population)
+        found = _alone(
+            float(flat[0][i]), float(flat[1][i]), float(flat[2][i]), activation, population
+        )
         times[:, i], merged[i], status[i] = found
     warn_unconverged("timescales", np.stack(flat, axis=1), status)
-    return ManyTimescales(*times.reshape(3, *shape), merged.reshape(shape), status.reshape(shape))
+    gen, mem, slow = times.reshape(3, *shape)
+    return ManyTimescales(gen, mem, slow, merged.reshape(shape), status.reshape(shape))
 
 
 def _alone(
@@ -215,7 +218,7 @@ def solve_many(
     else:
         with ThreadPoolExecutor(parts) as pool:
             list(pool.map(run, slices))
-    return Spectra(families, *rest.T, done)
+    return Spectra(families, rest[:, 0], rest[:, 1], rest[:, 2], done)
 
 
 def _of_population(population: PopulationSpectrum) -> tuple[Any, ...]:

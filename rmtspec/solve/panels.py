@@ -37,8 +37,11 @@ _MAX_PANELS = 4000  # of one size, and 16 a bulk: thousands of atoms leave rippl
 _PATIENCE = 3  # halvings of a panel that holds a node without a density
 _HALF = float(np.sqrt(0.5))
 
-_T = np.cos(np.pi * (np.arange(NODES) + 0.5) / NODES)[::-1].copy()
-_TO_COEFFICIENTS = np.linalg.inv(chebyshev.chebvander(_T, NODES - 1))
+CHEBYSHEV = np.cos(np.pi * (np.arange(NODES) + 0.5) / NODES)[::-1].copy()
+"""Nodes on [−1, 1], ascending."""
+
+FIT = np.linalg.inv(chebyshev.chebvander(CHEBYSHEV, NODES - 1))
+"""Coefficients from values at the nodes."""
 
 
 def panel_search(boundary: Callable[..., Any], compiled: bool = True) -> Callable[..., Any]:
@@ -56,7 +59,7 @@ def panel_search(boundary: Callable[..., Any], compiled: bool = True) -> Callabl
         its lower edge is a hard one
     """
 
-    def search(edges, hard, data):  # type: ignore[no-untyped-def]
+    def search(edges, hard, data):
         half, low, high = _first_panels(edges.shape[0])
         table, failed = np.empty((0, FIRST + NODES)), np.empty((2, 0))
         for depth in range(_MAX_DEPTH):
@@ -86,7 +89,7 @@ def panel_search(boundary: Callable[..., Any], compiled: bool = True) -> Callabl
                 break
         return _sorted(table), failed
 
-    return kernel(search) if compiled else search  # type: ignore[no-any-return]
+    return kernel(search) if compiled else search
 
 
 @kernel
@@ -128,7 +131,7 @@ def _nodes(edges, half, low, high, order, blind):
         safe = min(np.sqrt(blind * abs(end) / (b - a)), 0.5)
         for j in range(NODES):
             node = place * NODES + (NODES - 1 - j if upper else j)
-            u = max(low[i] + 0.5 * (high[i] - low[i]) * (_T[j] + 1.0), safe)
+            u = max(low[i] + 0.5 * (high[i] - low[i]) * (CHEBYSHEV[j] + 1.0), safe)
             rows[0, node], rows[1, node] = end + width * u**2, u
             # An ulp of x moves the density by ulp / (2 distance): the noise of a very thin bulk.
             rows[2, node] = 1.2e-16 * abs(rows[0, node]) / ((b - a) * u**2)
@@ -210,7 +213,7 @@ def _fitted(density, noise, order, nodes, bulks, hard, half, low, high, depth):
         for n in range(NODES):
             table[i, FIRST + n] = 0.0
             for j in range(NODES):
-                table[i, FIRST + n] += _TO_COEFFICIENTS[n, j] * values[j]
+                table[i, FIRST + n] += FIT[n, j] * values[j]
         tail = _tail(table, i)
         table[i, TAIL] = tail
         lost = not np.isfinite(tail)  # no density at some node: halving cannot mend that for long

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
 from .kernel import kernel
-from .panels import FIRST, HALF, NODES, START, STOP, TAIL, panel_search
+from .panels import CHEBYSHEV, FIRST, FIT, HALF, NODES, START, STOP, TAIL, panel_search
 
 FloatArray = NDArray[np.float64]
 
@@ -43,6 +44,11 @@ _TO_POWERS = np.array(
         for n, row in enumerate(np.eye(_POWERS))
     ]
 )
+
+
+_MANY = 256  # points from which on the inverse polynomials are worth their making
+_FITTED = 1e-6  # of the largest coefficient: steps of Newton's method square it
+_EXACT = 1e-12  # the same next to an edge, where there are none
 
 
 @dataclass(frozen=True)
@@ -85,10 +91,23 @@ class Representation:
 
     def locate(self, bulk: NDArray[np.intp], mass: FloatArray) -> FloatArray:
         """Point of the given bulk below which it has the given mass."""
+        if mass.size >= _MANY:
+            return _locate_quickly(
+                bulk, mass, self.edges, self.masses, self.hard, self.first, self.low, self.high,
+                self.mass_powers, self.before, *self._inverse,
+            )  # fmt: skip
         return _locate(
             bulk, mass, self.edges, self.masses, self.first, self.low, self.high,
             self.mass_powers, self.before,
         )  # fmt: skip
+
+    @cached_property
+    def _inverse(self) -> tuple[FloatArray, FloatArray]:
+        ends, powers = _inverted(
+            self.edges, self.masses, self.hard, self.first, self.low, self.high,
+            self.mass_powers, self.before,
+        )  # fmt: skip
+        return ends, powers
 
     def quadrature(self, order: int) -> tuple[FloatArray, FloatArray]:
         """Nodes x and weights w with Σ w f(x) = ∫ f dρ over all bulks; `order` points a panel."""
@@ -161,15 +180,15 @@ def assembled(table, edges, masses, hard):
         found[bulk] += total[i]
         if table[i, TAIL] > worst[bulk] or np.isnan(table[i, TAIL]):
             worst[bulk] = table[i, TAIL]
-    for half in range(2 * bulks):
-        first[half + 1] = max(first[half + 1], first[half])
+    for side in range(2 * bulks):
+        first[side + 1] = max(first[side + 1], first[side])
     defect = np.empty(bulks)
-    for bulk in range(bulks):
-        defect[bulk] = found[bulk] - masses[bulk]
-    for half in range(2 * bulks):
-        bulk, running = half // 2, 0.0
-        scale = masses[bulk] / found[bulk] if found[bulk] > 0.0 else np.nan
-        for i in range(first[half], first[half + 1]):
+    for number in range(bulks):
+        defect[number] = found[number] - masses[number]
+    for side in range(2 * bulks):
+        owner, running = side // 2, 0.0
+        scale = masses[owner] / found[owner] if found[owner] > 0.0 else np.nan
+        for i in range(first[side], first[side + 1]):
             for n in range(NODES):
                 coefficients[i, n] *= scale
             for m in range(NODES + 3):
@@ -314,6 +333,14 @@ def locate(bulk, mass, edges, masses, first, low, high, powers, before):
         target = masses[bulk] - mass
     panel = _last_not_above(before, first[half], first[half + 1], target)
     target -= before[panel]
+    t = _place(powers, panel, target)
+    u = 0.5 * (low[panel] + high[panel] + t * (high[panel] - low[panel]))
+    return b - (b - a) * u * u if upper else a + (b - a) * u * u
+
+
+@kernel
+def _place(powers, panel, target):
+    """Place in a panel below which it has the given mass, by Newton's method inside a bracket."""
     left, right, t = -1.0, 1.0, 0.0
     for _ in range(80):
         f = _polynomial(powers, panel, t) - target
@@ -331,14 +358,131 @@ def locate(bulk, mass, edges, masses, first, low, high, powers, before):
             t = new
             break
         t = new
-    u = 0.5 * (low[panel] + high[panel] + t * (high[panel] - low[panel]))
-    return b - (b - a) * u * u if upper else a + (b - a) * u * u
+    return t
+
+
+@kernel
+def _root_of_mass(mass, diverges):
+    """What u is a smooth multiple of: mass goes like u³ at a regular edge, like u at a hard one."""
+    return mass if diverges else np.cbrt(mass)
+
+
+@kernel
+def _inverted(edges, masses, hard, first, low, high, powers, before):
+    """Of every panel the ends in v, the root of mass, and u/v in powers of the place between them.
+
+    Ends are NaN where u/v is no polynomial of this degree to `_FITTED` (`_EXACT` next to an edge).
+    """
+    ends, inverse = np.full((2, low.size), np.nan), np.zeros((low.size, NODES))
+    values, coefficients = np.empty(NODES), np.empty((1, NODES))
+    for half in range(first.size - 1):
+        bulk, upper = half // 2, half % 2 == 1
+        diverges = hard[bulk] and not upper
+        for i in range(first[half], first[half + 1]):
+            mass = _polynomial(powers, i, 1.0)
+            if not mass > 0.0:
+                continue
+            start = _root_of_mass(before[i], diverges)
+            stop = _root_of_mass(before[i] + mass, diverges)
+            for j in range(NODES):
+                v = start + 0.5 * (stop - start) * (CHEBYSHEV[j] + 1.0)
+                t = _place(powers, i, (v if diverges else v * v * v) - before[i])
+                values[j] = 0.5 * (low[i] + high[i] + t * (high[i] - low[i])) / v
+            largest = last = 0.0
+            for n in range(NODES):
+                c = 0.0
+                for j in range(NODES):
+                    c += FIT[n, j] * values[j]
+                coefficients[0, n] = c
+                largest = max(largest, abs(c))
+                last = max(last, abs(c)) if n >= NODES - 3 else 0.0
+            if last <= (_FITTED if low[i] > 0.0 else _EXACT) * largest:
+                ends[0, i], ends[1, i] = start, stop
+                found = _in_powers(coefficients)
+                for n in range(NODES):
+                    inverse[i, n] = found[0, n]
+    return ends, inverse
+
+
+@kernel
+def _locate_quickly(
+    bulk, mass, edges, masses, hard, first, low, high, powers, before, ends, inverse
+):  # fmt: skip
+    """`_locate` by the inverse polynomials and a step or two of Newton's method."""
+    result = np.empty(mass.size)
+    middle = np.empty(masses.size)  # mass of the lower halves
+    for index in range(masses.size):
+        stop = first[2 * index + 1] - 1
+        middle[index] = before[stop] + _polynomial(powers, stop, 1.0)
+    for i in range(mass.size):
+        index = bulk[i]
+        upper = mass[i] > middle[index]
+        half = 2 * index + (1 if upper else 0)
+        target = masses[index] - mass[i] if upper else mass[i]
+        panel = _last_not_above(before, first[half], first[half + 1], target)
+        start, stop = ends[0, panel], ends[1, panel]
+        if not target > 0.0 or np.isnan(start):
+            result[i] = locate(index, mass[i], edges, masses, first, low, high, powers, before)
+            continue
+        v = _root_of_mass(target, hard[index] and not upper)
+        place = ((v - start) + (v - stop)) / (stop - start)
+        square = place * place
+        even, odd = inverse[panel, NODES - 2], inverse[panel, NODES - 1]
+        for n in range(NODES - 4, -1, -2):
+            even = even * square + inverse[panel, n]
+            odd = odd * square + inverse[panel, n + 1]
+        u = v * (even + place * odd)
+        radius = 0.5 * (high[panel] - low[panel])
+        t = 0.5 * ((u - low[panel]) + (u - high[panel])) / radius
+        # At an edge the slope vanishes, and the polynomial is good as it is.
+        for _ in range(2 if low[panel] > 0.0 else 0):
+            value, slope = _with_slope(powers, panel, t)
+            moved = (value - (target - before[panel])) / slope
+            if not abs(moved) <= 1e-3:
+                break
+            u -= radius * moved
+            t -= moved
+            if abs(moved) <= 1e-8:  # the next step is the square of this
+                break
+        a, b = edges[index, 0], edges[index, 1]
+        result[i] = b - (b - a) * u * u if upper else a + (b - a) * u * u
+    return result
+
+
+@kernel(fastmath={"contract"})
+def _with_slope(powers, panel, t):
+    """A polynomial and its derivative."""
+    value, slope = powers[panel, _POWERS - 1], 0.0
+    for n in range(_POWERS - 2, -1, -1):
+        slope = slope * t + value
+        value = value * t + powers[panel, n]
+    return value, slope
+
+
+@kernel
+def divided(fractions, masses):
+    """The piece that holds each fraction of the whole, and the mass of it that lies below."""
+    below = np.zeros(masses.size + 1)
+    for j in range(masses.size):
+        below[j + 1] = below[j] + masses[j]
+    piece, rest = np.empty(fractions.size, np.intp), np.empty(fractions.size)
+    for i in range(fractions.size):
+        start, stop = 0, masses.size
+        while stop - start > 1:
+            middle = (start + stop) // 2
+            if below[middle] < fractions[i]:
+                start = middle
+            else:
+                stop = middle
+        piece[i] = start
+        rest[i] = min(max(fractions[i] - below[start], 0.0), masses[start])
+    return piece, rest
 
 
 @kernel
 def mixed_quantile(fraction, atoms, edges, masses, first, low, high, powers, before):
     """Smallest x with at least this fraction of atoms (place, mass) and bulks at or below it."""
-    below, atom, bulk = 0.0, np.intp(0), np.intp(0)  # a literal is a type of its own
+    below, atom, bulk = 0.0, 0, 0
     while True:
         at_atom = atom < atoms.shape[0]
         if at_atom and bulk < edges.shape[0]:
@@ -355,4 +499,4 @@ def mixed_quantile(fraction, atoms, edges, masses, first, low, high, powers, bef
     if at_atom:
         return atoms[atom, 0]
     rest = min(max(fraction - below, 0.0), mass)
-    return locate(bulk, rest, edges, masses, first, low, high, powers, before)
+    return locate(np.intp(bulk), rest, edges, masses, first, low, high, powers, before)
