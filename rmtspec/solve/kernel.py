@@ -3,27 +3,41 @@
 A kernel's equations matter to the numbers, its cache only to the time until the first of them.
 So a cache that cannot be written, or whose files are broken, costs that time again and nothing
 else: no folder is needed to import the package.
+
+Numba takes longer to import than the rest of the package together, so that it is not before the
+first kernel is called.  Until then a `Kernel` stands in the place of each; that call puts what
+Numba makes of all of them into the modules and closures where other kernels look for them.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import sys
-from collections.abc import Callable, Iterator
-from types import CodeType, FunctionType, ModuleType
+import threading
+from collections.abc import Callable
+from functools import update_wrapper
 from typing import Any
 
-import numpy as np
-from numba import njit
-
-try:
-    from numba.core.caching import FunctionCache, NullCache
-except ImportError:  # a private place of Numba's, which a later version may move
-    FunctionCache = NullCache = None  # type: ignore[assignment, misc]
+_waiting: list[Kernel] = []
+_lock = threading.RLock()
+_linked = False
 
 
-_OPTIONS = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
+class Kernel:
+    """A function that will be compiled, called like it; all other attributes are Numba's."""
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        update_wrapper(self, function)
+        self._function, self._options = function, options
+        self._compiled: Any = None
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call the compiled function."""
+        return (self._compiled or _link(self))(*arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        """What the compiled function has under this name."""
+        if name.startswith("__") or "_compiled" not in self.__dict__:
+            raise AttributeError(name)
+        return getattr(self._compiled or _link(self), name)
 
 
 def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
@@ -40,110 +54,33 @@ def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any
     """
     if function is None:
         return lambda function: kernel(function, **options)
-    compiled = njit(**{**_OPTIONS, **options})(function)
-    if hasattr(compiled, "enable_caching"):  # not under NUMBA_DISABLE_JIT
-        try:
-            _keep(compiled)
-        except (RuntimeError, OSError):  # no folder to keep it in
-            if NullCache is not None:
-                compiled._cache = _NoFolder()
-    return compiled
+    with _lock:
+        if not _linked:
+            _waiting.append(Kernel(function, options))
+            return _waiting[-1]
+    from .compilation import compiled
+
+    return compiled(function, options)
 
 
-def _keep(compiled: Any) -> None:
-    if FunctionCache is None or not hasattr(compiled, "_cache"):
-        compiled.enable_caching()
-    else:
-        compiled._cache = _Cache(compiled.py_func)
+def _link(called: Kernel) -> Any:
+    """Import Numba, and put its functions wherever kernels look for each other."""
+    global _linked
+    with _lock:
+        if called._compiled is None:
+            from .compilation import compiled
 
-
-if FunctionCache is not None:
-
-    class _Cache(FunctionCache):
-        """Numba's cache of one function, where a broken file is as good as a missing one.
-
-        A file that was cut or overwritten raises whatever its bytes happen to mean to pickle
-        (EOFError, UnpicklingError, UnicodeDecodeError, ...), hence every exception is meant.
-        """
-
-        def load_overload(self, sig: Any, target_context: Any) -> Any:
-            try:
-                found = super().load_overload(sig, target_context)
-            except Exception:
-                self._forget()
-                found = None
-            if found is None:
-                _announce(self.cache_path)
-            return found
-
-        def save_overload(self, sig: Any, data: Any) -> None:
-            try:
-                super().save_overload(sig, data)
-            except Exception:
-                self._forget()
-                try:
-                    super().save_overload(sig, data)
-                except Exception:
-                    self.disable()
-
-        def _index_key(self, sig: Any, codegen: Any) -> Any:
-            """Numba's key, which knows the text of one function and no kernels that it calls."""
-            return sig, codegen.magic_tuple(), fingerprint(self._py_func)
-
-        def _forget(self) -> None:
-            with contextlib.suppress(Exception):
-                self.flush()
-
-    class _NoFolder(NullCache):
-        """No cache, as there is no folder for one."""
-
-        def load_overload(self, sig: Any, target_context: Any) -> None:
-            _announce(None)
-
-
-_announced = False
-
-
-def _announce(folder: str | None) -> None:
-    """Say once a process, on standard error, why the first numbers take their time."""
-    global _announced
-    if not _announced:
-        _announced = True
-        kept = f"kept in {folder}" if folder else "no folder to keep them in: set NUMBA_CACHE_DIR"
-        print(f"rmtspec: compiling kernels, which takes some seconds ({kept})", file=sys.stderr)
-
-
-def fingerprint(function: Callable[..., Any]) -> str:
-    """A hash of the code of a kernel and of all that it reads, the kernels that it calls included.
-
-    Where that code stands, and what is said about it, does not count.
-    """
-    digest, seen = hashlib.sha256(), set()
-    waiting: list[Any] = [function]
-    while waiting:
-        value = waiting.pop()
-        options = getattr(value, "targetoptions", "")
-        value = getattr(value, "py_func", value)
-        if isinstance(value, FunctionType):
-            if value not in seen:
-                seen.add(value)
-                digest.update(f"{value.__qualname__} {options}".encode())
-                waiting.extend(_read_by(value, digest.update))
-        elif isinstance(value, tuple):
-            waiting.extend(value)
-        elif isinstance(value, np.ndarray):
-            digest.update(f"{value.dtype} {value.shape}".encode() + value.tobytes())
-        elif not callable(value) and not isinstance(value, ModuleType):
-            digest.update(repr(value).encode())
-    return digest.hexdigest()
-
-
-def _read_by(function: FunctionType, write: Callable[[bytes], None]) -> Iterator[Any]:
-    """Write the instructions of a function; return what they name outside of it."""
-    codes = [function.__code__]
-    for code in codes:  # which grows by what stands inside
-        codes.extend(part for part in code.co_consts if isinstance(part, CodeType))
-        plain = [part for part in code.co_consts[1:] if not isinstance(part, CodeType)]
-        write(code.co_code + repr((plain, code.co_names, code.co_varnames)).encode())
-        yield from (function.__globals__[n] for n in code.co_names if n in function.__globals__)
-    yield from (cell.cell_contents for cell in function.__closure__ or ())
+            _linked = True
+            made = {id(one): compiled(one._function, one._options) for one in _waiting}
+            for one in _waiting:
+                names, cells = one._function.__globals__, one._function.__closure__ or ()
+                for name, value in list(names.items()):
+                    if id(value) in made:
+                        names[name] = made[id(value)]
+                for cell in cells:
+                    if id(cell.cell_contents) in made:
+                        cell.cell_contents = made[id(cell.cell_contents)]
+            for one in _waiting:  # at the end: other threads may call from here on
+                one._compiled = made[id(one)]
+            _waiting.clear()
+    return called._compiled

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from rmtspec.solve import kernel as module
+from rmtspec.solve import compilation as module
 from rmtspec.solve.edges import point
+from rmtspec.solve.kernel import kernel
 
 _PROGRAM = (
     "import numpy as np\n"
@@ -110,9 +111,9 @@ def test_an_edit_in_the_file_of_a_kernel_that_is_called_is_seen(
 
 def test_kernels_made_for_other_functions_are_told_apart() -> None:
     def applied(inner):  # type: ignore[no-untyped-def]
-        return module.kernel(lambda x: inner(x) + 1.0)
+        return kernel(lambda x: inner(x) + 1.0)
 
-    one, other = (applied(module.kernel(f)) for f in (lambda x: 2.0 * x, lambda x: 3.0 * x))
+    one, other = (applied(kernel(f)) for f in (lambda x: 2.0 * x, lambda x: 3.0 * x))
     assert module.fingerprint(one.py_func) != module.fingerprint(other.py_func)
     assert module.fingerprint(one.py_func) == module.fingerprint(one.py_func)
     assert (one(1.0), other(1.0)) == (3.0, 4.0)
@@ -120,7 +121,7 @@ def test_kernels_made_for_other_functions_are_told_apart() -> None:
 
 @pytest.mark.parametrize("options", [{}, {"fastmath": {"contract"}}])
 def test_kernels_follow_ieee_and_run_without_python(options: dict[str, object]) -> None:
-    compiled = module.kernel(**options)(lambda x: 1.0 / x)
+    compiled = kernel(**options)(lambda x: 1.0 / x)
     assert compiled(0.0) == float("inf")
     assert compiled.targetoptions["nogil"]
     assert compiled.targetoptions.get("fastmath", None) == options.get("fastmath")
@@ -136,3 +137,17 @@ def test_a_cache_that_numba_moved_is_left_to_numba(
     assert list(folder.glob("__pycache__/*.nbc"))
     monkeypatch.delitem(sys.modules, "own")
     shutil.rmtree(folder / "__pycache__")
+
+
+def test_numba_is_imported_with_the_first_kernel_that_is_called_and_not_before() -> None:
+    program = (
+        "import sys, rmtspec as rs\n"
+        "law = rs.SampleCovariance(0.5, rs.PopulationSpectrum.isotropic()).spectrum()\n"
+        "print('numba' in sys.modules)\n"
+        "law.support\n"
+        "print('numba' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.split() == ["False", "True"]
