@@ -14,7 +14,7 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -194,7 +194,8 @@ def gaussian_equivalence(
     pair = Noising.at(t, variance)
     where = f"at t = {t:g}, variance = {variance:g}"
     try:
-        moments = resolved.moments(pair)
+        named = isinstance(activation, str)
+        moments = _moments(activation, pair) if named else resolved.moments(pair)
     except NotIntegrableError as problem:
         raise ValueError(f"activation {resolved.name!r} {problem} ({where})") from None
     result = _coefficients(moments, pair, t)
@@ -209,6 +210,12 @@ def gaussian_equivalence(
             stacklevel=caller_level(),
         )
     return result
+
+
+@lru_cache(maxsize=1024)
+def _moments(name: str, pair: Noising) -> Moments:
+    """Moments of a named activation, which models of one time share."""
+    return _named(name).moments(pair)
 
 
 def resolve(activation: ActivationLike | Activation) -> Activation:

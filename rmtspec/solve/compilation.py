@@ -14,7 +14,10 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.extending import typeof_impl
+
+from .kernel import Kernel
 
 try:
     from numba.core.caching import FunctionCache, NullCache
@@ -24,7 +27,13 @@ except ImportError:  # a private place of Numba's, which a later version may mov
 _OPTIONS = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
 
 
-def compiled(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+@typeof_impl.register(Kernel)
+def _(kernel: Kernel, _: Any) -> types.Dispatcher:
+    """How kernels see each other."""
+    return types.Dispatcher(kernel.inner)
+
+
+def entry(function: Callable[..., Any], options: dict[str, Any]) -> Any:
     """Numba's dispatcher of a kernel, whose machine code is kept where there is a folder for it."""
     dispatcher = njit(**{**_OPTIONS, **options})(function)
     if hasattr(dispatcher, "enable_caching"):  # not under NUMBA_DISABLE_JIT
@@ -34,6 +43,11 @@ def compiled(function: Callable[..., Any], options: dict[str, Any]) -> Any:
             if NullCache is not None:
                 dispatcher._cache = _NoFolder()
     return dispatcher
+
+
+def inner(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    """Numba's dispatcher of a kernel for calls from other kernels alone."""
+    return njit(**{**_OPTIONS, "no_cpython_wrapper": True, **options})(function)
 
 
 def _keep(compiled: Any) -> None:
