@@ -5,6 +5,8 @@ from .compare.finite_size import at_dimension
 from .compare.fit import fit
 from .compare.simulate import simulate, simulate_curves
 from .ensembles.sample_covariance import SampleCovariance
+from .inputs.diffusion.level import NoiseLevel
+from .inputs.diffusion.prediction import Prediction, convert_error
 from .inputs.noise import NoiseSchedule
 from .inputs.population import PopulationSpectrum
 from .law import SpectralLaw
@@ -20,14 +22,17 @@ __all__ = [
     "DataWarning",
     "FewDimensionsWarning",
     "LinearDenoiser",
+    "NoiseLevel",
     "NoiseSchedule",
     "PopulationSpectrum",
+    "Prediction",
     "RandomFeatureModel",
     "SampleCovariance",
     "SpectralLaw",
     "Status",
     "at_dimension",
     "compare",
+    "convert_error",
     "fit",
     "simulate",
     "simulate_curves",

@@ -23,6 +23,7 @@ from .result import (
 from .solve.ensemble import Ensemble, Sampled
 from .solve.functions import evaluate
 from .solve.linear_statistics import Fluctuations, fluctuations
+from .solve.pieces import Pieces, pieces
 from .solve.representation import Representation, divided, represent, search_python
 
 if TYPE_CHECKING:
@@ -194,8 +195,9 @@ class SpectralLaw:
         """
         fractions = _checks.real_array("u", u, 0.0, 1.0)
         from_origin = _checks.flag("from_origin", from_origin)
-        starts, kinds, masses = self._pieces
+        starts, kinds, masses, before = self._pieces
         piece, rest = divided(fractions.ravel(), masses)
+        rest += before[piece]
         if np.all(kinds >= 0):
             result = self._bulks.locate(kinds[piece], rest)
         else:
@@ -205,15 +207,8 @@ class SpectralLaw:
         return (result if from_origin else self.origin + result).reshape(fractions.shape)
 
     @cached_property
-    def _pieces(self) -> tuple[FloatArray, NDArray[np.intp], FloatArray]:
-        """Distance, bulk number (−1 for an atom) and mass of atoms and bulks, ascending."""
-        starts = np.concatenate([self._atoms[:, 0], self.edges[:, 0]])
-        kinds = np.concatenate(
-            [np.full(len(self.atoms), -1, dtype=np.intp), np.arange(len(self.masses))]
-        )
-        masses = np.concatenate([self.atoms[:, 1], self.masses])
-        order = np.lexsort((kinds, starts))
-        return starts[order], kinds[order], masses[order]
+    def _pieces(self) -> Pieces:
+        return pieces(self.edges, self.masses, self._atoms, self._bulks.mass_below)
 
     def stieltjes(self, z: ArrayLike) -> ComplexArray:
         r"""Stieltjes transform :math:`g(z)=\int\rho(d\lambda)/(\lambda-z)`.

@@ -6,6 +6,7 @@ What a command runs is imported when it runs.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,16 @@ def _count(low: int) -> Callable[[str], int]:
         return number
 
     return parse
+
+
+def _minutes(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0.0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a positive number, got {text!r}")
+    return number
 
 
 def _file(text: str) -> Path:
@@ -90,7 +101,15 @@ def _declare_run(parser: argparse.ArgumentParser) -> None:
         default="smoke",
         help="a minute, under an hour, or the papers' sizes on a GPU",
     )
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), help="default: cuda at the scale gpu, cpu otherwise"
+    )
+    parser.add_argument(
+        "--minutes",
+        type=_minutes,
+        default=9.0,
+        help="at the scale gpu: networks are planned to be trained in this time (default: 9)",
+    )
     parser.add_argument(
         "--results", type=_folder, default=RESULTS, help="folder; a run that was ended resumes"
     )
@@ -107,11 +126,12 @@ def _run(arguments: argparse.Namespace) -> int:
         EXPERIMENTS,
         arguments.names,
         arguments.scale,
-        arguments.device,
+        arguments.device or ("cuda" if arguments.scale == "gpu" else "cpu"),
         arguments.results,
         arguments.seed,
         arguments.processes,
         arguments.images,
+        arguments.minutes,
     )
 
 
@@ -179,6 +199,20 @@ def _law(arguments: argparse.Namespace) -> int:
     from validation.certificates.law import check_laws
 
     return check_laws(arguments.draws, arguments.seed, arguments.output)
+
+
+def _declare_structured(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--draws", type=_count(0), default=1_000, help="ensembles, 20 points each")
+    parser.add_argument(
+        "--laws", type=_count(0), default=200, help="ensembles whose law is scanned"
+    )
+    _seed_and_output(parser)
+
+
+def _structured(arguments: argparse.Namespace) -> int:
+    from validation.certificates.structured import certify_structured
+
+    return certify_structured(arguments.draws, arguments.laws, arguments.seed, arguments.output)
 
 
 def _declare_simulate(parser: argparse.ArgumentParser) -> None:
@@ -258,6 +292,24 @@ def _scaling(arguments: argparse.Namespace) -> int:
     return run_scaling(arguments.output, arguments.plot)
 
 
+def _declare_parametrisations(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--scale", choices=("smoke", "cpu"), default="smoke", help="a minute, or four"
+    )
+    parser.add_argument(
+        "--results", type=_folder, default=RESULTS, help="folder; a run that was ended resumes"
+    )
+    parser.add_argument("--seed", type=_count(0), default=0)
+
+
+def _parametrisations(arguments: argparse.Namespace) -> int:
+    from validation.experiments.registry import EXPERIMENTS
+    from validation.harness.runner import run
+    from validation.parametrisations.experiment import NAME
+
+    return run(EXPERIMENTS, [NAME], arguments.scale, "cpu", arguments.results, arguments.seed)
+
+
 def _kept_in_results(arguments: argparse.Namespace) -> str:
     return f"run again to resume from {arguments.results}"
 
@@ -272,9 +324,13 @@ COMMANDS = (
     Command("certify", "random points solved, certified, and compared with 50 digits",
             _declare_certify, _certify, _wrong_certify),
     Command("law", "masses, moments, quantiles and edges of random laws", _declare_law, _law),
+    Command("structured", "types, classes and channels: random points and laws",
+            _declare_structured, _structured),
     Command("simulate", "theory against sampled matrices", _declare_simulate, _simulate),
     Command("linear", "affine denoisers against sampled data sets", _declare_linear, _linear),
     Command("curves", "learning curves against networks of finite size", _declare_curves, _curves),
+    Command("parametrisations", "predictions on any path: tables, and networks of finite size",
+            _declare_parametrisations, _parametrisations, kept=_kept_in_results),
     Command("scaling", "exponents of least score error and times", _declare_scaling, _scaling),
     Command("data", "the exact kernel of given pictures against networks", _declare_data, _data),
     Command("digits", "learning curves on handwritten digits, measured", _seed_and_output, _digits),

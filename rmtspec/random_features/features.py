@@ -13,15 +13,18 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _checks
 from ..ensembles.conditional_feature import ConditionalFeatureGram
 from ..ensembles.exact_kernel import ExactKernelGram
+from ..ensembles.neuron_floors import NeuronFloorsGram
 from ..ensembles.neuron_moments import NeuronMoments
 from ..ensembles.random_feature import RandomFeatureGram, Resolvent
 from ..inputs.activation import ActivationLike, Coefficients, gaussian_equivalence, resolve
+from ..inputs.diffusion.level import LATEST, NoiseLevel, noised
 from ..inputs.gaussian.kernels import PairKernels
 from ..inputs.held_out import HeldOut
 from ..inputs.population import PopulationSpectrum
 from ..inputs.rows import GivenRows
 from ..law import SpectralLaw
 from ..solve.linear_statistics import Fluctuations
+from ..solve.pointwise import PointwiseLaw
 from .asymptotics import AsymptoticBulks
 from .families import Family, Timescales, find_families, names_of_bulks
 from .outliers import Outliers
@@ -35,12 +38,13 @@ class RandomFeatures:
 
     psi_p: float
     psi_n: float
-    t: float
+    t: Any  # a time, whatever it was made of
     activation: ActivationLike = "tanh"
     population: PopulationSpectrum = None  # type: ignore[assignment]
     conditional: bool = field(default=False, kw_only=True)
     held_out: HeldOut | None = field(default=None, kw_only=True, repr=False)
     rows: GivenRows | None = field(default=None, kw_only=True, repr=False)
+    noise_level: NoiseLevel | None = field(default=None, kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
         if self.population is None:
@@ -51,7 +55,7 @@ class RandomFeatures:
             )
         for name in ("psi_p", "psi_n"):
             object.__setattr__(self, name, _checks.real(name, getattr(self, name), 1e-9, 1e9))
-        object.__setattr__(self, "t", _checks.positive("t", self.t))
+        self._place()
         conditional = _checks.flag("conditional", self.conditional)
         object.__setattr__(self, "conditional", conditional)
         if not isinstance(self.held_out, HeldOut | None):
@@ -66,20 +70,54 @@ class RandomFeatures:
                 )
         _ = self.coefficients
 
+    def _place(self) -> None:
+        """Store t as a time, beside the level that it is on a path of another kind.
+
+        A new time in place of that of the level is one on the same path.
+        """
+        level = self.t if isinstance(self.t, NoiseLevel) else self.noise_level
+        if not isinstance(level, NoiseLevel | None):
+            raise TypeError(f"noise_level must be a NoiseLevel, got {_checks.shown(level)}")
+        if isinstance(self.t, NoiseLevel) and not 0.0 < self.t.t <= LATEST:
+            raise ValueError(
+                f"t must be a level at an Ornstein-Uhlenbeck time in (0, {LATEST:g}], got {self.t} "
+                f"at {self.t.t:g}"
+            )
+        t = _checks.positive("t", self.t.t if isinstance(self.t, NoiseLevel) else self.t)
+        if level is not None and level.t != t:
+            level = level.at_time(t)
+        object.__setattr__(self, "t", t)
+        object.__setattr__(self, "noise_level", None if level is None or level.is_ou else level)
+
+    @property
+    def level(self) -> NoiseLevel:
+        """The noise level of the data, and the gain on the input of the network."""
+        return NoiseLevel.ou(self.t) if self.noise_level is None else self.noise_level
+
+    @property
+    def _shown(self) -> float | NoiseLevel:
+        return self.t if self.noise_level is None else self.noise_level
+
     @cached_property
     def _pairs(self) -> PairKernels:
         """Kernels of the activation between pairs of rows."""
-        resolved, signal = resolve(self.activation), float(np.exp(-2.0 * self.t))
-        return PairKernels(resolved.function, resolved.pairs, signal, self.delta)
+        resolved, shown = resolve(self.activation), noised(self._shown)
+        return PairKernels(resolved.function, resolved.pairs, shown.data_square, shown.noise_square)
 
     @cached_property
     def coefficients(self) -> Coefficients:
         """a_t, b_t, v_t, s_t and what belongs to them, at variance tr Σ/d."""
-        return gaussian_equivalence(self.activation, self.t, self.population.mean)
+        return gaussian_equivalence(self.activation, self._shown, self.population.mean)
+
+    @property
+    def signal(self) -> float:
+        """Square of the amplitude of the data, exp(−2t) (α²)."""
+        level = self.noise_level
+        return float(np.exp(-2.0 * self.t)) if level is None else level.alpha**2
 
     @property
     def delta(self) -> float:
-        """Noise variance 1 − exp(−2t)."""
+        """Noise variance 1 − exp(−2t) (σ²)."""
         return self.coefficients.delta
 
     @property
@@ -134,6 +172,43 @@ class RandomFeatures:
     @cached_property
     def _law(self) -> SpectralLaw:
         return SpectralLaw(self.ensemble)
+
+    def spectrum_by_neuron(self) -> PointwiseLaw:
+        r"""Eigenvalue law of U on given rows, every neuron with a floor of its own.
+
+        `spectrum` counts one floor s² for all neurons, so that no eigenvalue lies below it, as
+        many of networks do.  This law has the lower half too: see
+        `rmtspec.ensembles.neuron_floors`.  It is known point by point, by density, cdf, quantile
+        and Stieltjes transform; edges, bulks and atoms, families and training times are those of
+        `spectrum`, and learning curves do not need it.
+
+        Returns
+        -------
+        PointwiseLaw
+
+        Notes
+        -----
+        *Accuracy.*  Quantiles of true tanh features on 8x8 digits and photographs (n = 128, 512;
+        t = 0.1, 0.01; psi_p = 6), less those of the law: at 10 % too high by 6 to 16 % (one floor:
+        17 to 62 %), at 45 % by 4 to 7 %, at 75 and 90 % within 6 %.  The 256 neurons behind it add
+        an error of 0.4 to 1.3 % at 10 % and of 0.3 % above 45 % (`PointwiseLaw.sampling_error`).
+
+        Raises
+        ------
+        ValueError
+            If the model is not one of given rows with their exact kernel.
+        """
+        return self._law_by_neuron
+
+    @cached_property
+    def _law_by_neuron(self) -> PointwiseLaw:
+        gram = self.ensemble
+        if not isinstance(gram, ExactKernelGram):
+            raise ValueError(
+                "rows must be those of from_data with its exact kernel, got none: without them a "
+                "neuron has no floor of its own"
+            )
+        return PointwiseLaw(NeuronFloorsGram.of(gram))
 
     def fluctuations(
         self,

@@ -13,6 +13,10 @@ name                  at every point
                       ``data["load"]``, as ``data.load`` is a method of the data set
 ====================  ==========================================================================
 
+Those of random features take `path`, "ou", "ddpm", "edm" or "flow": t is then the time, alpha_bar,
+sigma or s of that path.  Curves and stopping take `prediction`, a name, and `weight`: training
+times are then those of the loss weight·|N − target|²/d, and losses those of the target.
+
 Each is a plain function of numbers: call it to see what a single point gives.
 """
 
@@ -29,6 +33,8 @@ from numpy.typing import NDArray
 
 from .. import _checks
 from ..inputs.activation import ActivationLike, gaussian_equivalence, resolve
+from ..inputs.diffusion.level import PATHS, NoiseLevel
+from ..inputs.diffusion.prediction import Prediction
 from ..inputs.noise import signal
 from ..inputs.population import PopulationSpectrum
 from ..linear.denoiser import LinearDenoiser
@@ -124,9 +130,10 @@ def timescales(
     t: float,
     activation: ActivationLike = "tanh",
     population: PopulationSpectrum | None = None,
+    path: str = "ou",
 ) -> Result:
     """Training times by the spectrum, and their ratio."""
-    times = _model(psi_p, psi_n, t, activation, population).timescales()
+    times = _model(psi_p, psi_n, t, activation, population, path).timescales()
     return {
         "tau_gen": times.tau_gen,
         "tau_mem": times.tau_mem,
@@ -142,6 +149,7 @@ def edges(
     t: float,
     activation: ActivationLike = "tanh",
     population: PopulationSpectrum | None = None,
+    path: str = "ou",
 ) -> Result:
     """Families of eigenvalues by name, and the relative gap below the fast one.
 
@@ -149,7 +157,7 @@ def edges(
     and NaN for a family that is empty.  `gap` is 1 − (upper edge of what lies below)/(lower edge of
     the fast family): 0 where the two have merged, NaN without a fast family or with nothing below.
     """
-    model = _model(psi_p, psi_n, t, activation, population)
+    model = _model(psi_p, psi_n, t, activation, population, path)
     table = np.full((3, len(FAMILIES)), np.nan)
     for family in model.families:
         if family.name in FAMILIES:
@@ -184,11 +192,15 @@ def learning_curves(
     momentum: float = 0.0,
     ridge: float = 0.0,
     initial: float = 0.0,
+    path: str = "ou",
+    prediction: str = "score",
+    weight: float = 1.0,
 ) -> Result:
     """Losses and score error at the training times."""
-    training = _model(psi_p, psi_n, t, activation, population).training(
-        step=step, momentum=momentum, ridge=ridge, initial=initial
-    )
+    training = _model(psi_p, psi_n, t, activation, population, path).training(
+        step=step, momentum=momentum, ridge=ridge, initial=initial,
+        prediction=_prediction(prediction), weight=weight,
+    )  # fmt: skip
     curves = training.learning_curves(tau)
     dims = ("tau",) * np.ndim(tau)
     names = ("train", "test", "generalization", "score_error", "error")
@@ -205,11 +217,15 @@ def stopping(
     momentum: float = 0.0,
     ridge: float = 0.0,
     initial: float = 0.0,
+    path: str = "ou",
+    prediction: str = "score",
+    weight: float = 1.0,
 ) -> Result:
-    """Best time to stop, the losses there, and the window by the curves."""
-    training = _model(psi_p, psi_n, t, activation, population).training(
-        step=step, momentum=momentum, ridge=ridge, initial=initial
-    )
+    """Best time to stop, the losses and the memorised fraction there, and the window by curves."""
+    training = _model(psi_p, psi_n, t, activation, population, path).training(
+        step=step, momentum=momentum, ridge=ridge, initial=initial,
+        prediction=_prediction(prediction), weight=weight,
+    )  # fmt: skip
     best, window = training.best_stopping(), training.window()
     return {
         "tau": best.tau,
@@ -217,6 +233,7 @@ def stopping(
         "test": best.test,
         "generalization": best.generalization,
         "score_error": best.score_error,
+        "memorised_fraction": float(training.memorised_fraction(best.tau)),
         "tau_gen_curve": window.tau_gen_curve,
         "tau_mem_curve": window.tau_mem_curve,
     }
@@ -229,9 +246,10 @@ def memorisation(
     gap: float = 0.1,
     activation: ActivationLike = "tanh",
     population: PopulationSpectrum | None = None,
+    path: str = "ou",
 ) -> Result:
     """Samples per dimension below which the model has memorised by the time tau."""
-    training = _model(psi_p, 1.0, t, activation, population).training()
+    training = _model(psi_p, 1.0, t, activation, population, path).training()
     return {"boundary": training.memorisation_boundary(tau, gap=gap)}
 
 
@@ -301,6 +319,7 @@ def _spectra(arguments: Mapping[str, Any], points: int, threads: int) -> many.Sp
         np.broadcast_to(np.asarray(arguments[name], dtype=np.float64), points)
         for name in ("psi_p", "psi_n", "t")
     )
+    paths = np.broadcast_to(np.asarray(arguments.get("path", "ou")), points).tolist()
     known: dict[tuple[Any, float], Any] = {}
     for kind, time in zip(activations, t.tolist(), strict=True):
         key = (kind if isinstance(kind, str) else 0, time)
@@ -312,8 +331,8 @@ def _spectra(arguments: Mapping[str, Any], points: int, threads: int) -> many.Sp
                 except Exception:  # the point is computed alone, and says why
                     known[key] = None
     coefficients = [
-        known[kind if isinstance(kind, str) else 0, time]
-        for kind, time in zip(activations, t.tolist(), strict=True)
+        known[kind if isinstance(kind, str) else 0, time] if path == "ou" else None
+        for kind, time, path in zip(activations, t.tolist(), paths, strict=True)
     ]
     return many.solve_many(psi_p, psi_n, coefficients, population, threads)
 
@@ -324,8 +343,14 @@ def _model(
     t: float,
     activation: ActivationLike,
     population: PopulationSpectrum | None,
+    path: str,
 ) -> RandomFeatureModel:
-    return RandomFeatureModel(psi_p, psi_n, t, activation, population)  # type: ignore[arg-type]
+    level = t if path == "ou" else NoiseLevel.named(path, t)
+    return RandomFeatureModel(psi_p, psi_n, level, activation, population)  # type: ignore[arg-type]
+
+
+def _prediction(name: str) -> Prediction | None:
+    return None if name == "score" else Prediction.named(name)
 
 
 def _within(low: float, high: float, *, infinite: bool = False) -> Callable[[str, Any], Any]:
@@ -347,16 +372,30 @@ def _population(name: str, value: Any) -> None:
         raise TypeError(f"{name} must be a PopulationSpectrum, got {_checks.shown(value)}")
 
 
+def _paths(name: str, values: Any) -> None:
+    for value in np.atleast_1d(np.asarray(values, dtype=object)):
+        _checks.choice(name, value, PATHS)
+
+
+def _predictions(_: str, values: Any) -> None:
+    for value in np.atleast_1d(np.asarray(values, dtype=object)):
+        if not (isinstance(value, str) and value == "score"):
+            Prediction.named(value)
+
+
 _TAU = "gradient-flow time, (steps)(learning rate)/d^2"
 _ARGUMENTS = {
     "psi_p": Quantity("features per dimension p/d", "1"),
     "psi_n": Quantity("samples per dimension n/d", "1"),
-    "t": Quantity("diffusion time", "1"),
+    "t": Quantity("diffusion time, or the level of another path", "1"),
     "tau": Quantity("training time", _TAU),
     "step": Quantity("increment of the training time in one step", _TAU),
     "momentum": Quantity("momentum of the heavy ball", "1"),
     "ridge": Quantity("ridge added to the eigenvalues of U", "1"),
     "initial": Quantity("standard deviation of the first weights", "1"),
+    "path": Quantity("path of the noise level t", ""),
+    "prediction": Quantity("what the network predicts", ""),
+    "weight": Quantity("factor on the loss", "1"),
     "gap": Quantity("generalisation loss that counts as memorisation", "1"),
     "load": Quantity("samples per dimension N/d", "1"),
     "c": Quantity("ridge added to the sample covariance", "variance of the data"),
@@ -380,6 +419,9 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "ridge": _within(0.0, 1e100),
     "initial": _within(0.0, 1e100),
     "gap": _positive,
+    "path": _paths,
+    "prediction": _predictions,
+    "weight": _within(1e-100, 1e100),
     "load": _within(SMALLEST_LOAD, LARGEST_LOAD),
     "c": _within(0.0, 1e100),
     "alpha_bar": signal,
@@ -438,6 +480,7 @@ BUILT_IN: dict[str, Problem] = {
             {
                 "tau": Quantity("best time to stop", _TAU),
                 **_LOSSES,
+                "memorised_fraction": Quantity("memorised fraction at that time", "1"),
                 "tau_gen_curve": Quantity("score error first within 10 % of its minimum", _TAU),
                 "tau_mem_curve": Quantity("half of the final generalisation loss reached", _TAU),
             },

@@ -24,6 +24,7 @@ import pytest
 import rmtspec as rs
 from rmtspec.linear.fitted import FittedDenoiser
 from rmtspec.random_features.training import Training
+from rmtspec.solve.pointwise import PointwiseLaw
 
 CALLS = int(os.environ.get("RMTSPEC_ODD_CALLS", "0"))
 SECONDS = 1.0
@@ -60,6 +61,9 @@ MODEL = rs.RandomFeatureModel(8.0, 4.0, 0.1, "erf", POPULATION)
 ROWS = np.random.default_rng(0).normal(size=(12, 3))
 LINEAR = rs.LinearDenoiser(POPULATION, 2.0, 0.1)
 CURVES = MODEL.learning_curves([0.1, 1.0, 10.0])
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", rs.FewDimensionsWarning)
+    BY_NEURON = rs.RandomFeatureModel.from_data(ROWS, 8.0, 0.1).spectrum_by_neuron()
 OBJECTS = {
     rs.PopulationSpectrum: POPULATION, rs.RandomFeatureModel: MODEL,
     rs.SampleCovariance: rs.SampleCovariance(0.5, POPULATION), rs.SpectralLaw: MODEL.spectrum(),
@@ -67,7 +71,11 @@ OBJECTS = {
     rs.NoiseSchedule: rs.NoiseSchedule.linear(20),
     Training: MODEL.training(), type(CURVES): CURVES, type(MODEL.timescales()): MODEL.timescales(),
     FittedDenoiser: FittedDenoiser.from_data(ROWS, np.eye(3), 0.1),
+    PointwiseLaw: BY_NEURON,
+    rs.NoiseLevel: rs.NoiseLevel.flow(0.4), rs.Prediction: rs.Prediction.velocity(),
 }  # fmt: skip
+LEVEL = rs.NoiseLevel.flow(0.4)
+COMPARED = MODEL.training().compare(["noise", "data"], flips=False)
 OBSERVED = rs.simulate(MODEL, 10, 0)
 EXTRA = {
     "psi_p": 8.0, "psi_n": 4.0, "t": 0.1, "load": 2.0, "alpha_bar": 0.5, "tau": 1.0, "x": ROWS,
@@ -79,7 +87,9 @@ EXTRA = {
     "func": "timescales", "coords": {"psi_p": [8.0], "psi_n": 4.0, "t": 0.1},
     "progress": False, "law": MODEL.spectrum(), "curves": CURVES, "model": LINEAR,
     "direction": "data||model", "other": OBJECTS[FittedDenoiser], "rng": 0, "ax": None, "steps": 10,
-    "rate": 0.1, "noise": "beta",
+    "rate": 0.1, "noise": "beta", "alpha": 0.5, "sigma": 0.5, "s": 0.5, "level": LEVEL,
+    "path": "flow", "value": 0.5, "source": "noise", "prediction": "velocity",
+
 }  # fmt: skip
 # Good values that only one signature takes.
 OWN = {
@@ -90,10 +100,13 @@ OWN = {
     ("plot_directions", "curves"): MODEL.learning_curves([0.1, 1.0], directions=[0.5, 1.5]),
     ("finite_sample", "samples"): 40,
     ("Training", "model"): MODEL,
+    ("Prediction", "noise"): 1.0, ("Prediction", "data"): 1.0, ("ddpm", "alpha_bar"): 0.5,
+    ("time_at_fraction", "beta"): 0.1,
     **{(name, "model"): MODEL for name in ("simulate", "simulate_curves", "draws", "at_dimension")},
     ("simulate_curves", "dimension"): None,
     ("compare", "model"): MODEL, ("compare", "observed"): OBSERVED,
     ("plot_comparison", "comparison"): rs.compare(OBSERVED, MODEL),
+    ("plot_predictions", "comparison"): COMPARED,
     ("estimate_population", "x"): np.random.default_rng(1).normal(size=(24, 3)),
 }  # fmt: skip
 # What is not called here, and why.
@@ -112,6 +125,7 @@ LEFT = {
     "save": "files are tested with the plots", "check_target": "files are tested with the plots",
     "mark_timescales": "draws into an axis of the caller", "signal": "takes the name as well",
     "as_rows": "takes the name as well", "refuse_row_numbers": "takes the name as well",
+    "forms": "takes flat times of best_skip", "sketched_forms": "the same",
     "measure": "rows that from_data has checked", "learning_curves": "",
 }  # fmt: skip
 LEFT.pop("learning_curves")
@@ -149,7 +163,13 @@ def public_signatures():
 
 def cases():
     for name, call, _ in public_signatures():
-        if name in ("LearningCurves", "Timescales", "FittedDenoiser", "SpectralLaw"):
+        if name in (
+            "LearningCurves",
+            "Timescales",
+            "FittedDenoiser",
+            "SpectralLaw",
+            "PointwiseLaw",
+        ):
             continue  # made by the package, not by users
         if name == "LinearDenoiser.plot":
             continue  # plot_against_load, for a row of loads

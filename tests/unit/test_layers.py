@@ -31,9 +31,9 @@ RMTSPEC = (
 )
 VALIDATION = (
     ("harness",),
-    ("certificates", "linear", "spectra"),
+    ("certificates", "comparisons", "linear", "spectra"),
     ("curves",),
-    ("data", "networks"),
+    ("data", "networks", "parametrisations"),
     ("measures",),
     ("experiments",),
     ("commands",),

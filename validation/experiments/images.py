@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 import rmtspec as rs
+from validation.experiments import memorisation, onsets
 from validation.harness.checks import Check, measured, power, within
 from validation.harness.experiment import (
     Experiment,
@@ -33,10 +34,9 @@ _SIZES: dict[str, dict[str, Any]] = {
               "samplings": 2},
     "cpu": {"n": (8, 16, 32), "channels": 8, "steps": 1600, "side": 8, "generated": 256,
             "samplings": 8},
-    "gpu": {
-        "n": (128, 256, 512, 1024, 2048, 4096), "channels": 32, "steps": 100_000, "side": 16,
-        "generated": 2048, "samplings": 12,
-    },
+    # Of a folder; digits and fields have pairs that are trained together.
+    "gpu": {"n": (128, 256, 512, 1024, 2048, 4096), "channels": 32, "steps": 100_000, "side": 16,
+            "generated": 2048, "samplings": 12},
 }  # fmt: skip
 _LEVELS = 100
 _MEASURED_TIME = 0.1
@@ -47,13 +47,15 @@ _MEMORISED = 0.2  # of the samples: this is where tau_mem is read off
 
 
 def _plan(source: str, scale: str) -> list[Task]:
+    if scale == "gpu" and source != "folder":
+        return memorisation.tasks(source)
     sizes = dict(_SIZES[scale])
     counts = sizes.pop("n")
     if source == "digits":
         # There are 1797 digits, 8 x 8; some of them are kept for the test loss.
         sizes["side"] = 8
         counts = [n for n in counts if n <= 1024]
-    work = sizes["steps"] * 0.06 * (0.05 if scale == "gpu" else 1.0)
+    work = sizes["steps"] * (0.003 if scale == "gpu" else 0.06)
     return [Task(f"n {n}", {"source": source, "n": n, **sizes}, work) for n in counts]
 
 
@@ -154,6 +156,8 @@ def _measure(task: Task, setup: Setup) -> Values:
 
 
 def _judge(outcomes: Sequence[Outcome]) -> list[Check]:
+    if "optimiser" in outcomes[0].task.settings:
+        return onsets.judge(outcomes)
     checks = []
     trained = outcomes[0].task.settings["steps"] >= 1000
     sizes, times, ends = [], [], []
@@ -214,6 +218,9 @@ def _half(table: Any) -> float:
 
 
 def _figures(outcomes: Sequence[Outcome]) -> list[Figure]:
+    if "optimiser" in outcomes[0].task.settings:
+        return onsets.figures(outcomes)
+
     def draw(figure: Any) -> None:
         left, right = figure.subplots(1, 2)
         for i, (task, values) in enumerate(outcomes):
@@ -249,6 +256,7 @@ def _experiment(name: str, source: str, what: str) -> Experiment:
         needs=("torch", "sklearn") if source == "digits" else ("torch",),
         by_request=source == "folder",
         prepare=_look_at_folder if source == "folder" else None,
+        together=None if source == "folder" else memorisation.train_together,
     )
 
 

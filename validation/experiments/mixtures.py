@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 import rmtspec as rs
+from validation.experiments import memorisation, onsets
 from validation.harness.checks import Check, averaged, compared, measured, power, within
 from validation.harness.experiment import (
     Experiment,
@@ -30,7 +31,6 @@ from validation.harness.experiment import (
 _MLP_SIZES: dict[str, dict[str, Any]] = {
     "smoke": {"n": (32, 128), "width": 16, "steps": 60, "draws": 1},
     "cpu": {"n": (32, 64, 128, 256), "width": 64, "steps": 8000, "draws": 2},
-    "gpu": {"n": (128, 256, 512, 1024, 2048, 4096), "width": 128, "steps": 200_000, "draws": 2},
 }
 _DIMENSION, _LEVELS, _MEASURED_TIME = 8, 100, 0.1
 _GENERATED, _FRESH = 2000, 4000
@@ -39,6 +39,8 @@ _GAP = 0.1  # of L_gen at which memorisation is said to have begun
 
 
 def _plan_mlp(scale: str) -> list[Task]:
+    if scale == "gpu":
+        return memorisation.tasks("mixture")
     sizes = _MLP_SIZES[scale]
     settings = {"width": sizes["width"], "steps": sizes["steps"]}
     return [
@@ -123,6 +125,8 @@ def _first(steps: Any, values: Any, level: float) -> float:
 
 
 def _judge_mlp(outcomes: Sequence[Outcome]) -> list[Check]:
+    if "optimiser" in outcomes[0].task.settings:
+        return onsets.judge(outcomes)
     trained = outcomes[0].task.settings["steps"] >= 1000
     sizes = sorted({o.task.settings["n"] for o in outcomes})
     mem, gen, best = [], [], []
@@ -178,6 +182,9 @@ def _mlp_exponents(sizes: list[int], mem: list[float], gen: list[float]) -> list
 
 
 def _figures_mlp(outcomes: Sequence[Outcome]) -> list[Figure]:
+    if "optimiser" in outcomes[0].task.settings:
+        return onsets.figures(outcomes)
+
     def draw(figure: Any) -> None:
         left, right = figure.subplots(1, 2)
         shown = [o for o in outcomes if o.task.key.endswith("draw 0")]
@@ -207,6 +214,7 @@ MLP = Experiment(
     judge=_judge_mlp,
     figures=_figures_mlp,
     needs=("torch",),
+    together=memorisation.train_together,
 )
 
 # --- one random-feature score a diffusion time ---------------------------------------------------

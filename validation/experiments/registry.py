@@ -1,7 +1,8 @@
-"""All experiments by name, in the order of the report."""
+"""All experiments by name, in the order of the report: claims first, misprints last."""
 
 from __future__ import annotations
 
+from validation.comparisons import experiment as comparisons
 from validation.experiments import (
     gradient_descent,
     images,
@@ -15,18 +16,21 @@ from validation.experiments import (
     training_times,
 )
 from validation.harness.experiment import Experiment
+from validation.parametrisations import experiment as parametrisations
 
 _TOPICS = (
-    slips,
     spectra,
+    comparisons,
     gradient_descent,
     training_times,
-    linear_maps,
-    mixtures,
-    time_and_class,
-    images,
     real_data,
+    parametrisations,
+    images,
+    mixtures,
+    linear_maps,
+    time_and_class,
     programs,
+    slips,
 )
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment for topic in _TOPICS for experiment in topic.EXPERIMENTS

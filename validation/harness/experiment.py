@@ -69,6 +69,20 @@ class Outcome(NamedTuple):
     values: Values
 
 
+Together = Callable[
+    [
+        Sequence[tuple[str, Task]],
+        Setup,
+        float,
+        Callable[[str, str, Values, float], None],
+        Callable[[str], None],
+    ],
+    dict[tuple[str, str], str],
+]
+"""Jobs (experiment, task), setup, seconds, what takes (experiment, key, values, seconds) whenever
+there is more to keep, and what takes a line of progress -> why jobs were left out."""
+
+
 class Figure(NamedTuple):
     """A drawing of the report: its caption, and what draws it on a new Matplotlib figure."""
 
@@ -99,6 +113,8 @@ class Experiment:
     needs : modules it cannot do without, beside those of the package
     by_request : whether it runs only when it is named, for a folder of images
     prepare : looks at the request before any work; raises RequestError
+    together : trains all tasks of the scale "gpu" at once, within a time; experiments that have
+        the same share the card
     """
 
     name: str
@@ -114,6 +130,7 @@ class Experiment:
     needs: tuple[str, ...] = ()
     by_request: bool = False
     prepare: Callable[[Setup], None] | None = None
+    together: Together | None = None
 
     @property
     def statement(self) -> dict[str, str]:

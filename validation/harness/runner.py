@@ -18,7 +18,7 @@ from typing import Any
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from validation.harness.checks import FAILED, FOLDED, Check
-from validation.harness.experiment import Experiment, Setup, Task
+from validation.harness.experiment import Experiment, Setup, Task, Together, Values
 from validation.harness.machine import (
     RequestError,
     machine,
@@ -54,11 +54,13 @@ class _Unfinished:
     plan: list[Task]
     result: ResultFile
     errors: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
     saved: float = 0.0
 
     @property
     def missing(self) -> list[Task]:
-        return [task for task in self.plan if task.key not in self.result.tasks]
+        known = {*self.result.tasks, *self.left_out}
+        return [task for task in self.plan if task.key not in known]
 
     def save(self) -> None:
         self.result.save(self.plan)
@@ -74,6 +76,7 @@ def run(
     seed: int = 0,
     processes: int = 1,
     images: Path | None = None,
+    minutes: float = 9.0,
 ) -> int:
     """Run experiments, print their checks and return the exit status: 0 passed, 1 failed.
 
@@ -83,7 +86,7 @@ def run(
         All there are, by name.
     names :
         What is run of them; by default everything that needs no more than a scale and a device.
-    scale, device, results, seed, processes, images :
+    scale, device, results, seed, processes, images, minutes :
         As on the command line.
 
     Raises
@@ -104,6 +107,8 @@ def run(
         if entry.missing and here not in entry.result.runs:
             entry.result.runs.append(here)
     started = time.monotonic()
+    if scale == "gpu":
+        _work_together(under_way, setup, 60.0 * minutes)
     _work(under_way, setup, 1 if device == "cuda" else processes)
     failures = sum(_conclude(entry) for entry in under_way if entry.plan)
     checks = sum(len(entry.result.checks) for entry in under_way)
@@ -172,6 +177,41 @@ def _work(under_way: list[_Unfinished], setup: Setup, processes: int) -> None:
                     entry.save()
 
 
+def _work_together(under_way: list[_Unfinished], setup: Setup, seconds: float) -> None:
+    """Do what can be trained at once within a time; what was left out is kept with its reason."""
+    one_thread()
+    sharing: dict[Together, list[_Unfinished]] = {}
+    for entry in under_way:
+        if entry.experiment.together is not None:
+            sharing.setdefault(entry.experiment.together, []).append(entry)
+    for together, entries in sharing.items():
+        _share(together, entries, setup, seconds / len(sharing))
+
+
+def _share(together: Together, entries: list[_Unfinished], setup: Setup, seconds: float) -> None:
+    by_name = {entry.experiment.name: entry for entry in entries}
+    tasks = {(e.experiment.name, t.key): t for e in entries for t in e.missing}
+
+    def done(name: str, key: str, values: Values, spent: float) -> None:
+        entry, task = by_name[name], tasks[name, key]
+        entry.result.tasks[key] = _record(task, values, spent)
+        if time.monotonic() - entry.saved > _SAVE_SECONDS:
+            entry.save()
+
+    try:
+        left_out = together([(name, task) for (name, _), task in tasks.items()], setup, seconds,
+                            done, _say)  # fmt: skip
+    finally:
+        for entry in entries:
+            entry.save()
+    for (name, key), reason in left_out.items():
+        by_name[name].left_out[key] = reason
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
 def _in_parallel(jobs: list[Job], processes: int) -> Iterable[_Done]:
     if processes == 1 or len(jobs) < 2:
         one_thread()
@@ -192,9 +232,16 @@ def one_task(job: Job) -> _Done:
         raise
     except Exception:  # one broken task must not end a run of many
         return experiment.name, task.key, traceback.format_exc()
-    seconds = round(time.monotonic() - started, 2)
-    record = {"task": task.key, "settings": task.settings, "values": values, "seconds": seconds}
-    return experiment.name, task.key, record
+    return experiment.name, task.key, _record(task, values, time.monotonic() - started)
+
+
+def _record(task: Task, values: Values, seconds: float) -> dict[str, Any]:
+    return {
+        "task": task.key,
+        "settings": task.settings,
+        "values": values,
+        "seconds": round(seconds, 2),
+    }
 
 
 def _conclude(entry: _Unfinished) -> int:
@@ -204,7 +251,14 @@ def _conclude(entry: _Unfinished) -> int:
         for error in entry.errors:
             print(error)
         return len(entry.errors)
-    checks = entry.experiment.judge(entry.result.outcomes(entry.plan))
+    if entry.left_out:
+        print(f"\n{entry.experiment.name}: {len(entry.left_out)} of {len(entry.plan)} left out")
+        entry.result.runs[-1]["left out"] = entry.left_out
+        entry.save()
+    outcomes = entry.result.outcomes(entry.plan)
+    if not outcomes:
+        return 0
+    checks = entry.experiment.judge(outcomes)
     entry.result.checks = checks
     entry.save()
     print_checks(entry.experiment, checks)
