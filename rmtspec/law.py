@@ -23,8 +23,8 @@ from .result import (
 from .solve.ensemble import Ensemble, Sampled
 from .solve.functions import evaluate
 from .solve.linear_statistics import Fluctuations, fluctuations
-from .solve.pieces import Pieces, pieces
-from .solve.representation import Representation, divided, represent, search_python
+from .solve.pieces import Pieces, divided, pieces
+from .solve.representation import Representation, represent, search_python
 
 if TYPE_CHECKING:
     import pandas

@@ -202,8 +202,10 @@ def gaussian_equivalence(
     pair = Noising.of(shown.data_square, shown.noise_square, variance)
     where = f"at t = {t:g}, variance = {variance:g}" if isinstance(t, float) else f"at {t}"
     try:
-        named = isinstance(activation, str)
-        moments = _moments(activation, pair) if named else resolved.moments(pair)
+        if isinstance(activation, str):
+            moments = _moments(activation, pair)
+        else:
+            moments = resolved.moments(pair)
     except NotIntegrableError as problem:
         raise ValueError(f"activation {resolved.name!r} {problem} ({where})") from None
     result = _coefficients(moments, pair, shown, delta)

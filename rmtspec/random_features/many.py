@@ -26,7 +26,8 @@ from ..inputs.population import PopulationSpectrum
 from ..result import Status, warn_unconverged
 from ..solve.edges import between
 from ..solve.kernel import kernel
-from ..solve.representation import assembled, mixed_quantile
+from ..solve.pieces import mixed_quantile
+from ..solve.representation import assembled
 from .families import family_ends, family_rows
 from .features import RandomFeatures
 

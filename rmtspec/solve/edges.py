@@ -125,6 +125,11 @@ class Gaps:
         return self._between[1]
 
     @property
+    def are_ordered(self) -> bool:
+        """Whether gaps follow each other, as do the fractions above them, but for rounding."""
+        return bool(_are_ordered(np.stack([self.lower, self.upper, self.above])))
+
+    @property
     def narrow(self) -> FloatArray:
         """(j, 2) location and mass of the bulks that are too narrow for double precision."""
         return self._between[2]
