@@ -20,11 +20,11 @@ from .result import (
     draw,
     warn_unconverged,
 )
+from .solve.density.pieces import Pieces, divided, pieces
+from .solve.density.representation import Representation, represent, search_python
 from .solve.ensemble import Ensemble, Sampled
 from .solve.functions import evaluate
 from .solve.linear_statistics import Fluctuations, fluctuations
-from .solve.pieces import Pieces, divided, pieces
-from .solve.representation import Representation, represent, search_python
 
 if TYPE_CHECKING:
     import pandas

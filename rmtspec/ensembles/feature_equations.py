@@ -32,9 +32,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..solve import REORDERED
+from ..solve.density.panels import panel_search
 from ..solve.edges import Gaps
 from ..solve.kernel import kernel
-from ..solve.panels import panel_search
 from .feature_gaps import FeatureGaps, FeatureSolution, with_shrinkage
 from .real_axis.gram import density_from
 from .two_point import (

@@ -31,9 +31,9 @@ from numpy.typing import NDArray
 
 from ..result import Status
 from ..solve import REORDERED
+from ..solve.density.panels import panel_search
 from ..solve.edges import REACH, Gaps, Intervals, checked
 from ..solve.kernel import kernel
-from ..solve.panels import panel_search
 from .real_axis.gram import (
     HARD_EDGE,
     density_from,

@@ -24,10 +24,10 @@ from ..ensembles.real_axis.gram import HARD_EDGE, mass_above
 from ..inputs.activation import ActivationLike, Coefficients, gaussian_equivalence
 from ..inputs.population import PopulationSpectrum
 from ..result import Status, warn_unconverged
+from ..solve.density.pieces import mixed_quantile
+from ..solve.density.representation import assembled
 from ..solve.edges import between
 from ..solve.kernel import kernel
-from ..solve.pieces import mixed_quantile
-from ..solve.representation import assembled
 from .families import family_ends, family_rows
 from .features import RandomFeatures
 

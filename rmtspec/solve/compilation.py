@@ -10,14 +10,13 @@ import contextlib
 import hashlib
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 from numba import njit, types
 from numba.extending import typeof_impl
-
-from .kernel import Kernel
 
 try:
     from numba.core.caching import FunctionCache, NullCache
@@ -27,10 +26,10 @@ except ImportError:  # a private place of Numba's, which a later version may mov
 _OPTIONS = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
 
 
-@typeof_impl.register(Kernel)
-def _(kernel: Kernel, _: Any) -> types.Dispatcher:
-    """How kernels see each other."""
-    return types.Dispatcher(kernel.inner)
+@cache
+def recognise(kind: type) -> None:
+    """Let kernels see instances of this class, which have an `inner`, as what that is."""
+    typeof_impl.register(kind)(lambda kernel, _: types.Dispatcher(kernel.inner))
 
 
 def entry(function: Callable[..., Any], options: dict[str, Any]) -> Any:

@@ -68,7 +68,7 @@ class Sampled(Protocol):
     """An ensemble that samples its density in compiled code."""
 
     def panels(self, edges: FloatArray, hard: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
-        """What the search of `solve.panels` finds on the bulks."""
+        """What the search of `solve.density.panels` finds on the bulks."""
 
 
 @runtime_checkable

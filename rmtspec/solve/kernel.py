@@ -39,16 +39,18 @@ class Kernel:
     @cached_property
     def entry(self) -> Any:
         """Compiled for Python, and kept on disk."""
-        from .compilation import entry
+        from . import compilation
 
-        return entry(self._function, self._options)
+        compilation.recognise(Kernel)
+        return compilation.entry(self._function, self._options)
 
     @cached_property
     def inner(self) -> Any:
         """Compiled for other kernels, as a part of these."""
-        from .compilation import inner
+        from . import compilation
 
-        return inner(self._function, self._options)
+        compilation.recognise(Kernel)
+        return compilation.inner(self._function, self._options)
 
 
 def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:

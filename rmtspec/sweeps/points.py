@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..result import ConvergenceWarning
 from .grid import FAILURE, Grid, Where
-from .problems import Together
+from .together import Together
 
 _PILOT_SECONDS = 0.1
 _LONGEST_START = 20.0  # seconds: compiling all kernels for the first time takes about ten

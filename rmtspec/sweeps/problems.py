@@ -23,34 +23,23 @@ Each is a plain function of numbers: call it to see what a single point gives.
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import _checks
-from ..inputs.activation import ActivationLike, gaussian_equivalence, resolve
+from ..inputs.activation import ActivationLike, resolve
 from ..inputs.diffusion.level import PATHS, NoiseLevel
 from ..inputs.diffusion.prediction import Prediction
 from ..inputs.noise import signal
 from ..inputs.population import PopulationSpectrum
 from ..linear.denoiser import LinearDenoiser
 from ..linear.parameters import LARGEST_LOAD, SMALLEST_LOAD
-from ..random_features import many
 from ..random_features.model import RandomFeatureModel
-from ..result import ConvergenceWarning
-
-Result = dict[str, Any]
-
-Together = Callable[[Mapping[str, Any], int, int], tuple[Result, NDArray[np.bool_]]]
-"""(arguments, points, threads) -> results with the points as the first dimension of every array,
-and which points are done; an argument is one value or an array over the points."""
-
-FAMILIES = ["slow", "noise", "sample", "fast"]
-"""Labels of the dimension `family`, in the usual ascending order of the eigenvalues."""
+from .together import FAMILIES as FAMILIES
+from .together import Result, Together, edges_together, times_together
 
 
 class Quantity(NamedTuple):
@@ -273,70 +262,6 @@ def linear(
     return found
 
 
-def _times_together(
-    arguments: Mapping[str, Any], points: int, threads: int
-) -> tuple[Result, NDArray[np.bool_]]:
-    """`timescales` of many models."""
-    found = _spectra(arguments, points, threads)
-    times = {
-        f"tau_{name}": found.column(family, many.TAU)
-        for name, family in (("gen", "fast"), ("mem", "sample"), ("slow", "slow"))
-    }
-    merged = [found.column(family, many.MERGED) == 1.0 for family in ("fast", "sample", "slow")]
-    ratio = times["tau_mem"] / times["tau_gen"]
-    return {**times, "ratio": ratio, "merged": np.any(merged, axis=0)}, found.done
-
-
-def _edges_together(
-    arguments: Mapping[str, Any], points: int, threads: int
-) -> tuple[Result, NDArray[np.bool_]]:
-    """`edges` of many models."""
-    found = _spectra(arguments, points, threads)
-    order = [many.FAMILIES.index(family) for family in FAMILIES]
-    table = found.families[:, order]
-    mass = table[:, :, many.MASS]
-    return {
-        "family": ("family", FAMILIES),
-        "lower": ("family", table[:, :, many.LOWER]),
-        "upper": ("family", table[:, :, many.UPPER]),
-        "mass": ("family", np.where(mass > 0.0, mass, np.nan)),
-        "atom": found.atom,
-        "bulks": found.bulks,
-        "gap": found.gap,
-    }, found.done
-
-
-def _spectra(arguments: Mapping[str, Any], points: int, threads: int) -> many.Spectra:
-    """Spectra of the models whose activation has a Gaussian equivalent without a remark."""
-    population = arguments.get("population")
-    population = PopulationSpectrum.isotropic() if population is None else population
-    activation = arguments.get("activation", "tanh")
-    if isinstance(activation, np.ndarray):
-        activations = activation.tolist()
-    else:
-        activations = [activation] * points
-    psi_p, psi_n, t = (
-        np.broadcast_to(np.asarray(arguments[name], dtype=np.float64), points)
-        for name in ("psi_p", "psi_n", "t")
-    )
-    paths = np.broadcast_to(np.asarray(arguments.get("path", "ou")), points).tolist()
-    known: dict[tuple[Any, float], Any] = {}
-    for kind, time in zip(activations, t.tolist(), strict=True):
-        key = (kind if isinstance(kind, str) else 0, time)
-        if key not in known:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", ConvergenceWarning)
-                try:
-                    known[key] = gaussian_equivalence(kind, time, population.mean)
-                except Exception:  # the point is computed alone, and says why
-                    known[key] = None
-    coefficients = [
-        known[kind if isinstance(kind, str) else 0, time] if path == "ou" else None
-        for kind, time, path in zip(activations, t.tolist(), paths, strict=True)
-    ]
-    return many.solve_many(psi_p, psi_n, coefficients, population, threads)
-
-
 def _model(
     psi_p: float,
     psi_n: float,
@@ -456,7 +381,7 @@ BUILT_IN: dict[str, Problem] = {
                 "ratio": Quantity("tau_mem / tau_gen", "1"),
                 "merged": Quantity("whether a mass quantile stands in for an edge", "0 or 1"),
             },
-            together=_times_together,
+            together=times_together,
         ),
         _problem(
             edges,
@@ -468,7 +393,7 @@ BUILT_IN: dict[str, Problem] = {
                 "bulks": Quantity("number of bulks", "1"),
                 "gap": Quantity("relative gap below the fast family", "1"),
             },
-            together=_edges_together,
+            together=edges_together,
         ),
         _problem(
             learning_curves,

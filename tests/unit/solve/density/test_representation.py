@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from rmtspec.solve.representation import represent, search_python
+from rmtspec.solve.density.representation import represent, search_python
 
 ONE = np.array([1.0])
 

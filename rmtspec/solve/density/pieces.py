@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .kernel import kernel
+from ..kernel import kernel
 from .representation import locate
 
 FloatArray = NDArray[np.float64]

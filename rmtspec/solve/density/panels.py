@@ -16,7 +16,7 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
-from .kernel import kernel
+from ..kernel import kernel
 
 FloatArray = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
-from .kernel import kernel
+from ..kernel import kernel
 from .panels import CHEBYSHEV, FIRST, FIT, HALF, NODES, START, STOP, TAIL, panel_search
 
 FloatArray = NDArray[np.float64]
