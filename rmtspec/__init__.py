@@ -13,6 +13,7 @@ from .inputs.noise import NoiseSchedule
 from .inputs.population import PopulationSpectrum
 from .law import SpectralLaw
 from .linear.denoiser import LinearDenoiser
+from .random_features.many import timescales
 from .random_features.model import RandomFeatureModel
 from .random_features.stopping import stopping_report
 from .result import ConvergenceWarning, DataWarning, FewDimensionsWarning, Status
@@ -47,6 +48,7 @@ __all__ = [
     "simulate_curves",
     "stopping_report",
     "sweep",
+    "timescales",
 ]
 
 

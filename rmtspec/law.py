@@ -20,11 +20,11 @@ from .result import (
     draw,
     warn_unconverged,
 )
-from .solve.ensemble import Ensemble
+from .solve.density.pieces import Pieces, divided, pieces
+from .solve.density.representation import Representation, represent, search_python
+from .solve.ensemble import Ensemble, Sampled
 from .solve.functions import evaluate
 from .solve.linear_statistics import Fluctuations, fluctuations
-from .solve.pieces import Pieces, pieces
-from .solve.representation import Representation, represent
 
 if TYPE_CHECKING:
     import pandas
@@ -118,21 +118,18 @@ class SpectralLaw:
 
     @cached_property
     def _bulks(self) -> Representation:
-        failed: list[tuple[FloatArray, NDArray[np.int8]]] = []
-
-        def boundary(distance: FloatArray) -> tuple[FloatArray, FloatArray]:
-            found = self.ensemble.boundary(distance)
-            if np.any(found.status):
-                failed.append((distance, found.status))
-            return found.density, found.error
-
-        hard = np.zeros(len(self.masses), dtype=np.bool_)
+        edges, masses = np.asarray(self.edges), np.asarray(self.masses)
+        hard = np.zeros(len(masses), dtype=np.bool_)
         if hard.size:
             hard[0] = self.ensemble.is_hard
-        made = represent(boundary, np.asarray(self.edges), np.asarray(self.masses), hard)
-        if failed and not np.all(np.isfinite(made.defect)):
-            points, status = (np.concatenate(part) for part in zip(*failed, strict=True))
-            warn_unconverged("SpectralLaw", self.origin + points, status)
+        if isinstance(self.ensemble, Sampled):
+            table, failed = self.ensemble.panels(edges, hard)
+        else:
+            table, failed = search_python(edges, hard, self.ensemble.boundary)
+        made = represent(table, edges, masses, hard)
+        if failed.size and not np.all(np.isfinite(made.defect)):
+            status = failed[1].astype(np.int8)
+            warn_unconverged("SpectralLaw", self.origin + failed[0], status)
         worst = float(np.abs(made.defect[np.isfinite(made.defect)]).max(initial=0.0))
         if worst > _MASS_TOLERANCE:
             warnings.warn(
@@ -199,15 +196,14 @@ class SpectralLaw:
         fractions = _checks.real_array("u", u, 0.0, 1.0)
         from_origin = _checks.flag("from_origin", from_origin)
         starts, kinds, masses, before = self._pieces
-        below = np.concatenate([[0.0], np.cumsum(masses)])
-        flat = fractions.ravel()
-        piece = np.clip(np.searchsorted(below, flat, side="left") - 1, 0, len(masses) - 1)
-        kind = kinds[piece]
-        result = starts[piece]
-        in_bulk = kind >= 0
-        rest = np.clip(flat - below[piece], 0.0, masses[piece])
-        rest = rest[in_bulk] + before[piece[in_bulk]]
-        result[in_bulk] = self._bulks.locate(kind[in_bulk], rest)
+        piece, rest = divided(fractions.ravel(), masses)
+        rest += before[piece]
+        if np.all(kinds >= 0):
+            result = self._bulks.locate(kinds[piece], rest)
+        else:
+            kind, result = kinds[piece], starts[piece]
+            in_bulk = kind >= 0
+            result[in_bulk] = self._bulks.locate(kind[in_bulk], rest[in_bulk])
         return (result if from_origin else self.origin + result).reshape(fractions.shape)
 
     @cached_property

@@ -136,6 +136,10 @@ class ConditionalEquations:
         """Solve for (k, y) at flat real z − s² outside the support."""
         return with_shrinkage(self.gram.solve_real(z), self.u)
 
+    def panels(self, edges: FloatArray, hard: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
+        """Panels of the density of the p eigenvalues."""
+        return self.gram.panels(edges, hard, self.psi_p)
+
     def determinant(self, first: Points, second: Points) -> ComplexArray:
         """D of every pair of solutions; see `two_point`."""
         return self.gram.determinant(first.k, second.k)

@@ -32,9 +32,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..solve import REORDERED
+from ..solve.density.panels import panel_search
 from ..solve.edges import Gaps
 from ..solve.kernel import kernel
 from .feature_gaps import FeatureGaps, FeatureSolution, with_shrinkage
+from .real_axis.gram import density_from
 from .two_point import (
     Directions,
     Independent,
@@ -85,6 +87,9 @@ class Equations(Protocol):
     def solve(self, z: ComplexArray) -> FeatureSolution:
         """Solve at flat points with Im z >= 0, the real ones inside bulks."""
 
+    def panels(self, edges: FloatArray, hard: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
+        """Panels of the density of the p eigenvalues."""
+
     def solve_real(self, z: FloatArray) -> FeatureSolution:
         """Solve at flat real points outside the support."""
 
@@ -120,6 +125,14 @@ class FeatureEquations(FeatureGaps):
         )
         # Newton's method bounds both unknowns at once.
         return FeatureSolution(k, y, error, residual, status, error)
+
+    def panels(self, edges: FloatArray, hard: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
+        """Panels of the density of the p eigenvalues."""
+        if not self.has_data:
+            return self._two_atoms.panels(edges, hard, self.psi_p)
+        data = *self._parameters, *self._closing, self.max_steps
+        table, failed = find_panels(edges, hard, data)
+        return table, failed
 
     def respond(self, first: Points, second: Points, source: Source) -> Response:
         """Response of every pair of solutions; the source lists t_0 before the positive l."""
@@ -404,26 +417,14 @@ def _solve(zr, zi, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, 
     error, residual = np.empty(count), np.empty(count)
     status = np.empty(count, dtype=np.int8)
     warm = False
-    state = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0)
+    state = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, np.int64(0))
     for i in range(count):
         z = complex(zr[i], zi[i])
         if warm:
             state = _warm(
-                state,
-                z,
-                tau,
-                weights,
-                zero_weight,
-                psi_p,
-                psi_n,
-                b2,
-                v2,
-                u,
-                closing,
-                doubt,
-                12,
-                1e-8,
-            )
+                state, z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt,
+                min(12, max_steps), 1e-8,
+            )  # fmt: skip
         if not warm or state[8] != 0:
             state = _cold(
                 z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps
@@ -440,3 +441,17 @@ def _solve(zr, zi, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, 
             k[i], y[i], error[i] = complex(np.nan, np.nan), complex(np.nan, np.nan), np.inf
         residual[i], status[i] = state[7], state[8]
     return k, y, error, residual, status
+
+
+@kernel
+def boundary(x, data):
+    """Density, its error and status on the real axis inside the bulks."""
+    tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps = data
+    k, _, error, _, status = _solve(
+        x, np.zeros(x.size), tau, weights, zero_weight, psi_p, psi_n, b2, v2, u,
+        closing, doubt, max_steps,
+    )  # fmt: skip
+    return density_from(k, psi_p), error, status
+
+
+find_panels = panel_search(boundary)

@@ -1,30 +1,12 @@
-r"""The real axis of the inverse map of a random-feature matrix: intervals and gaps.
+r"""The law of a random-feature matrix on the real axis: gaps, masses, spikes, real points.
 
-The map itself, and the nested laws behind it, are in `feature_inverse_map`.
-
-*Intervals.*  Those between the points of −supp H come from the gaps
-:math:`(\eta_1,\eta_2)` of the data level, each of which opens one interval of k on either root of
-:math:`(k+b^2)(k+u)/k=\kappa(\eta)`:
-
-=====================================  =======================  ==============================
-k                                      η                        mass of H above −k
-=====================================  =======================  ==============================
-upper root, inner or outer             (η_1, η_2), (−inf, η_L)  m_η = ρ(c²l > −η)
-central, cut at −b² and −u if atoms    (η_R, inf)               r̄ + the atoms above −k
-lower root, inner or outer             (η_1, η_2), (−inf, η_L)  H((0, inf)) − m_η
-k > 0                                  (η_R, inf)               all p eigenvalues
-=====================================  =======================  ==============================
-
-An interval with more mass above it than p/d lies below all eigenvalues and is left out.  On the
-two roots η is swept, as pole + offset from the nearest population eigenvalue, so that nothing is
-lost next to a pole; elsewhere k is, and η solved for.
+The inverse map is in `real_axis.feature_map`, the search for its gaps in `real_axis.feature`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from math import fsum
 from typing import Any, NamedTuple
 
@@ -32,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..result import Status
-from ..solve.edges import Gaps, Intervals, find_gaps, log_excess, real_points
-from .feature_inverse_map import BY_K, LOWER, UPPER, inverse_map, roots_of_k
-from .weighted_gram import HARD_EDGE, GramSolution, WeightedGram
+from ..solve.edges import Gaps, Intervals, checked
+from .real_axis.feature import balance, feature_axis, inverse_map, locate
+from .real_axis.feature_map import LOWER, UPPER
+from .real_axis.gram import HARD_EDGE, mass_above
+from .weighted_gram import GramSolution, WeightedGram
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -106,18 +90,6 @@ class FeatureGaps:
         return 1.0 - self.zero_weight
 
     @property
-    def sample_mass(self) -> float:
-        """psi_n less the rank: samples that see no data direction."""
-        return max(self._spare, 0.0) if self.has_data else self.psi_n
-
-    @property
-    def noise_mass(self) -> float:
-        """1 less the rank: directions without data."""
-        if not self.has_data:
-            return 1.0
-        return self.zero_weight if self._spare >= 0.0 else 1.0 - self.psi_n
-
-    @property
     def has_data(self) -> bool:
         """Whether U sees the data: not for c = 0, nor if they move its eigenvalues by 1e-30."""
         if self.c2 == 0.0 or self.eigenvalues.size == 0:
@@ -125,29 +97,28 @@ class FeatureGaps:
         return bool(self.c2 * self.eigenvalues[-1] > _NEGLIGIBLE * max(self.b2, self.u))
 
     @cached_property
-    def excess(self) -> float:
-        """Mass of H on (0, inf) less psi_p, rounded once.
+    def _balance(self) -> tuple[float, float, float, float]:
+        lost = fsum([*self.weights, self.zero_weight, -1.0])
+        found = balance(
+            self.psi_p, self.psi_n, self.b2, self.v2, self.has_data, self.zero_weight, lost
+        )
+        data_excess, excess, closing, doubt = found
+        return data_excess, excess, closing, doubt
 
-        That mass is 1 and psi_n for b² and v², or the rank if there is neither.
-        """
-        bare = self.b2 == 0.0 and self.v2 == 0.0
-        if not bare:
-            return fsum([float(self.b2 > 0.0), self.psi_n * (self.v2 > 0.0), -self.psi_p])
-        if not self.has_data or self._spare <= 0.0:
-            return self.rank - self.psi_p
-        return fsum([1.0, -self.zero_weight, -self.psi_p])
+    @property
+    def excess(self) -> float:
+        """Mass of H on (0, inf) less psi_p, rounded once."""
+        return self._balance[1]
 
     @property
     def spare(self) -> float:
         """Mass of H less psi_p, exactly 0 at a hard edge."""
         return 0.0 if self._is_balanced else self.excess
 
-    @cached_property
+    @property
     def _closing(self) -> tuple[float, float]:
         """1 + psi_n − psi_p, rounded once and 0 at a hard edge, and what that leaves out."""
-        value = fsum([1.0, self.psi_n, -self.psi_p])
-        snapped = abs(value) <= HARD_EDGE * self.psi_p
-        return (0.0, abs(value)) if snapped else (value, 0.0)
+        return self._balance[2:]
 
     @property
     def total(self) -> float:
@@ -156,10 +127,6 @@ class FeatureGaps:
             return self.psi_p
         bare = self.b2 == 0.0 and self.v2 == 0.0
         return self.rank if bare else (self.b2 > 0.0) + self.psi_n * (self.v2 > 0.0)
-
-    def atoms_above(self, k: float) -> float:
-        """Mass of the two atoms of H, at b² and u, that lie above −k."""
-        return self.noise_mass * (self.b2 > -k) + self.sample_mass * (self.u > -k)
 
     @property
     def _is_balanced(self) -> bool:
@@ -182,15 +149,10 @@ class FeatureGaps:
         """Mass of the eigenvalue s²."""
         return max(0.0, -self.spare / self.psi_p)
 
-    def leaves_room(self, mass: float) -> bool:
-        """Whether p holds more than this mass, rounding apart."""
-        return bool(mass < self.psi_p * (1.0 - HARD_EDGE))
-
-    @cached_property
+    @property
     def _data_excess(self) -> float:
-        """Mass of the data directions less psi_n, rounded once: weights sum to 1 roughly."""
-        lost = fsum([*self.weights, self.zero_weight, -1.0])
-        return fsum([1.0, -self.zero_weight, self.zero_weight * lost, -self.psi_n])
+        """Mass of the data directions less psi_n, rounded once."""
+        return self._balance[0]
 
     @cached_property
     def _spare(self) -> float:
@@ -208,14 +170,20 @@ class FeatureGaps:
 
     def solve_real(self, z: FloatArray) -> FeatureSolution:
         """Solve for (k, y) at flat real z − s² outside the support (NaN on it)."""
-        outside, index, x = real_points(self.gaps, z, self._value)
+        axis = self._axis
+        index, x = locate(
+            np.ascontiguousarray(z), axis.found, axis.table, self.psi_p, self._map_data
+        )
+        outside = ~np.isnan(index)
         k, y = np.full(z.shape, np.nan), np.full(z.shape, np.nan)
         error, y_error = np.full(z.shape, np.inf), np.full(z.shape, np.inf)
         residual = np.full(z.shape, np.nan)
         status = np.full(z.shape, Status.LEFT_HALF_PLANE, dtype=np.int8)
         if np.any(outside):
             target = z[outside]
-            value, rise, k[outside], y[outside], size, slope = self._map(index, x)
+            value, rise, k[outside], y[outside], size, slope = self._map(
+                index[outside].astype(np.intp), x[outside]
+            )
             rounding = (8.0 + np.sqrt(self.weights.size)) * np.finfo(float).eps
             doubt = self._closing[1] * np.abs(k[outside])
             with np.errstate(all="ignore"):  # z out of reach leaves an infinite error
@@ -231,10 +199,24 @@ class FeatureGaps:
             k.astype(np.complex128), y.astype(np.complex128), error, residual, status, y_error
         )
 
-    @cached_property
+    @property
     def gaps(self) -> Gaps:
         """Every gap of the spectrum, in terms of z − s²."""
-        return find_gaps(self._intervals, self._excess, self._value)
+        return self._axis.gaps
+
+    @cached_property
+    def _axis(self) -> _Axis:
+        tau, weights, zero_weight, *_ = self._parameters
+        table, branch, ends, found, ordered = feature_axis(
+            tau, weights, mass_above(weights), float(weights.sum()), self._signal, zero_weight,
+            self.psi_p, self.psi_n, self.b2, self.v2,
+            self._data_excess, self.excess, self._closing[0],
+        )  # fmt: skip
+        return _Axis(Intervals(*table), table, branch, ends, found, checked(found, ordered))
+
+    @property
+    def _signal(self) -> float:
+        return float(self.c2 * np.dot(self.weights, self.eigenvalues))
 
     def spike(self, eigenvalue: float) -> tuple[FloatArray, FloatArray]:
         r"""Distance from s² and squared overlap of the images of an isolated population eigenvalue.
@@ -253,10 +235,8 @@ class FeatureGaps:
         branch = np.array([UPPER, LOWER] if self.b2 > 0.0 and self.v2 > 0.0 else [UPPER])
         zero = np.zeros(branch.size)
         pole = np.full(branch.size, -self.c2 * eigenvalue)
-        value, rise, _, _, _, slope = inverse_map(
-            np.arange(branch.size), zero, zero, branch, pole, zero, pole, zero,
-            *self._parameters, self._spare, self._closing[0],
-        )  # fmt: skip
+        data = branch, np.array([pole, zero, pole, zero]), *self._map_data[2:]
+        value, rise, _, _, _, slope = inverse_map(np.arange(branch.size), zero, zero, data)
         fall = -rise
         with np.errstate(invalid="ignore"):
             overlap = fall / (self.psi_p * (1.0 + self.c2 * eigenvalue * slope))
@@ -290,146 +270,24 @@ class FeatureGaps:
             known_excess=self._data_excess,
         )
 
-    @cached_property
-    def _table(self) -> _Table:
-        return _without_data(self) if not self.has_data else _with_data(self)
-
-    @property
-    def _intervals(self) -> Intervals:
-        return self._table.intervals
-
     def _map(self, index: IntArray, x: FloatArray) -> FloatArray:
         """Rows of `inverse_map` at coordinate x of an interval."""
-        anchor, offset = self._intervals.point(index, x)
-        return inverse_map(index, anchor, offset, *self._map_arguments)
+        anchor, offset = self._axis.intervals.point(index, x)
+        rows: FloatArray = inverse_map(index, anchor, offset, self._map_data)
+        return rows
 
     @cached_property
-    def _map_arguments(self) -> tuple[Any, ...]:
-        table = self._table
-        return (
-            table.intervals.branch,
-            table.low_pole, table.low_offset, table.high_pole, table.high_offset,
-            *self._parameters, self._spare, self._closing[0],
-        )  # fmt: skip
-
-    def _excess(self, index: IntArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-        _, rise, k, *_ = self._map(index, x)
-        return log_excess(rise, self.psi_p), k
-
-    def _value(self, index: IntArray, x: FloatArray) -> FloatArray:
-        return self._map(index, x)[0]
+    def _map_data(self) -> tuple[Any, ...]:
+        axis = self._axis
+        return axis.branch, axis.ends, *self._parameters, self._spare, self._closing[0]
 
 
-class _Table(NamedTuple):
-    """Intervals with, for those swept by η, their ends as pole + offset (exact near a pole)."""
+class _Axis(NamedTuple):
+    """Intervals, how they are swept, and gaps, with the tables that kernels read."""
 
     intervals: Intervals
-    low_pole: FloatArray
-    low_offset: FloatArray
-    high_pole: FloatArray
-    high_offset: FloatArray
-
-
-class _Rows:
-    """Collects intervals row by row."""
-
-    def __init__(self, model: FeatureGaps) -> None:
-        self.model = model
-        self.rows: list[tuple[float, ...]] = []
-
-    def by_k(
-        self, low: float, high: float, mass: float, low_value: float = np.nan,
-        high_value: float = np.nan,
-    ) -> None:  # fmt: skip
-        """Add an interval of k, unless it is empty or would lie below all p eigenvalues."""
-        if low < high and (self.model.leaves_room(mass) or high == np.inf):
-            signal = float(self.model.c2 * np.dot(self.model.weights, self.model.eigenvalues))
-            scale = self.model.b2 + self.model.u + signal or 1.0
-            self.rows.append(
-                (low, high, scale, low_value, high_value, mass, BY_K, 0.0, 0.0, 0.0, 0.0)
-            )
-
-    def by_eta(
-        self, branch: int, low: tuple[float, float] | None, high: tuple[float, float], mass: float,
-        low_value: float = np.nan,
-    ) -> None:  # fmt: skip
-        """Add an interval of η with ends (pole, offset); no low end stands for −inf."""
-        if not self.model.leaves_room(mass):
-            return
-        if low is None:
-            low, start, width = (0.0, 0.0), -np.inf, 0.0
-        else:
-            start, width = 0.0, (high[0] - low[0]) + (high[1] - low[1])
-        scale = -high[0] - high[1]
-        self.rows.append((start, width, scale, low_value, np.nan, mass, branch, *low, *high))
-
-    def table(self) -> _Table:
-        """The finished table."""
-        low, high, scale, low_value, high_value, mass, branch, *ends = (
-            np.array(column) for column in zip(*self.rows, strict=True)
-        )
-        above = mass / self.model.psi_p
-        return _Table(
-            Intervals(low, high, scale, low_value, high_value, above, branch.astype(np.intp)), *ends
-        )
-
-    def outside(self) -> _Table:
-        """Close the table with the interval k > 0, left of the whole spectrum."""
-        model = self.model
-        soft = model.spare > 0.0
-        mass = model.total if model.meets_atom else model.psi_p
-        self.by_k(0.0, np.inf, mass, np.nan if soft else 0.0, -np.inf)
-        return self.table()
-
-
-def _without_data(model: FeatureGaps) -> _Table:
-    """c = 0: H consists of the two atoms b² and u alone."""
-    rows = _Rows(model)
-    atoms = sorted({mu for mu in (model.b2, model.u) if mu > 0.0})
-    if atoms:
-        rows.by_k(-np.inf, -atoms[-1], 0.0, low_value=np.inf)
-    else:
-        rows.by_k(-np.inf, 0.0, 0.0, low_value=np.inf, high_value=0.0)
-    if len(atoms) == 2:
-        rows.by_k(-atoms[1], -atoms[0], model.atoms_above(-0.5 * (atoms[0] + atoms[1])))
-    if atoms and model.atom > 0.0:
-        rows.by_k(-atoms[0], 0.0, model.total, high_value=0.0)
-    return rows.outside()
-
-
-def _with_data(model: FeatureGaps) -> _Table:
-    """All intervals between −supp H, from the gaps of the data level, and k > 0."""
-    rows, data = _Rows(model), model.data_level
-    gaps, intervals = data.gaps, data._intervals
-    both = model.b2 > 0.0 and model.v2 > 0.0
-    for which, i in enumerate(gaps.interval):
-        low, high = _end(intervals, i, gaps.left[which]), _end(intervals, i, gaps.right[which])
-        mass = float(gaps.above[which]) * model.psi_n
-        if np.isneginf(intervals.low[i]):
-            rows.by_eta(UPPER, None, high, 0.0, low_value=np.inf)
-            if both and model.atom > 0.0:
-                rows.by_eta(LOWER, None, high, model.total, low_value=0.0)
-        elif intervals.high[i] < 0.0:
-            rows.by_eta(UPPER, low, high, mass)
-            if both:
-                rows.by_eta(LOWER, low, high, model.total - mass)
-    lowest = 0.0 if data.is_hard else -float(gaps.upper[gaps.upper > 0.0][0]) / model.psi_n
-    start, _, _, end, _, _ = roots_of_k(lowest, model.b2, model.u)
-    rank = model.rank
-    cuts = [
-        -mu for mu, atom in ((model.b2, model.noise_mass), (model.u, model.sample_mass)) if atom > 0
-    ]
-    points = [start, *sorted(cut for cut in set(cuts) if start < cut < end), end]
-    for low_k, high_k in pairwise(points):
-        mass = rank + model.atoms_above(0.5 * (low_k + high_k))
-        if high_k < 0.0:
-            rows.by_k(low_k, high_k, mass)
-        elif model.atom > 0.0:
-            rows.by_k(low_k, high_k, mass, high_value=0.0)
-    return rows.outside()
-
-
-def _end(intervals: Intervals, index: int, x: float) -> tuple[float, float]:
-    """An end of a gap of the data level, as pole and offset."""
-    pole, offset = intervals.point(np.array([index]), np.array([x]))
-    return float(pole[0]), float(offset[0])
+    table: FloatArray
+    branch: IntArray
+    ends: FloatArray
+    found: FloatArray
+    gaps: Gaps

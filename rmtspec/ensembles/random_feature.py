@@ -181,6 +181,10 @@ class RandomFeatureGram:
             density = (1.0 / found.k).imag / (np.pi * self.psi_p)
         return BoundaryValue(density, found.error, found.status)
 
+    def panels(self, edges: FloatArray, hard: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
+        """Panels of the density."""
+        return self.equations.panels(edges, hard)
+
     def transform(self, z: ComplexArray) -> Transform:
         """Stieltjes transform q of the p eigenvalues."""
         found = self.solve(z, check=False)

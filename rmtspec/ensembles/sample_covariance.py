@@ -217,6 +217,10 @@ class SampleCovariance:
             density = (1.0 / found.k).imag / (np.pi * self.ratio)
         return BoundaryValue(density, found.error, found.status)
 
+    def panels(self, edges: FloatArray, hard: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
+        """Panels of the density."""
+        return self._companion.panels(edges, hard, self.ratio)
+
     def determinant(self, z: ComplexArray) -> ComplexArray:
         """D at pairs of points, and of these with their conjugates."""
         k, _, status = self._solve(z)

@@ -39,8 +39,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..solve.kernel import kernel
+
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
+
+_FEW = 24  # directions; with more, sums over them are quicker as products of matrices
 
 
 class Source(NamedTuple):
@@ -116,26 +120,113 @@ def averaged_response(
     """K and Y for random data."""
     level, weight = directions
     h1, h2 = first.along(level, c2, b2), second.along(level, c2, b2)
-    i0, i1, itl = (
-        (h1 * (weight * factor)) @ h2.T for factor in (1.0, level, level * source.variance)
-    )
-    # Fresh data have the variances of the directions.
-    same = np.array_equal(source.variance, level)
-    it = i1 if same else (h1 * (weight * source.variance)) @ h2.T
-    kk, yy = np.multiply.outer(first.k, second.k), np.multiply.outer(first.y, second.y)
-    (a11, size11), (a22, size22) = _diagonal(
-        first, second, h1, h2, i0, directions, psi_p, psi_n, c2, b2
-    )
-    a22, size22 = a22 / yy, size22 / np.abs(yy)
-    a12, a21 = -(v2 + c2 * kk * i1), -(v2 / kk + c2 * i1)
-    rhs1 = source.identity + kk * (source.noise * i0 + source.data * it)
-    rhs2 = c2 * (source.noise * i1 + source.data * itl)
-    determinant = a11 * a22 - a12 * a21
-    k = (rhs1 * a22 - a12 * rhs2) / determinant
-    y = (a11 * rhs2 - a21 * rhs1) / determinant
-    mean = ((k + source.noise) * i0 + source.data * it + c2 * y * i1) / psi_p
-    loss = (size11 * size22 + np.abs(a12 * a21)) / np.abs(determinant)
+    seen1, seen2 = (c2 * y[:, None] * level * h for y, h in ((first.y, h1), (second.y, h2)))
+    factors = np.stack([np.ones_like(level), level, source.variance, level * source.variance])
+    few = level.size <= _FEW
+    sums = np.empty((6, 0, 0), dtype=np.complex128)
+    if not few:
+        noisy1, noisy2 = seen1 + b2 * h1, seen2 + b2 * h2
+        sums = np.stack(
+            [(h1 * (weight * factor)) @ h2.T for factor in factors]
+            + [(noisy1 * weight) @ noisy2.T, (seen1 * weight) @ seen2.T]
+        )
+    # Symmetric at the same points, Hermitian at conjugate ones: half of the pairs tell all.
+    same = np.array_equal(first.k, second.k) and np.array_equal(first.y, second.y)
+    mirrored = first.conjugate()
+    conjugate = np.array_equal(mirrored.k, second.k) and np.array_equal(mirrored.y, second.y)
+    k, y, mean, loss = _averaged(
+        first.k, first.y, h1, seen1, second.k, second.y, h2, seen2,
+        weight, factors, sums, source.identity, source.noise, source.data,
+        psi_p, psi_n, c2, b2, v2, same, conjugate,
+    )  # fmt: skip
     return Response(k, y, mean, loss)
+
+
+@kernel
+def _averaged(
+    k1, y1, h1, seen1, k2, y2, h2, seen2, weight, factors, sums, identity, noise, data,
+    psi_p, psi_n, c2, b2, v2, same, conjugate,
+):  # fmt: skip
+    """Fields of `Response`; the six integrals over ρ are in `sums`, or made if that is empty."""
+    shape = (k1.size, k2.size)
+    k, y, mean = np.empty(shape, k1.dtype), np.empty(shape, k1.dtype), np.empty(shape, k1.dtype)
+    loss, at = np.empty(shape), np.empty(6, k1.dtype)
+    total1, total2 = _weighted(h1, weight), _weighted(h2, weight)
+    for i in range(k1.size):
+        for j in range(i if same or conjugate else 0, k2.size):
+            if sums.size:
+                for n in range(6):
+                    at[n] = sums[n, i, j]
+            else:
+                _integrals(at, h1[i], seen1[i], h2[j], seen2[j], weight, factors, b2)
+            i0, i1, it, itl, noisy, seen = at
+            kk, yy = k1[i] * k2[j], y1[i] * y2[j]
+            a11, size11 = _spared(psi_p, k1[i] * total1[i], k2[j] * total2[j], kk * i0, noisy)
+            kb1, kb2 = k1[i] + b2, k2[j] + b2
+            a22, size22 = _spared(psi_n, kb1 * total1[i], kb2 * total2[j], kb1 * kb2 * i0, seen)
+            per_yy, per_kk = _reciprocal(yy), _reciprocal(kk)
+            a22, size22 = a22 * per_yy, size22 * _size(per_yy)
+            a12, a21 = -(v2 + c2 * kk * i1), -(v2 * per_kk + c2 * i1)
+            rhs1 = identity + kk * (noise * i0 + data * it)
+            rhs2 = c2 * (noise * i1 + data * itl)
+            inverse = _reciprocal(a11 * a22 - a12 * a21)
+            k[i, j] = (rhs1 * a22 - a12 * rhs2) * inverse
+            y[i, j] = (a11 * rhs2 - a21 * rhs1) * inverse
+            mean[i, j] = ((k[i, j] + noise) * i0 + data * it + c2 * y[i, j] * i1) / psi_p
+            loss[i, j] = (size11 * size22 + _size(a12 * a21)) * _size(inverse)
+            if same:
+                k[j, i], y[j, i], mean[j, i] = k[i, j], y[i, j], mean[i, j]
+                loss[j, i] = loss[i, j]
+            elif conjugate:
+                k[j, i], y[j, i] = np.conj(k[i, j]), np.conj(y[i, j])
+                mean[j, i], loss[j, i] = np.conj(mean[i, j]), loss[i, j]
+    return k, y, mean, loss
+
+
+@kernel
+def _weighted(h, weight):
+    """∫h dρ at every point."""
+    total = np.zeros(h.shape[0], h.dtype)
+    for i in range(h.shape[0]):
+        for level in range(weight.size):
+            total[i] += weight[level] * h[i, level]
+    return total
+
+
+@kernel
+def _integrals(at, h1, seen1, h2, seen2, weight, factors, b2):
+    """∫ of h_1h_2 times each factor, of both shares that noise and data see, and of the data's."""
+    for n in range(6):
+        at[n] = 0.0
+    for level in range(weight.size):
+        both = weight[level] * (h1[level] * h2[level])
+        for n in range(4):
+            at[n] += factors[n, level] * both
+        noisy1, noisy2 = seen1[level] + b2 * h1[level], seen2[level] + b2 * h2[level]
+        at[4] += weight[level] * (noisy1 * noisy2)
+        at[5] += weight[level] * (seen1[level] * seen2[level])
+
+
+@kernel
+def _spared(psi, part1, part2, both, taken):
+    """`spared` for one pair, whose measure has mass 1."""
+    plain = psi + _size(taken)
+    ones = abs(psi - 1.0) + _size(both) + _size(part1) + _size(part2)
+    if ones < plain:
+        return (psi - 1.0) + (part1 + part2 - both), ones
+    return psi - taken, plain
+
+
+@kernel
+def _size(x):
+    """A modulus to a factor √2, without the root."""
+    return abs(x.real) + abs(x.imag)
+
+
+@kernel
+def _reciprocal(x):
+    scale = 1.0 / (x.real * x.real + x.imag * x.imag)
+    return complex(x.real * scale, -x.imag * scale)
 
 
 def independent_response(

@@ -31,16 +31,26 @@ from numpy.typing import NDArray
 
 from ..result import Status
 from ..solve import REORDERED
-from ..solve.edges import REACH, Gaps, Intervals, find_gaps, log_excess, real_points
+from ..solve.density.panels import panel_search
+from ..solve.edges import REACH, Gaps, Intervals, checked
 from ..solve.kernel import kernel
+from .real_axis.gram import (
+    HARD_EDGE,
+    density_from,
+    find_gaps,
+    gram_intervals,
+    locate,
+    mass_above,
+    net_count,
+    pick,
+    polish_real,
+    real_maps,
+)
 from .two_point import conditional_determinant
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 IntArray = NDArray[np.intp]
-
-HARD_EDGE = 8 * np.finfo(float).eps
-"""Masses that differ by less than this, relative to them, are equal: users give rounded ratios."""
 
 
 class GramSolution(NamedTuple):
@@ -120,15 +130,17 @@ class WeightedGram:
 
     def solve_real(self, z: FloatArray) -> GramSolution:
         """Solve for k at flat real points outside the support (NaN on it)."""
-        outside, index, x = real_points(self.gaps, z, self._value)
+        _, table, gaps, _ = self._axis
+        index, x = locate(np.ascontiguousarray(z), gaps, table, self.aspect, self._map_data)
+        outside = ~np.isnan(index)
         k = np.full(z.shape, np.nan)
         error = np.full(z.shape, np.inf)
         residual = np.full(z.shape, np.nan)
         status = np.full(z.shape, Status.LEFT_HALF_PLANE, dtype=np.int8)
         if np.any(outside):
             target = z[outside]
-            anchor, offset = self._intervals.point(index, x)
-            k[outside], error[outside], residual[outside] = _polish_real(
+            anchor, offset = self._intervals.point(index[outside].astype(np.intp), x[outside])
+            k[outside], error[outside], residual[outside] = polish_real(
                 target, anchor, offset, self.mu, self.weight, self.aspect, self.spare, self.doubt
             )
             status[outside] = np.where(
@@ -136,16 +148,38 @@ class WeightedGram:
             )
         return GramSolution(k.astype(np.complex128), error, residual, status)
 
+    def panels(
+        self, edges: FloatArray, hard: NDArray[np.bool_], per: float
+    ) -> tuple[FloatArray, FloatArray]:
+        """Panels of the density of the eigenvalues, of which there are `per` a dimension."""
+        table, failed = _panel_search(
+            edges, hard,
+            (self.mu, self.weight, self.aspect, self.spare, self.doubt, self.max_steps, per),
+        )  # fmt: skip
+        return table, failed
+
     def determinant(self, first: ComplexArray, second: ComplexArray) -> ComplexArray:
         """D of every pair of solutions k; see `two_point`."""
         return conditional_determinant(
             first, second, self.aspect, self.mu, self.weight, self.excess
         )
 
-    @cached_property
+    @property
     def gaps(self) -> Gaps:
         """Every gap of the spectrum."""
-        return find_gaps(self._intervals, self._excess, self._value)
+        return self._axis.gaps
+
+    @cached_property
+    def _axis(self) -> _Axis:
+        table = gram_intervals(
+            self.mu, self.weight, mass_above(self.weight), self.aspect, self.spare, self.total
+        )
+        found, ordered = find_gaps(table, self.aspect, self._map_data)
+        return _Axis(Intervals(*table), table, found, checked(found, ordered))
+
+    @property
+    def _map_data(self) -> tuple[FloatArray, FloatArray, float, float]:
+        return self.mu, self.weight, self.aspect, self.spare
 
     @cached_property
     def visible(self) -> FloatArray:
@@ -168,134 +202,23 @@ class WeightedGram:
         value, rise = self._map(flat, np.zeros_like(flat))
         return value.reshape(k.shape), rise.reshape(k.shape)
 
-    @cached_property
+    @property
     def _intervals(self) -> Intervals:
         """Intervals between the poles −μ on which a gap is not excluded by its two end poles."""
-        mu, weight, aspect = self.mu, self.weight, self.aspect
-        # Mass above each pole; that of all p eigenvalues, but for rounding, leaves none below.
-        above = np.append(weight[::-1].cumsum(dtype=np.longdouble)[::-1][1:], 0.0).astype(float)
-        rounding = (8.0 + np.sqrt(weight.size)) * np.finfo(float).eps
-        term = np.cbrt(weight * mu**2)
-        possible = (term[:-1] + term[1:]) ** 3 < aspect * np.diff(mu) ** 2
-        possible &= above[:-1] < aspect * (1.0 - rounding)
-        inner = np.flatnonzero(possible)
-        low = [-np.inf, *-mu[inner + 1]]
-        high = [-mu[-1], *-mu[inner]]
-        fraction = [0.0, *above[inner]]
-        low_value, high_value = [np.inf, *np.full(inner.size, np.nan)], [np.nan] * (inner.size + 1)
-        if self.atom > 0.0:
-            low.append(-mu[0])
-            high.append(0.0)
-            fraction.append(self.total)
-            low_value.append(np.nan)
-            high_value.append(0.0)
-        low.append(0.0)
-        high.append(np.inf)
-        fraction.append(aspect)
-        low_value.append(np.nan if self.spare > 0.0 else 0.0)
-        high_value.append(-np.inf)
-        size = len(low)
-        return Intervals(
-            np.array(low),
-            np.array(high),
-            np.full(size, mu[-1]),
-            np.array(low_value),
-            np.array(high_value),
-            np.array(fraction) / aspect,
-            np.zeros(size, dtype=np.intp),
-        )
-
-    def _excess(self, index: IntArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-        anchor, offset = self._intervals.point(index, x)
-        _, rise = self._map(anchor, offset)
-        return log_excess(rise, self.aspect), anchor + offset
-
-    def _value(self, index: IntArray, x: FloatArray) -> FloatArray:
-        anchor, offset = self._intervals.point(index, x)
-        return self._map(anchor, offset)[0]
+        return self._axis.intervals
 
     def _map(self, anchor: FloatArray, offset: FloatArray) -> tuple[FloatArray, FloatArray]:
-        value, rise = _inverse_map(anchor, offset, self.mu, self.weight, self.aspect, self.spare)
+        value, rise = real_maps(anchor, offset, self.mu, self.weight, self.aspect, self.spare)
         return value, rise
 
 
-@kernel
-def _pick(condition, this, other):
-    """A choice between two numbers: unlike a branch, it can be made in a vectorised loop."""
-    return this if condition else other
+class _Axis(NamedTuple):
+    """Intervals and gaps, with the tables of both that kernels read."""
 
-
-@kernel
-def _from_pole(anchor, mu, offset):
-    """k + μ at k = anchor + offset, in the order that is exact next to the pole."""
-    return (anchor + mu) + offset
-
-
-@kernel(fastmath=REORDERED)
-def _real_parts(anchor, offset, mu, weight):
-    """Mass that counts one and that does not, the rests of z/k, dz/dk and of the size of terms."""
-    k = anchor + offset
-    on = off = part = rise = size = 0.0
-    for j in range(mu.size):
-        w = weight[j]
-        inverse = 1.0 / _from_pole(anchor, mu[j], offset)
-        missing, whole = k * inverse, mu[j] * inverse
-        near = abs(missing) < 0.5
-        on += _pick(near, w, 0.0)
-        off += _pick(near, 0.0, w)
-        part += w * _pick(near, -missing, whole)
-        rise += w * _pick(near, missing * (missing - 2.0), whole * whole)
-        size += w * _pick(near, abs(missing), abs(whole))
-    return on, off, part, rise, size
-
-
-@kernel
-def _count(on, off, aspect, spare):
-    """Mass that counts one less P, and the size of what it is made of.
-
-    μ/(k + μ) counts as 1 − k/(k + μ) where the last term is small: the ones cancel against P.
-    Where nearly all count one, their mass is `spare` = mass of H − P less what does not; where few
-    do (P may be decades below the mass of H), P is taken from them as it stands.
-    """
-    all_but, few = abs(spare) + off, on + aspect
-    return (spare - off, all_but) if all_but < few else (on - aspect, few)
-
-
-@kernel
-def _real_sums(anchor, offset, mu, weight, aspect, spare):
-    """z/k, dz/dk and the size of the terms of z/k at real k = anchor + offset."""
-    on, off, part, rise, size = _real_parts(anchor, offset, mu, weight)
-    count, count_size = _count(on, off, aspect, spare)
-    return count + part, count + rise, count_size + size
-
-
-@kernel
-def _inverse_map(anchor, offset, mu, weight, aspect, spare):
-    """z and dz/dk at real k = anchor + offset, poles measured from the anchor."""
-    value, rise = np.empty(offset.size), np.empty(offset.size)
-    for i in range(offset.size):
-        ratio, rise[i], _ = _real_sums(anchor[i], offset[i], mu, weight, aspect, spare)
-        value[i] = (anchor[i] + offset[i]) * ratio
-    return value, rise
-
-
-@kernel
-def _polish_real(z, anchor, offset, mu, weight, aspect, spare, doubt):
-    """One Newton step at real points outside the support, with error bound and residual."""
-    eps = 2.220446049250313e-16
-    k, error, residual = np.empty(z.size), np.empty(z.size), np.empty(z.size)
-    for i in range(z.size):
-        at = anchor[i] + offset[i]
-        ratio, rise, size = _real_sums(anchor[i], offset[i], mu, weight, aspect, spare)
-        scale = abs(at) * size + abs(z[i])
-        rest = at * ratio - z[i]
-        step = rest / rise
-        step = min(max(step, -0.5 * abs(offset[i])), 0.5 * abs(offset[i]))
-        k[i] = at - step
-        rounding = (8.0 + np.sqrt(mu.size)) * eps * scale + doubt * abs(at)
-        error[i] = 4.0 * (abs(step) + rounding / abs(rise)) / abs(at) + 4.0 * eps
-        residual[i] = abs(rest) / scale
-    return k, error, residual
+    intervals: Intervals
+    table: FloatArray
+    found: FloatArray
+    gaps: Gaps
 
 
 @kernel(fastmath=REORDERED)
@@ -308,23 +231,23 @@ def _complex_parts(kr, ki, mu, weight):
         missing_r, missing_i = (kr * gr + ki * ki) * scale, ki * mu[j] * scale
         whole_r = mu[j] * gr * scale
         near = missing_r * missing_r + missing_i * missing_i < 0.25
-        on += _pick(near, w, 0.0)
-        off += _pick(near, 0.0, w)
-        part_r += w * _pick(near, -missing_r, whole_r)
+        on += pick(near, w, 0.0)
+        off += pick(near, 0.0, w)
+        part_r += w * pick(near, -missing_r, whole_r)
         part_i -= w * missing_i
-        square_r = _pick(near, missing_r * (missing_r - 2.0), whole_r * whole_r)
+        square_r = pick(near, missing_r * (missing_r - 2.0), whole_r * whole_r)
         rise_r += w * (square_r - missing_i * missing_i)
         rise_i -= 2.0 * w * missing_i * whole_r
-        small = _pick(near, kr * kr + ki * ki, mu[j] * mu[j])
+        small = pick(near, kr * kr + ki * ki, mu[j] * mu[j])
         size += w * np.sqrt(small * scale)
     return on, off, part_r, part_i, rise_r, rise_i, size
 
 
 @kernel
 def _equation(kr, ki, zr, zi, mu, weight, aspect, spare):
-    """F(k), dF/dlog k and the sum of the sizes of the terms of F, split as in `_count`."""
+    """F(k), dF/dlog k and the sum of the sizes of the terms of F, split as in `net_count`."""
     on, off, part_r, part_i, rise_r, rise_i, size = _complex_parts(kr, ki, mu, weight)
-    count, count_size = _count(on, off, aspect, spare)
+    count, count_size = net_count(on, off, aspect, spare)
     fr, fi = kr * (count + part_r) - ki * part_i - zr, ki * (count + part_r) + kr * part_i - zi
     dr, di = kr * (count + rise_r) - ki * rise_i, ki * (count + rise_r) + kr * rise_i
     size = np.sqrt(kr * kr + ki * ki) * (count_size + size) + abs(zr) + abs(zi)
@@ -446,7 +369,7 @@ def _solve(zr, zi, mu, weight, aspect, spare, doubt, max_steps):
         if warm:
             state = _newton(
                 zr[i], zi[i], state[0], max(state[1], 1e-8), state[2],
-                mu, weight, aspect, spare, doubt, 12,
+                mu, weight, aspect, spare, doubt, min(12, max_steps),
             )  # fmt: skip
         if not warm or state[5] != 0:
             state = _cold(zr[i], zi[i], mu, weight, aspect, spare, doubt, max_steps)
@@ -460,3 +383,14 @@ def _solve(zr, zi, mu, weight, aspect, spare, doubt, max_steps):
         if not warm:
             k[i], error[i] = complex(np.nan, np.nan), np.inf
     return k, error, residual, status
+
+
+@kernel
+def _boundary(x, data):
+    """Density, its error and status on the real axis inside the bulks."""
+    mu, weight, aspect, spare, doubt, max_steps, per = data
+    k, error, _, status = _solve(x, np.zeros(x.size), mu, weight, aspect, spare, doubt, max_steps)
+    return density_from(k, per), error, status
+
+
+_panel_search = panel_search(_boundary)

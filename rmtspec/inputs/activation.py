@@ -14,7 +14,7 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -202,7 +202,10 @@ def gaussian_equivalence(
     pair = Noising.of(shown.data_square, shown.noise_square, variance)
     where = f"at t = {t:g}, variance = {variance:g}" if isinstance(t, float) else f"at {t}"
     try:
-        moments = resolved.moments(pair)
+        if isinstance(activation, str):
+            moments = _moments(activation, pair)
+        else:
+            moments = resolved.moments(pair)
     except NotIntegrableError as problem:
         raise ValueError(f"activation {resolved.name!r} {problem} ({where})") from None
     result = _coefficients(moments, pair, shown, delta)
@@ -217,6 +220,12 @@ def gaussian_equivalence(
             stacklevel=caller_level(),
         )
     return result
+
+
+@lru_cache(maxsize=1024)
+def _moments(name: str, pair: Noising) -> Moments:
+    """Moments of a named activation, which models of one time share."""
+    return _named(name).moments(pair)
 
 
 def resolve(activation: ActivationLike | Activation) -> Activation:

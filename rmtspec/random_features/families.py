@@ -25,6 +25,7 @@ import numpy as np
 from ..inputs.activation import Coefficients
 from ..law import SpectralLaw
 from ..result import dataframe
+from ..solve.kernel import kernel
 
 if TYPE_CHECKING:
     import pandas
@@ -134,21 +135,57 @@ def find_families(
     ]
     if at.b**2 > at.v**2 / psi_n:
         middle.reverse()
-    taken, found, upper = 0.0, [], np.inf
-    shares = [("constant", constant), ("fast", rank), *middle, ("slow", rank * (has_v and has_b))]
-    for name, share in shares:
-        mass = min(share, psi_p - taken)
+    named = [("constant", constant), ("fast", rank), *middle, ("slow", rank * (has_v and has_b))]
+    shares = np.array([share for _, share in named])
+    masses, ends = family_ends(shares, psi_p, law.masses, law.support)
+    merged = (masses > 0.0) & np.isnan(ends)
+    if merged.any():  # the density is needed
+        fractions = np.maximum(1.0 - np.cumsum(masses)[merged] / psi_p, 0.0)
+        ends[merged] = law.quantile(fractions)
+    rows = family_rows(masses, ends, merged, psi_p, at.delta, law.support)
+    return tuple(
+        Family(name, row[0], row[1], row[2], row[3], bool(row[4]))
+        for (name, _), row in zip(named, rows.tolist(), strict=True)
+        if row[0] > 0.0
+    )
+
+
+@kernel
+def family_ends(shares, psi_p, masses, support):
+    """Mass of every family, 0 for one that is empty, and its lower edge, NaN inside a bulk."""
+    found, ends = np.zeros(shares.size), np.full(shares.size, np.nan)
+    taken = 0.0
+    for i in range(shares.size):
+        mass = min(shares[i], psi_p - taken)
         if mass <= 1e-14 * psi_p:  # rounding of psi_n - rank, which is below psi_p
             continue
+        found[i] = mass
         taken += mass
-        lower, merged = end_above(law, taken / psi_p)
-        if np.isinf(upper):
-            upper = float(law.support[-1, 1])
-        rate = at.delta * lower
-        tau = psi_p / rate if rate > 0.0 else np.inf
-        found.append(Family(name, mass / psi_p, lower, upper, tau, merged))
-        upper = next_edge_below(law, lower) if not merged else lower
-    return tuple(found)
+        fraction, above = taken / psi_p, 0.0
+        for bulk in range(masses.size - 1, -1, -1):
+            above += masses[bulk]
+            if abs(above - fraction) <= 1e-10 * fraction:
+                ends[i] = support[bulk, 0]
+    return found, ends
+
+
+@kernel
+def family_rows(masses, ends, merged, psi_p, delta, support):
+    """Fields of `Family` after the name; the mass is 0 for one that is empty."""
+    rows = np.zeros((masses.size, 5))
+    upper = support[support.shape[0] - 1, 1] if support.shape[0] else np.inf
+    for i in range(masses.size):
+        if masses[i] == 0.0:
+            continue
+        lower, rate = ends[i], delta * ends[i]
+        rows[i, 0], rows[i, 1], rows[i, 2] = masses[i] / psi_p, lower, upper
+        rows[i, 3], rows[i, 4] = psi_p / rate if rate > 0.0 else np.inf, merged[i]
+        upper = lower
+        if not merged[i]:  # the upper edge of the bulk below, or the edge itself for the lowest
+            for bulk in range(support.shape[0]):
+                if support[bulk, 1] < lower:
+                    upper = support[bulk, 1]
+    return rows
 
 
 def names_of_bulks(law: SpectralLaw, families: tuple[Family, ...]) -> tuple[str, ...]:

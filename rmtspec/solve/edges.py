@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +35,7 @@ _SEARCHED = 80.0  # a gap holds a point of [-80, 80]; beyond lie only edges of v
 _GOLDEN = 0.6180339887498949
 _NARROWER = 2.0 * _GOLDEN - 1.0
 _FLAT = 1e-7  # golden section stops here: the minimum is quadratic, its value then exact to 1e-14
+_EXACT = 4e-16  # roots that are points of z stop here
 _SHARP = 1e-11  # roots stop here: an edge is stationary, so its z is then exact to rounding
 _DISTINCT = 1e-5  # points this close in k say nothing about the shape of Φ between them
 _HUGE = 300.0  # above this exp F may overflow
@@ -51,7 +54,6 @@ class Intervals:
     scale : (m,) length that makes the coordinate of an unbounded interval dimensionless
     low_value, high_value : (m,) value of z at an end where Φ < P, NaN at an end where Φ > P
     above : (m,) fraction of the spectrum above a gap opened by this interval
-    branch : (m,) label passed on to the ensemble's functions
     """
 
     low: FloatArray
@@ -60,28 +62,36 @@ class Intervals:
     low_value: FloatArray
     high_value: FloatArray
     above: FloatArray
-    branch: IntArray
 
     def point(self, index: IntArray, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the nearer end and the signed offset from it, exact however small."""
-        anchor, offset = _point(self.low, self.high, self.scale, index, x)
+        anchor, offset = _points(self.low, self.high, self.scale, index, x)
         return anchor, offset
 
 
+LOW, HIGH, SCALE, LOW_VALUE, HIGH_VALUE, ABOVE = range(6)
+"""Rows of the table in which kernels keep the fields of `Intervals`."""
+
+
 @kernel
-def _point(low, high, scale, index, x):
+def point(low, high, scale, x):
+    """The end of an interval that is nearer to coordinate x, and the signed offset from it."""
+    from_low = np.isfinite(low)
+    if from_low and np.isfinite(high):
+        tail = np.exp(-abs(x))
+        size = (high - low) * tail / (1.0 + tail)
+        from_low = x < 0.0
+    else:
+        size = scale * np.exp(x if from_low else -x)
+    return (low, size) if from_low else (high, -size)
+
+
+@kernel
+def _points(low, high, scale, index, x):
     rows = np.empty((2, x.size))  # one array: each one returned from compiled code costs 2 us
-    anchor, offset = rows
-    for i in range(x.size):
-        a, b = low[index[i]], high[index[i]]
-        from_low = np.isfinite(a)
-        if from_low and np.isfinite(b):
-            tail = np.exp(-abs(x[i]))
-            size = (b - a) * tail / (1.0 + tail)
-            from_low = x[i] < 0.0
-        else:
-            size = scale[index[i]] * np.exp(x[i] if from_low else -x[i])
-        anchor[i], offset[i] = (a, size) if from_low else (b, -size)
+    for j in range(x.size):
+        i = index[j]
+        rows[0, j], rows[1, j] = point(low[i], high[i], scale[i], x[j])
     return rows
 
 
@@ -107,220 +117,282 @@ class Gaps:
     @property
     def edges(self) -> FloatArray:
         """(k, 2) lower and upper edge of every bulk."""
-        return np.column_stack([self.upper[:-1], self.lower[1:]])[self._is_bulk]
+        return self._between[0]
 
     @property
     def masses(self) -> FloatArray:
         """(k,) exact mass of every bulk."""
-        return self._between[self._is_bulk]
+        return self._between[1]
 
     @property
     def are_ordered(self) -> bool:
         """Whether gaps follow each other, as do the fractions above them, but for rounding."""
-        end, start = self.upper[:-1], self.lower[1:]
-        if not np.all(np.isfinite(end) & np.isfinite(start)):
-            return False
-        apart = end <= start + 1e-9 * (np.abs(end) + np.abs(start))
-        return bool(np.all(apart) and np.all(np.diff(self.above) <= 1e-12))
+        return bool(_are_ordered(np.stack([self.lower, self.upper, self.above])))
 
     @property
     def narrow(self) -> FloatArray:
         """(j, 2) location and mass of the bulks that are too narrow for double precision."""
-        middle = 0.5 * self.upper[:-1] + 0.5 * self.lower[1:]
-        thin = ~self._has_width & (middle != 0.0) & self._has_mass
-        return np.column_stack([middle, self._between])[thin]
+        return self._between[2]
 
-    @property
-    def _between(self) -> FloatArray:
-        """Fraction of the spectrum between two gaps."""
-        return self.above[:-1] - self.above[1:]
-
-    @property
-    def _is_bulk(self) -> NDArray[np.bool_]:
-        """Whether what lies between two gaps has a width, and a mass that is more than rounding."""
-        return self._has_width & self._has_mass
-
-    @property
-    def _has_mass(self) -> NDArray[np.bool_]:
-        """Whether the fractions above two gaps differ by more than their rounding.
-
-        Each fraction has a relative error of a few eps, so that the rounding of a difference goes
-        with the larger one: a bulk at the top of the spectrum counts however small its mass.
-        """
-        return self._between > _NO_MASS * self.above[:-1]
-
-    @property
-    def _has_width(self) -> NDArray[np.bool_]:
-        """Between two gaps that touch, to the accuracy of their ends, there is an atom."""
-        return self.lower[1:] - self.upper[:-1] > _TOUCHING * np.abs(self.lower[1:])
+    @cached_property
+    def _between(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        edges, masses, narrow = between(self.lower, self.upper, self.above)
+        return edges, masses, narrow
 
 
-def real_points(
-    gaps: Gaps, z: FloatArray, value: Callable[[IntArray, FloatArray], FloatArray]
-) -> tuple[NDArray[np.bool_], IntArray, FloatArray]:
-    """Find real points off the support on the real axis of the inverse map.
+@kernel
+def between(lower, upper, above):
+    """Edges and masses of the bulks between gaps, and place and mass of those without a width.
 
-    Returns which z lie in a gap and, for these, the interval and the coordinate at which `value`
-    is z.
+    Between two gaps that touch, to the accuracy of their ends, there is an atom.  The fractions
+    above two gaps have relative errors of a few eps, so that the rounding of their difference goes
+    with the larger one: a bulk at the top of the spectrum counts however small its mass.
     """
-    gap = np.searchsorted(gaps.lower, z, side="right") - 1
-    outside = (gap >= 0) & (z < gaps.upper[gap])
-    inside, target = gap[outside], z[outside]
-    index = gaps.interval[inside]
-
-    def distance(i: IntArray, x: FloatArray) -> FloatArray:
-        found = np.clip(value(index[i], x), -1e300, 1e300)
-        return (found - target[i]) / (np.abs(found) + np.abs(target[i]))
-
-    x = bracketed_root(distance, gaps.left[inside], gaps.right[inside], xtol=4e-16)
-    return outside, index, x
-
-
-CoordinateFunction = Callable[[IntArray, FloatArray], FloatArray]
-"""A number at coordinate x of interval i, vectorised over (i, x)."""
-
-ExcessFunction = Callable[[IntArray, FloatArray], tuple[FloatArray, FloatArray]]
-"""The same for F = ln(Φ/P) and k."""
+    edges, masses = np.empty((lower.size, 2)), np.empty(lower.size)
+    narrow, bulks, atoms = np.empty((lower.size, 2)), 0, 0
+    for i in range(lower.size - 1):
+        mass, start, end = above[i] - above[i + 1], upper[i], lower[i + 1]
+        if not mass > _NO_MASS * above[i]:
+            continue
+        middle = 0.5 * start + 0.5 * end
+        if end - start > _TOUCHING * abs(end):
+            edges[bulks, 0], edges[bulks, 1], masses[bulks] = start, end, mass
+            bulks += 1
+        elif middle != 0.0:  # what lies at 0 is the ensemble's own
+            narrow[atoms, 0], narrow[atoms, 1] = middle, mass
+            atoms += 1
+    return edges[:bulks], masses[:bulks], narrow[:atoms]
 
 
-def find_gaps(intervals: Intervals, excess: ExcessFunction, value: CoordinateFunction) -> Gaps:
-    """Find every open gap of the spectrum.
+def gap_search(inverse_map: Any) -> tuple[Any, Any]:
+    """Compile the searches on the real axis for one inverse map.
 
     Parameters
     ----------
-    intervals : the m intervals between the singular points of z(k)
-    excess : F = ln(Φ/P) and k
-    value : z
+    inverse_map : kernel (interval, anchor, offset, data) -> (z, dz/dk, k) at the real point
+        anchor + offset, from data of any kind
 
-    Raises
-    ------
-    ValueError
-        If rounding has mixed up the order of the gaps.
+    Returns
+    -------
+    find : kernel (table, aspect, data) -> the fields of `Gaps` as (6, g), and whether they are in
+        order; the table holds `Intervals`
+    locate : kernel (z, gaps, table, aspect, data) -> (2, n), interval and coordinate at which the
+        map is z; NaN for a z on the support
     """
-    chosen, left, right = crossings(intervals, excess)
-    low_value, high_value = intervals.low_value[chosen], intervals.high_value[chosen]
-    z_left = np.where(np.isnan(low_value), value(chosen, left), low_value)
-    z_right = np.where(np.isnan(high_value), value(chosen, right), high_value)
-    lower, upper = np.minimum(z_left, z_right), np.maximum(z_left, z_right)
-    order = np.argsort(0.5 * (np.clip(lower, -1e300, 1e300) + np.clip(upper, -1e300, 1e300)))
-    chosen = chosen[order]
-    gaps = Gaps(
-        lower[order], upper[order], intervals.above[chosen], chosen, left[order], right[order]
-    )
-    if not gaps.are_ordered:
-        raise ValueError(
-            "population and ratios must not hold scales too far apart for double precision, got "
-            f"gaps that overlap: {np.column_stack([gaps.lower, gaps.upper]).tolist()!r:.200}"
-        )
-    return gaps
+
+    @kernel
+    def measured(i, x, target, table, aspect, data):
+        """F = ln(Φ/P) and k at coordinate x; given a target, the relative distance of z to it."""
+        anchor, offset = point(table[LOW, i], table[HIGH, i], table[SCALE, i], x)
+        value, rise, k = inverse_map(i, anchor, offset, data)
+        if np.isnan(target):
+            return _log_excess(rise, aspect), k
+        value = min(max(value, -1e300), 1e300)
+        return (value - target) / (abs(value) + abs(target)), k
+
+    @kernel
+    def root(i, inside, outside, target, table, aspect, data, xtol):
+        """Chandrupatla's method between two points, as in `bracketed_root`."""
+        a, b, c = outside, inside, outside
+        fa = _bounded(measured(i, outside, target, table, aspect, data)[0])
+        fb = _bounded(measured(i, inside, target, table, aspect, data)[0])
+        fc = fa
+        if (fa < 0.0) == (fb < 0.0):
+            return outside
+        x = 0.5 * (a + b)
+        running = True
+        while running:
+            fx = _bounded(measured(i, x, target, table, aspect, data)[0])
+            a, b, c, fa, fb, fc, x, running = _narrowed(a, b, c, fa, fb, fc, x, fx, xtol)
+        return x
+
+    @kernel
+    def negative_point(i, table, aspect, data):
+        """Golden-section search for F < 0, given up where the minimum is positive: x and F."""
+        a, c, d, b = -_SEARCHED, -_SEARCHED * _NARROWER, _SEARCHED * _NARROWER, _SEARCHED
+        fa, fb, ka, kb = _CEILING, _CEILING, np.nan, np.nan
+        fc, kc = measured(i, c, np.nan, table, aspect, data)
+        fd, kd = measured(i, d, np.nan, table, aspect, data)
+        while True:
+            fc, fd = _bounded(fc), _bounded(fd)
+            if min(fc, fd) < 0.0 or b - a <= _FLAT * (1.0 + abs(c)):
+                break
+            if _stays_positive(fa, fc, fd, fb, ka, kc, kd, kb):
+                break
+            if fc < fd:
+                x = d - _GOLDEN * (d - a)
+                b, fb, kb = d, fd, kd
+                d, fd, kd = c, fc, kc
+                c = x
+                fc, kc = measured(i, x, np.nan, table, aspect, data)
+            else:
+                x = c + _GOLDEN * (b - c)
+                a, fa, ka = c, fc, kc
+                c, fc, kc = d, fd, kd
+                d = x
+                fd, kd = measured(i, x, np.nan, table, aspect, data)
+        return (c, fc) if fc < fd else (d, fd)
+
+    @kernel
+    def value(i, x, table, data):
+        anchor, offset = point(table[LOW, i], table[HIGH, i], table[SCALE, i], x)
+        return inverse_map(i, anchor, offset, data)[0]
+
+    @kernel
+    def crossing(i, table, aspect, data):
+        """Whether F < 0 somewhere, and the coordinates between which it is.
+
+        A coordinate of ±REACH stands for an end of the interval at which F is still negative.
+        """
+        low_wall, high_wall = np.isnan(table[LOW_VALUE, i]), np.isnan(table[HIGH_VALUE, i])
+        inside = REACH if low_wall else (-REACH if high_wall else 0.0)
+        if low_wall and high_wall:
+            inside, least = negative_point(i, table, aspect, data)
+            if not least < 0.0:
+                return False, -REACH, REACH
+        left, right = -REACH, REACH
+        if low_wall:
+            left = root(i, inside, left, np.nan, table, aspect, data, _SHARP)
+        if high_wall:
+            right = root(i, inside, right, np.nan, table, aspect, data, _SHARP)
+        return True, left, right
+
+    @kernel
+    def find(table, aspect, data):
+        count, found = np.intp(0), np.empty((6, table.shape[1]))
+        for i in range(table.shape[1]):
+            is_open, left, right = crossing(i, table, aspect, data)
+            if not is_open:
+                continue
+            one, other = table[LOW_VALUE, i], table[HIGH_VALUE, i]
+            if np.isnan(one):
+                one = value(i, left, table, data)
+            if np.isnan(other):
+                other = value(i, right, table, data)
+            found[0, count], found[1, count] = min(one, other), max(one, other)
+            found[2, count], found[3, count] = table[ABOVE, i], i
+            found[4, count], found[5, count] = left, right
+            count += 1
+        gaps = _ascending(found, count)
+        return gaps, _are_ordered(gaps)
+
+    @kernel
+    def locate(z, gaps, table, aspect, data):
+        found = np.full((2, z.size), np.nan)
+        for j in range(z.size):
+            gap = _last_not_above(gaps[0], z[j])
+            if gap >= 0 and z[j] < gaps[1, gap]:
+                i = np.intp(gaps[3, gap])
+                found[0, j] = i
+                found[1, j] = root(i, gaps[4, gap], gaps[5, gap], z[j], table, aspect, data, _EXACT)
+        return found
+
+    return find, locate
 
 
 @kernel
-def log_excess(rise, aspect):
+def _log_excess(rise, aspect):
     """F = ln(Φ/P) from dz/dk = Φ − P, exact where the two nearly cancel."""
-    excess = np.empty(rise.size)
-    for i in range(rise.size):
-        ratio = rise[i] / aspect
-        excess[i] = np.log1p(-1.0 if ratio < -1.0 else ratio)  # NaN stays NaN
-    return excess
-
-
-def crossings(
-    intervals: Intervals, excess: ExcessFunction
-) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Return the intervals on which F < 0 somewhere, and the coordinates between which it is.
-
-    A coordinate of ±REACH stands for an end of the interval at which F is still negative.
-    """
-    low_wall, high_wall = np.isnan(intervals.low_value), np.isnan(intervals.high_value)
-    both = low_wall & high_wall
-    inner = np.where(low_wall, REACH, np.where(high_wall, -REACH, 0.0))
-    is_open = ~both
-    candidates = np.flatnonzero(both)
-    if candidates.size:
-        inner[candidates], is_open[candidates] = _negative_point(candidates, excess)
-    chosen = np.flatnonzero(is_open)
-    inside = inner[chosen]
-    left, right = np.full(chosen.size, -REACH), np.full(chosen.size, REACH)
-    walls_left, walls_right = low_wall[chosen], high_wall[chosen]
-    behind = np.concatenate([chosen[walls_left], chosen[walls_right]])
-    roots = bracketed_root(
-        lambda which, x: excess(behind[which], x)[0],
-        np.concatenate([inside[walls_left], inside[walls_right]]),
-        np.concatenate([left[walls_left], right[walls_right]]),
-    )
-    split = int(np.count_nonzero(walls_left))
-    left[walls_left], right[walls_right] = roots[:split], roots[split:]
-    return chosen, left, right
-
-
-def _negative_point(
-    index: IntArray, excess: ExcessFunction
-) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Golden-section search for a point with F < 0, given up where the minimum is positive."""
-    state = np.full((4, 3, index.size), np.nan)  # at a < c < d < b: x, F, k
-    for row, x in zip(state, _SEARCHED * np.array([-1.0, -_NARROWER, _NARROWER, 1.0]), strict=True):
-        row[0] = x
-    for row in state[1:3]:
-        row[1], row[2] = excess(index, row[0])
-    state[::3, 1] = _CEILING
-    while True:
-        active, x = _golden_step(state)
-        if active.size == 0:
-            break
-        _golden_update(state, active, x, *excess(index[active], x))
-    x, value, _ = np.where(state[1, 1] < state[2, 1], state[1], state[2])
-    return x, value < 0.0
+    ratio = rise / aspect
+    return np.log1p(-1.0 if ratio < -1.0 else ratio)  # NaN stays NaN
 
 
 @kernel
-def _golden_step(state):
-    """Next abscissa of every search that is still undecided."""
-    active = np.empty(state.shape[2], dtype=np.intp)
-    x = np.empty(state.shape[2])
-    count = 0
-    for i in range(state.shape[2]):
-        for j in (1, 2):
-            if not abs(state[j, 1, i]) < _CEILING:
-                state[j, 1, i] = _CEILING if not state[j, 1, i] < 0.0 else -_CEILING
-        (a, c, d, b), (_, fc, fd, _) = state[:, 0, i], state[:, 1, i]
-        if min(fc, fd) < 0.0 or b - a <= _FLAT * (1.0 + abs(c)):
-            continue
-        if _stays_positive(state[:, 1, i], state[:, 2, i]):
-            continue
-        x[count] = d - _GOLDEN * (d - a) if fc < fd else c + _GOLDEN * (b - c)
-        active[count] = i
-        count += 1
-    return active[:count], x[:count]
+def _bounded(f):
+    """F where it is finite; beyond that only its sign counts, and NaN counts as positive."""
+    if abs(f) < _CEILING:
+        return f
+    return -_CEILING if f < 0.0 else _CEILING
 
 
 @kernel
-def _stays_positive(f, k):
+def _stays_positive(fa, fc, fd, fb, ka, kc, kd, kb):
     """Whether Φ > P at all between the outer of four points, by its convexity in k.
 
     Φ/P = exp F lies above the line through any two points where it is continued beyond them.
     """
-    left, inner, right = abs(k[1] - k[0]), abs(k[2] - k[1]), abs(k[3] - k[2])
-    distinct = min(left, inner, right) > _DISTINCT * max(abs(k[0]), abs(k[3]))
-    if not (distinct and f[1] < _HUGE and f[2] < _HUGE):
+    left, inner, right = abs(kc - ka), abs(kd - kc), abs(kb - kd)
+    distinct = min(left, inner, right) > _DISTINCT * max(abs(ka), abs(kb))
+    if not (distinct and fc < _HUGE and fd < _HUGE):
         return False
-    a, c, d, b = np.exp(f[0]), np.exp(f[1]), np.exp(f[2]), np.exp(f[3])
+    a, c, d, b = np.exp(fa), np.exp(fc), np.exp(fd), np.exp(fb)
     middle = max(c - (a - c) * inner / left, d - (b - d) * inner / right)
     below, above = c - max(d - c, 0.0) * left / inner, d - max(c - d, 0.0) * right / inner
     return min(middle, below, above) > 1.0 + _DISTINCT
 
 
 @kernel
-def _golden_update(state, active, x, f, k):
-    for j in range(active.size):
-        i = active[j]
-        new = 1 if state[1, 1, i] < state[2, 1, i] else 2
-        for row in range(state.shape[1]):  # assigning slices takes 3 s more to compile
-            if new == 1:
-                state[3, row, i], state[2, row, i] = state[2, row, i], state[1, row, i]
-            else:
-                state[0, row, i], state[1, row, i] = state[1, row, i], state[2, row, i]
-        state[new, 0, i], state[new, 1, i], state[new, 2, i] = x[j], f[j], k[j]
+def _last_not_above(values, x):
+    """Index of the last of ascending values that is not above x, −1 if all are."""
+    start, stop = -1, values.size
+    while stop - start > 1:
+        middle = (start + stop) // 2
+        if values[middle] <= x:
+            start = middle
+        else:
+            stop = middle
+    return start
+
+
+@kernel
+def _middle(found, i):
+    return 0.5 * (max(found[0, i], -1e300) + min(found[1, i], 1e300))
+
+
+@kernel
+def _ascending(found, count):
+    """The first columns in the order of the middles of their gaps, by Shell's sort."""
+    order = np.empty(count, dtype=np.intp)
+    for i in range(count):
+        order[i] = i
+    step = count // 2
+    while step > 0:
+        for i in range(step, count):
+            moved, j = order[i], i
+            while j >= step and _middle(found, order[j - step]) > _middle(found, moved):
+                order[j] = order[j - step]
+                j -= step
+            order[j] = moved
+        step //= 2
+    gaps = np.empty((found.shape[0], count))
+    for i in range(count):
+        for row in range(found.shape[0]):
+            gaps[row, i] = found[row, order[i]]
+    return gaps
+
+
+@kernel
+def _are_ordered(gaps):
+    """Whether gaps follow each other, as do the fractions above them, but for rounding."""
+    for i in range(gaps.shape[1] - 1):
+        end, start = gaps[1, i], gaps[0, i + 1]
+        if not (np.isfinite(end) and np.isfinite(start)):
+            return False
+        if not end <= start + 1e-9 * (abs(end) + abs(start)):
+            return False
+        if not gaps[2, i + 1] - gaps[2, i] <= 1e-12:
+            return False
+    return True
+
+
+def checked(gaps: FloatArray, ordered: bool) -> Gaps:
+    """The gaps that a search found.
+
+    Raises
+    ------
+    ValueError
+        If rounding has mixed up their order.
+    """
+    if not ordered:
+        raise ValueError(
+            "population and ratios must not hold scales too far apart for double precision, got "
+            f"gaps that overlap: {np.column_stack([gaps[0], gaps[1]]).tolist()!r:.200}"
+        )
+    return Gaps(gaps[0], gaps[1], gaps[2], gaps[3].astype(np.intp), gaps[4], gaps[5])
+
+
+CoordinateFunction = Callable[[IntArray, FloatArray], FloatArray]
+"""A number at coordinate x of interval i, vectorised over (i, x)."""
 
 
 def bracketed_root(
@@ -352,8 +424,7 @@ def _root_start(state, values):
     count = 0
     for i in range(state.shape[1]):
         for j in range(3):
-            if not abs(values[j, i]) < _CEILING:
-                values[j, i] = _CEILING if not values[j, i] < 0.0 else -_CEILING
+            values[j, i] = _bounded(values[j, i])
         if (values[0, i] < 0.0) != (values[1, i] < 0.0):
             state[3, i] = 0.5 * (state[0, i] + state[1, i])
             active[count] = i
@@ -366,30 +437,39 @@ def _root_step(state, values, active, f, xtol):
     """Take in f at the proposed abscissae, propose the next, return those still running."""
     count = 0
     for j in range(active.size):
-        i, fx = active[j], f[j]
-        if not abs(fx) < _CEILING:
-            fx = _CEILING if not fx < 0.0 else -_CEILING
-        if (fx < 0.0) == (values[0, i] < 0.0):
-            state[2, i], values[2, i] = state[0, i], values[0, i]
-        else:
-            state[2, i], values[2, i] = state[1, i], values[1, i]
-            state[1, i], values[1, i] = state[0, i], values[0, i]
-        state[0, i], values[0, i] = state[3, i], fx
-        a, b, c = state[0, i], state[1, i], state[2, i]
-        fa, fb, fc = values[0, i], values[1, i], values[2, i]
-        best = a if abs(fa) < abs(fb) else b
-        limit, width = xtol * (1.0 + abs(best)), abs(b - a)
-        if fx == 0.0 or width <= 2.0 * limit:
-            state[3, i] = best
-            continue
-        step = 0.5
-        xi, phi = (a - b) / (c - b), (fa - fb) / (fc - fb)
-        if phi * phi < xi and (1.0 - phi) ** 2 < 1.0 - xi:
-            step = fa / (fb - fa) * fc / (fb - fc) + (c - a) / (b - a) * fa / (fc - fa) * fb / (
-                fc - fb
-            )
-        margin = min(limit / width, 0.5)
-        state[3, i] = a + min(max(step, margin), 1.0 - margin) * (b - a)
-        active[count] = i
-        count += 1
+        i = active[j]
+        (
+            state[0, i], state[1, i], state[2, i], values[0, i], values[1, i], values[2, i],
+            state[3, i], running,
+        ) = _narrowed(
+            state[0, i], state[1, i], state[2, i], values[0, i], values[1, i], values[2, i],
+            state[3, i], _bounded(f[j]), xtol,
+        )  # fmt: skip
+        if running:
+            active[count] = i
+            count += 1
     return active[:count]
+
+
+@kernel
+def _narrowed(a, b, c, fa, fb, fc, x, fx, xtol):
+    """Take f(x) into a bracket of Chandrupatla's method: the bracket, the next x, whether to go on.
+
+    a and b enclose the root, a being the newer; c is the last that was given up.
+    """
+    if (fx < 0.0) == (fa < 0.0):
+        c, fc = a, fa
+    else:
+        c, fc = b, fb
+        b, fb = a, fa
+    a, fa = x, fx
+    best = a if abs(fa) < abs(fb) else b
+    limit, width = xtol * (1.0 + abs(best)), abs(b - a)
+    if fx == 0.0 or width <= 2.0 * limit:
+        return a, b, c, fa, fb, fc, best, False
+    step = 0.5
+    xi, phi = (a - b) / (c - b), (fa - fb) / (fc - fb)
+    if phi * phi < xi and (1.0 - phi) ** 2 < 1.0 - xi:
+        step = fa / (fb - fa) * fc / (fb - fc) + (c - a) / (b - a) * fa / (fc - fa) * fb / (fc - fb)
+    margin = min(limit / width, 0.5)
+    return a, b, c, fa, fb, fc, a + min(max(step, margin), 1.0 - margin) * (b - a), True

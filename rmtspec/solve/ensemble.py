@@ -64,6 +64,14 @@ class Ensemble(Protocol):
 
 
 @runtime_checkable
+class Sampled(Protocol):
+    """An ensemble that samples its density in compiled code."""
+
+    def panels(self, edges: FloatArray, hard: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
+        """What the search of `solve.density.panels` finds on the bulks."""
+
+
+@runtime_checkable
 class Fluctuating(Protocol):
     """An ensemble of Gaussians that also says how its eigenvalues fluctuate."""
 

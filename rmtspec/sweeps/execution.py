@@ -1,7 +1,8 @@
 """Blocks of a grid to processes of this machine, or to a Dask cluster.
 
-Threads lose: solving one point is a few hundred short calls of Python and of compiled kernels, and
-two threads got through 0.6 times as many points as one (two processes: 1.8 to 2.1 times).
+Threads lose where points are computed one by one: that is some ten short calls of Python and of
+compiled kernels, and two threads got through 0.6 times as many points as one (two processes: 1.8 to
+2.1 times).  Problems whose points are computed together share them among threads instead.
 """
 
 from __future__ import annotations

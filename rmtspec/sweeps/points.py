@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..result import ConvergenceWarning
 from .grid import FAILURE, Grid, Where
+from .together import Together
 
 _PILOT_SECONDS = 0.1
 _LONGEST_START = 20.0  # seconds: compiling all kernels for the first time takes about ten
@@ -106,10 +107,20 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A function over a grid."""
+    """A function over a grid.
+
+    Attributes
+    ----------
+    function : of one point
+    grid : all points
+    together : the same function of many points, if there is one
+    threads : among which the points of a block are divided if there is
+    """
 
     function: Callable[..., Mapping[str, Any]]
     grid: Grid
+    together: Together | None = None
+    threads: int = 1
 
     def pilot(self) -> tuple[Layout, float, Known]:
         """Compute points spread over the grid until layout and time a point are known.
@@ -135,7 +146,7 @@ class Evaluation:
             while not done and len(known) < min(self.grid.size, _MOST_PILOTS):
                 batch = list(islice(spread, max(1, len(known))))  # the first alone: it loads code
                 start = time.perf_counter()
-                known.update((index, self._point(index)) for index in batch)
+                known.update(self._several(batch) if known else [(batch[0], self._point(batch[0]))])
                 end = time.perf_counter()
                 seconds = (end - start) / len(batch)
                 good = (outcome.read for outcome in known.values() if outcome.read is not None)
@@ -160,7 +171,10 @@ class Evaluation:
         failure = np.full(shape, "", dtype=object)
         warned: dict[type[Warning], tuple[int, str]] = {}
         with _serially():
+            done = self._filled(where, known, values)
             for local in np.ndindex(*shape):
+                if done[local]:
+                    continue
                 index = tuple(part.start + i for part, i in zip(where, local, strict=True))
                 outcome = known[index] if index in known else self._point(index)
                 failure[local] = outcome.reason
@@ -177,6 +191,50 @@ class Evaluation:
                 for name, array in values.items():
                     array[local] = outcome.read[name][1]
         return Block(where, values, failure, warned)
+
+    def _filled(
+        self, where: Where, known: Known, values: dict[str, NDArray[Any]]
+    ) -> NDArray[np.bool_]:
+        """Fill in the points that can be computed together, and say which these are."""
+        shape = tuple(part.stop - part.start for part in where)
+        filled, missing = np.zeros(shape, dtype=np.bool_), np.ones(shape, dtype=np.bool_)
+        for index in known:
+            local = tuple(i - part.start for part, i in zip(where, index, strict=True))
+            if all(0 <= i < extent for i, extent in zip(local, shape, strict=True)):
+                missing[local] = False
+        if self.together is None or not missing.any():
+            return filled
+        places = np.nonzero(np.atleast_1d(missing))[: len(shape)]
+        columns = [part.start + i for part, i in zip(where, places, strict=True)]
+        found, done = self._at(columns, int(missing.sum()))
+        filled[missing] = done
+        for name, array in values.items():
+            value = found[name]
+            rows = np.asarray(value[1] if isinstance(value, tuple) else value)
+            array[filled] = rows[done]
+        return filled
+
+    def _at(
+        self, columns: list[NDArray[np.intp]], points: int
+    ) -> tuple[Mapping[str, Any], NDArray[np.bool_]]:
+        """What the function of many points gives at points of the grid, one column an axis."""
+        assert self.together is not None
+        axes = zip(self.grid.axes.items(), columns, strict=True)
+        at = {name: values[column] for (name, values), column in axes}
+        return self.together({**self.grid.fixed, **self.grid.whole, **at}, points, self.threads)
+
+    def _several(self, batch: list[tuple[int, ...]]) -> Iterator[tuple[tuple[int, ...], Outcome]]:
+        """Outcomes of some points, together if that can be done."""
+        done = np.zeros(len(batch), dtype=np.bool_)
+        if self.together is not None:
+            columns = [np.array(column) for column in zip(*batch, strict=True)]
+            found, done = self._at(columns, len(batch))
+        for i, index in enumerate(batch):
+            if done[i]:
+                there = {name: _row(name, value, i) for name, value in found.items()}
+                yield index, Outcome(_read(there), "", {})
+            else:
+                yield index, self._point(index)
 
     def _point(self, index: tuple[int, ...]) -> Outcome:
         with warnings.catch_warnings(record=True) as caught:
@@ -230,6 +288,14 @@ class Evaluation:
         for k in range(size):
             index = np.unravel_index(k * stride % size, self.grid.shape)
             yield tuple(int(i) for i in index)
+
+
+def _row(name: str, value: Any, point: int) -> Any:
+    """One point of what the function of many gave under a name; labels are the same at all."""
+    if not isinstance(value, tuple):
+        return value[point]
+    dims, values = value
+    return (dims, values if dims == name else values[point])
 
 
 def _read(result: Any) -> Read:

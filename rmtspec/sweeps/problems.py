@@ -41,11 +41,8 @@ from ..linear.denoiser import LinearDenoiser
 from ..linear.parameters import LARGEST_LOAD, SMALLEST_LOAD
 from ..random_features.model import RandomFeatureModel
 from . import structured
-
-Result = dict[str, Any]
-
-FAMILIES = ["slow", "noise", "sample", "fast"]
-"""Labels of the dimension `family`, in the usual ascending order of the eigenvalues."""
+from .together import FAMILIES as FAMILIES
+from .together import Result, Together, edges_together, times_together
 
 
 class Quantity(NamedTuple):
@@ -66,6 +63,7 @@ class Problem:
     whole : arguments that the function takes as whole arrays
     checks : what refuses wrong values of an argument before any work
     quantities : of arguments and results
+    together : the same function for many points at once, if there is one
     """
 
     name: str
@@ -73,6 +71,7 @@ class Problem:
     whole: frozenset[str] = frozenset()
     checks: Mapping[str, Callable[[str, Any], Any]] | None = None
     quantities: Mapping[str, Quantity] | None = None
+    together: Together | None = None
 
     @classmethod
     def of(cls, func: Any) -> Problem:
@@ -387,7 +386,10 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
 
 
 def _problem(
-    function: Callable[..., Result], results: Mapping[str, Quantity], *whole: str
+    function: Callable[..., Result],
+    results: Mapping[str, Quantity],
+    *whole: str,
+    together: Together | None = None,
 ) -> Problem:
     quantities = {
         name: _ARGUMENTS[name]
@@ -395,7 +397,7 @@ def _problem(
         if name in _ARGUMENTS
     }
     return Problem(
-        function.__name__, function, frozenset(whole), _CHECKS, {**quantities, **results}
+        function.__name__, function, frozenset(whole), _CHECKS, {**quantities, **results}, together
     )
 
 
@@ -411,6 +413,7 @@ BUILT_IN: dict[str, Problem] = {
                 "ratio": Quantity("tau_mem / tau_gen", "1"),
                 "merged": Quantity("whether a mass quantile stands in for an edge", "0 or 1"),
             },
+            together=times_together,
         ),
         _problem(
             edges,
@@ -422,6 +425,7 @@ BUILT_IN: dict[str, Problem] = {
                 "bulks": Quantity("number of bulks", "1"),
                 "gap": Quantity("relative gap below the fast family", "1"),
             },
+            together=edges_together,
         ),
         _problem(
             learning_curves,

@@ -131,7 +131,8 @@ def sweep(
     path = None if store is None else _path(store)
     identity = {} if path is None else _identity(problem, grid)
 
-    evaluation = Evaluation(problem.function, grid)
+    threads = count if problem.together and client is None else 1
+    evaluation = Evaluation(problem.function, grid, problem.together, threads)
     results = None if path is None else Results.find(path, identity)
     known: Known = {}
     if results is None:
@@ -144,7 +145,8 @@ def sweep(
         missing = results.missing(grid)
         if missing:
             task = partial(evaluation.block, layout=results.layout, known=known)
-            blocks = _executed(task, missing, results.seconds, client, workers)
+            alone = 1 if problem.together and client is None else workers
+            blocks = _executed(task, missing, results.seconds, client, alone)
             _fill(results, grid.size, blocks, sum(map(points_in, missing)), progress)
 
     complete()

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+import rmtspec as rs
 from tests.benchmarks.workloads import (
     FIRST_NUMBER,
     IMPORT,
@@ -156,6 +157,34 @@ def large_figures() -> list[Figure]:
     return rows
 
 
+def model_figures() -> list[Figure]:
+    """What a new model costs before its first number, alone and among many."""
+    work = Workload()
+    x, u = work.points_on_support(1_000), np.random.default_rng(1).random(100_000)
+    ratios = np.meshgrid(np.geomspace(30.0, 300.0, 40), np.geomspace(5.0, 20.0, 40))
+
+    def law() -> object:
+        found = work.new_model().spectrum()
+        return found.support, found.masses, found.density(x)
+
+    times, first, many, quantiles, stopping = seconds(
+        lambda: work.new_model().timescales(),
+        law,
+        lambda: rs.timescales(*ratios, 0.01, population=work.population),
+        lambda: work.law.quantile(u),
+        lambda: work.new_model().training().best_stopping(),
+    )
+    each, point = many / ratios[0].size, quantiles / u.size
+    return [
+        Figure("new model to training times", times * 1e3, "ms", "< 0.4", times < 4e-4),
+        Figure("  one of many over it", each / times, "times", "< 0.5", each < 0.5 * times),
+        Figure("  one of 1,600 models", each * 1e6, "us", ""),
+        Figure("new model to density at 1,000 points", first * 1e3, "ms", "< 3", first < 3e-3),
+        Figure("new model to best stopping", stopping * 1e3, "ms", "< 40", stopping < 4e-2),
+        Figure("quantile, 100,000 points", point * 1e9, "ns", "< 200", point < 2e-7),
+    ]
+
+
 def curve_figures() -> list[Figure]:
     """Learning curves of a new model, over ten decades of training time."""
     work, counts = Workload(), (1_000, 4_000, 16_000)
@@ -222,6 +251,7 @@ def main() -> None:
         point_figures,
         scaling_figures,
         large_figures,
+        model_figures,
         curve_figures,
         linear_figures,
         start_figures,

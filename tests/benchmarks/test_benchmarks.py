@@ -56,6 +56,22 @@ def test_cold_law_gives_the_density_of_the_warm_one(benchmark, two_atoms):
     np.testing.assert_array_equal(benchmark(two_atoms.cold_law, x), two_atoms.law.density(x))
 
 
+@pytest.mark.benchmark(group="many models")
+def test_a_loop_over_models_gives_the_times_of_each(benchmark, two_atoms):
+    psi_p = np.geomspace(30.0, 300.0, 100)
+    many = benchmark(rs.timescales, psi_p, 8.0, 0.01, population=two_atoms.population)
+    model = rs.RandomFeatureModel(psi_p[7], 8.0, 0.01, population=two_atoms.population)
+    assert many.tau_mem[7] == model.timescales().tau_mem
+
+
+@pytest.mark.benchmark(group="quantiles")
+def test_quantiles_invert_the_distribution_function(benchmark, two_atoms):
+    u = np.linspace(0.6, 1.0, 10_000)  # the atom ends below
+    x = benchmark(two_atoms.law.quantile, u, from_origin=True)
+    # Rounding of the sum over the bulks below.
+    assert two_atoms.law.cdf(x, from_origin=True) == pytest.approx(u, abs=4e-16)
+
+
 @pytest.mark.benchmark(group="one point")
 def test_published_way_and_ours_give_the_same_traces(benchmark, two_atoms):
     z = complex(two_atoms.unrelated_points(1)[0])

@@ -48,6 +48,10 @@ class Workload:
         law.density([0.0])
         return law
 
+    def new_model(self) -> rs.RandomFeatureModel:
+        """The model, of which nothing is known yet."""
+        return rs.RandomFeatureModel(PSI_P, PSI_N, TIME, "tanh", self.population)
+
     def points_on_support(self, count: int) -> NDArray[np.float64]:
         """Ascending points that fill every bulk evenly."""
         shares = [share.size for share in np.array_split(np.arange(count), len(self.law.support))]

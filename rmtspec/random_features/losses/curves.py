@@ -42,6 +42,7 @@ from ...ensembles.feature_equations import Equations
 from ...ensembles.two_point import Points, Response, Source
 from ...result import Status
 from ...solve.contour import Contour, half_plane_contour, nodes_needed, slit_ratio
+from ...solve.kernel import kernel
 from ..interfaces import Model
 from .relaxation import Relaxation
 
@@ -139,16 +140,14 @@ class Grid:
         single, double = self.single(direction), self.double(direction)
         sizes = sum(np.abs(t) * p.loss for t, p in zip(double, self.pairs, strict=True))
         bare = curves.relaxation.filtered(self.x, tau)
-        f = w * bare
-        seen = f * single
-        fit = (self.x - curves.ridge) * bare * seen - 2.0 * seen
-        known = f * curves.cross_along(self.points, direction, single)
+        cross = curves.cross_along(self.points, direction, single)
+        f, size, fit, known, fit_size, known_size = _linear(
+            bare, w, single, cross, self.x - curves.ridge
+        )
         scale = curves.scale
-        train = scale * 2.0 * fit.real.sum(1)
-        test = scale * (quadratic(f, *double) - 4.0 * known.real.sum(1))
-        size = np.abs(f)
-        error = 2.0 * ((size @ sizes) * size).sum(1) + 4.0 * np.abs(known).sum(1)
-        error = scale * self.ulp * np.maximum(error, 2.0 * np.abs(fit).sum(1))
+        train, test = scale * 2.0 * fit, scale * (quadratic(f, *double) - 4.0 * known)
+        error = 2.0 * ((size @ sizes) * size).sum(1) + 4.0 * known_size
+        error = scale * self.ulp * np.maximum(error, 2.0 * fit_size)
         if curves.initial > 0.0:
             start = self.from_start(tau)
             train, test, error = train + start.train, test + start.test, error + start.error
@@ -403,3 +402,25 @@ def quadratic(f: ComplexArray, plain: ComplexArray, mixed: ComplexArray) -> Floa
     rows = np.concatenate([f.real, f.imag], axis=1)
     total: FloatArray = 2.0 * ((rows @ form) * rows).sum(1)
     return total
+
+
+@kernel
+def _linear(bare, weights, single, cross, x):
+    """f and |f| at every time and node; sums of xf²v − 2fv and of fc over the nodes, real parts.
+
+    v is in `single`, c in `cross`, and f is `bare` times the weights of the contour.  Last come the
+    sums of the moduli.
+    """
+    f, size = np.empty(bare.shape, bare.dtype), np.empty(bare.shape)
+    sums = np.zeros((4, bare.shape[0]))
+    for i in range(bare.shape[0]):
+        for j in range(bare.shape[1]):
+            f[i, j] = weights[j] * bare[i, j]
+            size[i, j] = abs(f[i, j])
+            fit = f[i, j] * single[j] * (x[j] * bare[i, j] - 2.0)
+            known = f[i, j] * cross[j]
+            sums[0, i] += fit.real
+            sums[1, i] += known.real
+            sums[2, i] += abs(fit)
+            sums[3, i] += abs(known)
+    return f, size, sums[0], sums[1], sums[2], sums[3]

@@ -28,9 +28,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...solve.contour import Disk, Ellipse, HalfPlane, Region
+from ...solve.kernel import kernel
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
+
+_GONE = -800.0  # exp of this is 0
 
 
 class Relaxation(Protocol):
@@ -75,7 +78,7 @@ class GradientFlow:
 
     def filtered(self, x: ComplexArray, tau: FloatArray) -> ComplexArray:
         """(1 − exp(−ωxτ))/x."""
-        return -np.expm1(np.multiply.outer(-self.rate * tau, x)) / x
+        return reached(self.rate * tau, x, 1.0 / x)
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,8 @@ class GradientDescent:
 
     def filtered(self, x: ComplexArray, tau: FloatArray) -> ComplexArray:
         """(1 − (1 − ηx)^k)/x."""
-        return -np.expm1(self._exponent(x, tau)) / x
+        steps = np.rint(tau / self.step)
+        return reached(steps, -_log1p(-self.rate * self.step * x), 1.0 / x)
 
     def _exponent(self, x: ComplexArray, tau: FloatArray) -> ComplexArray:
         steps = np.rint(tau / self.step)
@@ -154,4 +158,28 @@ def _log1p(w: ComplexArray) -> ComplexArray:
     result = np.empty_like(w)
     result.real = 0.5 * np.log1p(2.0 * w.real + (w.real**2 + w.imag**2))
     result.imag = np.arctan2(w.imag, 1.0 + w.real)
+    return result
+
+
+def reached(time: FloatArray, rate: ComplexArray, scale: ComplexArray) -> ComplexArray:
+    """(1 − exp(−rate·time))·scale for all pairs, accurate where the exponent is small."""
+    found: ComplexArray = _reached(np.ascontiguousarray(time), rate, scale)
+    return found
+
+
+@kernel
+def _reached(time, rate, scale):
+    """With w = a + ib, exp(w) − 1 = expm1(a)·cos b − 2 sin²(b/2) + i·exp(a)·sin b."""
+    result = np.empty((time.size, rate.size), rate.dtype)
+    for i in range(time.size):
+        for j in range(rate.size):
+            real, angle = -time[i] * rate[j].real, -time[i] * rate[j].imag
+            if real < _GONE:
+                result[i, j] = scale[j]
+                continue
+            half = np.sin(0.5 * angle)
+            grown = np.expm1(real)
+            left = grown - (1.0 + grown) * (2.0 * half * half)
+            turned = (1.0 + grown) * np.sin(angle)
+            result[i, j] = -complex(left, turned) * scale[j]
     return result

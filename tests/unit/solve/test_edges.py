@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from rmtspec.ensembles.weighted_gram import WeightedGram
-from rmtspec.solve.edges import REACH, Gaps, Intervals, bracketed_root, crossings
+from rmtspec.solve.edges import REACH, Gaps, Intervals, bracketed_root, checked, gap_search
+from rmtspec.solve.kernel import kernel
 
 
 def intervals(count, **new):
@@ -18,7 +19,6 @@ def intervals(count, **new):
         "low_value": np.full(count, np.nan),
         "high_value": np.full(count, np.nan),
         "above": np.zeros(count),
-        "branch": np.zeros(count, dtype=np.intp),
     }
     return Intervals(**(fields | new))
 
@@ -54,34 +54,65 @@ def test_no_roots_asked_for_are_no_roots():
     assert bracketed_root(lambda i, x: x, np.empty(0), np.empty(0)).size == 0
 
 
-def two_poles(place, level):
-    """F and k for Φ/P = level·(a³/k² + b³/(1 - k)²), a + b = 1: its minimum, at k = a, is level."""
+@kernel
+def two_poles(_, anchor, offset, data):
+    """Φ/P = level·(a³/k² + b³/(1 - k)²), a + b = 1, on (0, 1): its minimum, at k = a, is level.
 
-    def excess(_, x):
-        log_k, log_rest = -np.logaddexp(0.0, -x), -np.logaddexp(0.0, x)
-        log_a, log_b = -np.logaddexp(0.0, -place), -np.logaddexp(0.0, place)
-        terms = np.logaddexp(3.0 * log_a - 2.0 * log_k, 3.0 * log_b - 2.0 * log_rest)
-        return terms + np.log(level), np.exp(log_k)
+    Of z only the order counts.  The data are log a, log b and log level.
+    """
+    log_a, log_b, log_level = data
+    near, far = np.log(abs(offset)), np.log1p(-abs(offset))
+    log_k, log_rest = (near, far) if anchor == 0.0 else (far, near)
+    terms = np.logaddexp(3.0 * log_a - 2.0 * log_k, 3.0 * log_b - 2.0 * log_rest)
+    return -(log_k - log_rest), np.expm1(terms + log_level), np.exp(log_k)
 
-    return excess
+
+FIND, LOCATE = gap_search(two_poles)
+UNIT = np.array([[0.0], [1.0], [1.0], [np.nan], [np.nan], [0.5]])
+
+
+def poles(place, level):
+    return -np.logaddexp(0.0, -place), -np.logaddexp(0.0, place), np.log(level)
 
 
 @pytest.mark.parametrize("place", [-60.0, -30.0, -1.0, 0.0, 0.3, 30.0, 60.0])
 @pytest.mark.parametrize("depth", [1e-9, 1e-6, 1e-3, 0.5])
 def test_a_gap_is_found_wherever_the_convex_function_dips(place, depth):
-    excess = two_poles(place, 1.0 - depth)
-    chosen, left, right = crossings(intervals(1), excess)
-    assert chosen.tolist() == [0]
-    assert left[0] < place < right[0]
+    data = poles(place, 1.0 - depth)
+    found, ordered = FIND(UNIT, 1.0, data)
+    assert ordered
+    assert found[2:4].tolist() == [[0.5], [0.0]]
+    left, right = found[4:, 0]
+    assert left < place < right
     # coordinates are known to 1e-11 of themselves, and |dF/dx| <= 2
-    for end in (left, right):
-        assert abs(excess(chosen, end)[0][0]) <= 4e-11 * (1.0 + abs(end[0]))
+    for x in (left, right):
+        anchor, offset = Intervals(*UNIT).point(np.zeros(1, dtype=np.intp), np.array([x]))
+        excess = np.log1p(two_poles(0, anchor[0], offset[0], data)[1])
+        assert abs(excess) <= 4e-11 * (1.0 + abs(x))
 
 
 @pytest.mark.parametrize("place", [-60.0, -1.0, 0.0, 0.3, 60.0])
 @pytest.mark.parametrize("height", [1e-12, 1e-9, 1e-3, 1.0])
 def test_no_gap_opens_where_the_convex_function_stays_above(place, height):
-    assert crossings(intervals(1), two_poles(place, 1.0 + height))[0].size == 0
+    assert FIND(UNIT, 1.0, poles(place, 1.0 + height))[0].shape == (6, 0)
+
+
+def test_points_of_a_gap_are_located_and_points_off_it_are_not():
+    data = poles(0.3, 0.5)
+    found, _ = FIND(UNIT, 1.0, data)
+    z = np.array([found[0, 0] - 1.0, 0.25, 0.0, found[1, 0] + 1.0])
+    interval, x = LOCATE(z, found, UNIT, 1.0, data)
+    assert np.isnan(interval).tolist() == np.isnan(x).tolist() == [True, False, False, True]
+    # z is -x here, and found to 4e-16 of it, beyond the rounding of a logarithm of some 1
+    assert np.abs(z[1:3] + x[1:3]).max() <= 1e-15
+
+
+def test_gaps_come_in_ascending_order_and_those_that_overlap_are_refused():
+    many = np.repeat(UNIT, 5, axis=1)
+    found, ordered = FIND(many, 1.0, poles(0.3, 0.5))
+    assert not ordered
+    with pytest.raises(ValueError, match="gaps that overlap"):
+        checked(found, ordered)
 
 
 def test_points_next_to_either_end_keep_their_distance_from_it():

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from rmtspec.solve import kernel as module
-from rmtspec.solve.edges import _golden_update
+from rmtspec.solve import compilation as module
+from rmtspec.solve.edges import point
+from rmtspec.solve.kernel import kernel
 
 _PROGRAM = (
     "import numpy as np\n"
@@ -35,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _run(folder: Path, **environment: str) -> tuple[str, bool]:
-    """What a new process computes, and whether it had to compile."""
+    """What a new process computes, and whether it had to compile, as it says it had."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA")}
     paths = os.pathsep.join([str(folder), str(Path(module.__file__).parents[2])])
     # -B: Python's own files would otherwise make the folder that must not exist.
@@ -49,26 +50,14 @@ def _run(folder: Path, **environment: str) -> tuple[str, bool]:
         timeout=120,
     )
     value, hits, _ = done.stdout.split(maxsplit=2)
-    return value, hits == "Counter()"
+    compiled = hits == "Counter()"
+    assert done.stderr.count("rmtspec: compiling kernels") == compiled
+    return value, compiled
 
 
 def test_compiled_code_is_kept_for_the_next_process(folder: Path) -> None:
     assert _run(folder) == ("9.0", True)
     assert _run(folder) == ("9.0", False)
-
-
-def test_a_kernel_that_calls_others_beside_it_is_compiled_anew_when_one_of_them_changes(
-    folder: Path,
-) -> None:
-    (folder / "other.py").write_text(_OWN.replace("square", "times").replace("x * x", "3.0 * x"))
-    (folder / "own.py").write_text(
-        "from rmtspec.solve.kernel import kernel\nfrom other import times\n\n"
-        "@kernel(beside=True)\ndef square(x):\n    return times(x)\n"
-    )
-    assert _run(folder) == ("9.0", True)
-    assert _run(folder) == ("9.0", False)
-    (folder / "other.py").write_text(_OWN.replace("square", "times").replace("x * x", "x + 1.00"))
-    assert _run(folder) == ("4.0", True)
 
 
 @pytest.mark.parametrize("suffix", ["nbi", "nbc"])
@@ -101,12 +90,38 @@ def test_a_folder_that_vanishes_after_import_costs_the_cache_alone(folder: Path)
 def test_the_place_that_numba_keeps_the_cache_at_is_where_it_was() -> None:
     # Were it to move, kernels would be cached by Numba itself, which stops at broken files.
     assert module.FunctionCache is not None
-    assert isinstance(_golden_update._cache, module._Cache)
+    assert isinstance(point._cache, module._Cache)
+
+
+@pytest.mark.parametrize("change", [("x * f", "x * x * f"), ("f = 1.0", "f = 4.0")])
+def test_an_edit_in_the_file_of_a_kernel_that_is_called_is_seen(
+    folder: Path, change: tuple[str, str]
+) -> None:
+    decorated = "from rmtspec.solve.kernel import kernel\nf = 1.0\n@kernel\n"
+    other = decorated + "def scaled(x):\n    return x * f\n"
+    own = "from other import scaled\n" + _OWN.replace("x * x", "x * scaled(x)")
+    (folder / "own.py").write_text(own)
+    (folder / "other.py").write_text(other)
+    assert _run(folder) == ("9.0", True)
+    (folder / "other.py").write_text("# A remark changes nothing.\n" + other)
+    assert _run(folder) == ("9.0", False)
+    (folder / "other.py").write_text(other.replace(*change))
+    assert _run(folder) == ("27.0" if "x" in change[0] else "36.0", True)
+
+
+def test_kernels_made_for_other_functions_are_told_apart() -> None:
+    def applied(inner):  # type: ignore[no-untyped-def]
+        return kernel(lambda x: inner(x) + 1.0)
+
+    one, other = (applied(kernel(f)) for f in (lambda x: 2.0 * x, lambda x: 3.0 * x))
+    assert module.fingerprint(one.py_func) != module.fingerprint(other.py_func)
+    assert module.fingerprint(one.py_func) == module.fingerprint(one.py_func)
+    assert (one(1.0), other(1.0)) == (3.0, 4.0)
 
 
 @pytest.mark.parametrize("options", [{}, {"fastmath": {"contract"}}])
 def test_kernels_follow_ieee_and_run_without_python(options: dict[str, object]) -> None:
-    compiled = module.kernel(**options)(lambda x: 1.0 / x)
+    compiled = kernel(**options)(lambda x: 1.0 / x)
     assert compiled(0.0) == float("inf")
     assert compiled.targetoptions["nogil"]
     assert compiled.targetoptions.get("fastmath", None) == options.get("fastmath")
@@ -122,3 +137,17 @@ def test_a_cache_that_numba_moved_is_left_to_numba(
     assert list(folder.glob("__pycache__/*.nbc"))
     monkeypatch.delitem(sys.modules, "own")
     shutil.rmtree(folder / "__pycache__")
+
+
+def test_numba_is_imported_with_the_first_kernel_that_is_called_and_not_before() -> None:
+    program = (
+        "import sys, rmtspec as rs\n"
+        "law = rs.SampleCovariance(0.5, rs.PopulationSpectrum.isotropic()).spectrum()\n"
+        "print('numba' in sys.modules)\n"
+        "law.support\n"
+        "print('numba' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.split() == ["False", "True"]

@@ -83,7 +83,7 @@ def _argument_of_determinant(a):
     return total
 
 
-@kernel(beside=True)
+@kernel
 def fractions_below(parts, g, d):
     """N at solutions g (n, N) and d (n, Y, r, r) on the real axis."""
     found = np.empty(g.shape[0])

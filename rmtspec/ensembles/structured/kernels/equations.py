@@ -56,7 +56,7 @@ class Parts(NamedTuple):
     shares: FloatArray
 
 
-@kernel(beside=True)
+@kernel
 def dress(parts, g, d):
     """D⁻¹ (Y, r, r), Q (m, m), L and P (J, m, m), w = Lᵀu and v = Θu (J, N, m) of one state."""
     types, size = parts.slopes.shape
@@ -127,7 +127,7 @@ def dress(parts, g, d):
     return dinv, q, low, p, w, v
 
 
-@kernel(beside=True)
+@kernel
 def image_of(parts, g, dressed):
     """A + z (N,) and the image of D (Y, r, r)."""
     dinv, _, _, p, w, v = dressed
@@ -162,7 +162,7 @@ def image_of(parts, g, dressed):
     return above, image
 
 
-@kernel(beside=True)
+@kernel
 def scales_of(parts, g, dressed):
     """s (Y, r): D is measured in s_a s_b.
 
@@ -183,7 +183,7 @@ def scales_of(parts, g, dressed):
     return scales
 
 
-@kernel(beside=True)
+@kernel
 def sizes_of(parts, z, g, d, dressed, image, scales, count):
     """Sizes of the terms of the residuals, what is lost in the inverse of I + ΘQ included."""
     dinv, q, low, p, w, v = dressed

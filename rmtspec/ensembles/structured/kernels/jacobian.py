@@ -22,7 +22,7 @@ import numpy as np
 from ....solve.kernel import kernel
 
 
-@kernel(beside=True)
+@kernel
 def _by_neurons(parts, one, two, g1, g2, scales, matrix):
     """Columns of g' of the Jacobian, taken from the unit matrix."""
     types, size = parts.slopes.shape
@@ -55,7 +55,7 @@ def _by_neurons(parts, one, two, g1, g2, scales, matrix):
                     row += 1
 
 
-@kernel(beside=True)
+@kernel
 def _products(dressed, classes, r):
     """P D⁻¹ (J, Y·r, Y·r) and D⁻¹w (J, N, Y·r)."""
     dinv, p, w = dressed[0], dressed[3], dressed[4]
@@ -74,7 +74,7 @@ def _products(dressed, classes, r):
     return f, e
 
 
-@kernel(beside=True)
+@kernel
 def _by_samples(parts, one, two, g2, scales, matrix):
     """Columns of D' of the Jacobian, taken from the unit matrix."""
     types = parts.weights.size
@@ -138,7 +138,7 @@ def _by_samples(parts, one, two, g2, scales, matrix):
                 row += 1
 
 
-@kernel(beside=True)
+@kernel
 def jacobian(parts, one, two, g1, g2, scales, count):
     """I − J of the two-resolvent problem, for g'/g_1 and D'/(s_a s_b).
 

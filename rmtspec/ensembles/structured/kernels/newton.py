@@ -22,7 +22,7 @@ _OUTSIDE = 1e-9  # by which dx/dz may leave the cone, relative to its size
 _LOST = 1e-11  # by which Im D may be negative, relative to the size of D
 
 
-@kernel(beside=True)
+@kernel
 def _move(g, d, step, scales, real):
     """Take a Newton step in log g and D, cut back where it would leave the half planes."""
     types = g.size
@@ -65,7 +65,7 @@ def _move(g, d, step, scales, real):
     return factor
 
 
-@kernel(beside=True)
+@kernel
 def _unpacked(column, types, scales):
     """The D part of a column of unknowns, as matrices."""
     classes, r = scales.shape
@@ -80,7 +80,7 @@ def _unpacked(column, types, scales):
     return d
 
 
-@kernel(beside=True)
+@kernel
 def _newton(parts, z, g, d, real, max_steps):
     """Newton from (g, D), which become the root.
 
@@ -150,7 +150,7 @@ def _newton(parts, z, g, d, real, max_steps):
     return 3, error, residual, slope, scales
 
 
-@kernel(beside=True)
+@kernel
 def _in_cone(g, slope, scales):
     """Whether dx/dz is in the cone: all g' positive, all D' positive semidefinite."""
     size = 0.0
@@ -164,7 +164,7 @@ def _in_cone(g, slope, scales):
     return is_positive(_unpacked(slope, g.size, scales), scales, 0, -_OUTSIDE * size)
 
 
-@kernel(beside=True)
+@kernel
 def _is_visible(g, d, scales):
     """Whether some imaginary part is far above rounding."""
     for tau in range(g.size):
@@ -177,7 +177,7 @@ def _is_visible(g, d, scales):
     return False
 
 
-@kernel(beside=True)
+@kernel
 def _certified(z, g, d, slope, scales):
     """Whether a complex root is the physical one; an invisible one at real z is not."""
     for tau in range(g.size):
@@ -190,7 +190,7 @@ def _certified(z, g, d, slope, scales):
     return z.imag > 0.0 and _in_cone(g, slope, scales)
 
 
-@kernel(beside=True)
+@kernel
 def _cold(parts, z, g, d):
     """Start from a neuron alone with a few averaged steps of the fixed-point map."""
     tilted = complex(z.real, max(z.imag, 1e-3 * abs(z)))
@@ -210,7 +210,7 @@ def _cold(parts, z, g, d):
                     d[y, a, b] = 0.5 * d[y, a, b] + 0.5 * image[y, a, b]
 
 
-@kernel(beside=True)
+@kernel
 def solve_in_order(parts, z, start_g, start_d, warm, real, cold, max_steps):
     """Solve along z, each point started from its predecessor, the first from the start if `warm`.
 

@@ -10,7 +10,7 @@ from .jacobian import jacobian
 from .small_matrices import solve_linear
 
 
-@kernel(beside=True)
+@kernel
 def _read(parts, one, two, first, second, source, solution, g1, scales, row):
     r"""u_0ᵀ∫ρH'u_0 of one column of unknowns, with u_0 dressed as `first` and `second`."""
     types = parts.weights.size
@@ -42,7 +42,7 @@ def _read(parts, one, two, first, second, source, solution, g1, scales, row):
     return total
 
 
-@kernel(beside=True)
+@kernel
 def _between(parts, j, left, right, data, noise):
     """leftᵀ Θ^M right for one joint eigenvalue."""
     classes = data.size
@@ -58,7 +58,7 @@ def _between(parts, j, left, right, data, noise):
     return total
 
 
-@kernel(beside=True)
+@kernel
 def _pair(parts, one, two, g1, g2, s1, s2, first, second, floors, data, noise, sources):
     """T_M(z_1, z_2) of every sample set M."""
     types = parts.weights.size
@@ -100,7 +100,7 @@ def _pair(parts, one, two, g1, g2, s1, s2, first, second, floors, data, noise, s
     return found
 
 
-@kernel(beside=True)
+@kernel
 def two_resolvents(parts, g, d, sizes, target, floors, data, noise, sources):
     """T_M(z_i, z_j) and T_M(z_i, conj z_j), (2, rows, n, n), and the target's w (n, J, m).
 

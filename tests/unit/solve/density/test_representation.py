@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from rmtspec.solve.representation import represent
+from rmtspec.solve.density.representation import represent, search_python
 
 ONE = np.array([1.0])
 
@@ -14,9 +14,12 @@ ONE = np.array([1.0])
 def made(density, edges, masses, hard=None, noise=1e-16):
     """Representation of a density that is a function of x."""
     hard = np.zeros(len(edges), dtype=np.bool_) if hard is None else np.array(hard)
-    return represent(
-        lambda x: (density(x), np.full(x.shape, noise)), np.array(edges), np.array(masses), hard
-    )
+    edges, masses = np.array(edges, dtype=np.float64), np.array(masses)
+
+    def boundary(x):
+        return density(x), np.full(x.shape, noise), np.zeros(x.size, dtype=np.int8)
+
+    return represent(search_python(edges, hard, boundary)[0], edges, masses, hard)
 
 
 def semicircle(x, low=0.0, high=1.0):
@@ -143,3 +146,18 @@ def test_no_bulk_is_represented_by_nothing():
     assert empty.density(x).tolist() == [0.0, 0.0]
     assert empty.mass_below(x).tolist() == [0.0, 0.0]
     assert [part.size for part in empty.quadrature(8)] == [0, 0]
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_many_quantiles_are_those_of_a_few(hard):
+    bulk = (
+        made(arcsine_root, [[0.0, 4.0]], ONE, [True]) if hard else made(semicircle, [[0, 1]], ONE)
+    )
+    mass = np.concatenate(
+        [[0.0, 1.0], np.geomspace(1e-30, 1.0, 500), 1.0 - np.geomspace(1e-15, 1, 500)]
+    )
+    many = bulk.locate(np.zeros(mass.size, dtype=np.intp), mass)
+    few = np.array([bulk.locate(np.zeros(1, dtype=np.intp), one[None])[0] for one in mass])
+    # a place in a panel is known to 1e-15 of it, its distance from the edge to the square of that
+    assert many == pytest.approx(few, rel=1e-13, abs=1e-15)
+    assert bulk.mass_below(many) == pytest.approx(mass, abs=4e-16)

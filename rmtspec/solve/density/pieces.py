@@ -8,6 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kernel import kernel
+from .representation import locate
+
 FloatArray = NDArray[np.float64]
 
 
@@ -47,3 +50,46 @@ def pieces(
     rows.sort(key=lambda row: row[:2])
     table = np.array(rows, dtype=np.float64).reshape(-1, 4).T
     return Pieces(table[0], table[1].astype(np.intp), table[2], table[3])
+
+
+@kernel
+def divided(fractions, masses):
+    """The piece that holds each fraction of the whole, and the mass of it that lies below."""
+    below = np.zeros(masses.size + 1)
+    for j in range(masses.size):
+        below[j + 1] = below[j] + masses[j]
+    piece, rest = np.empty(fractions.size, np.intp), np.empty(fractions.size)
+    for i in range(fractions.size):
+        start, stop = 0, masses.size
+        while stop - start > 1:
+            middle = (start + stop) // 2
+            if below[middle] < fractions[i]:
+                start = middle
+            else:
+                stop = middle
+        piece[i] = start
+        rest[i] = min(max(fractions[i] - below[start], 0.0), masses[start])
+    return piece, rest
+
+
+@kernel
+def mixed_quantile(fraction, atoms, edges, masses, first, low, high, powers, before):
+    """Smallest x with at least this fraction of atoms (place, mass) and bulks at or below it."""
+    below, atom, bulk = 0.0, 0, 0
+    while True:
+        at_atom = atom < atoms.shape[0]
+        if at_atom and bulk < edges.shape[0]:
+            at_atom = atoms[atom, 0] <= edges[bulk, 0]
+        mass = atoms[atom, 1] if at_atom else masses[bulk]
+        last = atom + bulk == atoms.shape[0] + masses.size - 1
+        if last or not below + mass < fraction:
+            break
+        below += mass
+        if at_atom:
+            atom += 1
+        else:
+            bulk += 1
+    if at_atom:
+        return atoms[atom, 0]
+    rest = min(max(fraction - below, 0.0), mass)
+    return locate(np.intp(bulk), rest, edges, masses, first, low, high, powers, before)

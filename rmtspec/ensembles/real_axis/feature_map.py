@@ -23,8 +23,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..solve import REORDERED
-from ..solve.kernel import kernel
+from ...solve import REORDERED
+from ...solve.kernel import kernel
 
 BY_K, UPPER, LOWER = 0, 1, 2
 """How an interval is swept: by k, or by η on the larger or the smaller root k."""
@@ -181,71 +181,69 @@ def _level_count(on_f, off_f, on_e, off_e, psi_p, psi_n, spare, closing, whole):
 
 
 @kernel
-def inverse_map(
-    index, anchor, offset, branch, low_pole, low_offset, high_pole, high_offset,
+def map_at(
+    branch, anchor, offset, low_pole, low_offset, high_pole, high_offset,
     tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, spare, closing,
 ):  # fmt: skip
-    """Rows: z − s², dz/dk, k, y, the size of the terms of z, dy/dk; at points anchor + offset."""
-    rows = np.empty((6, offset.size))
-    value, climb, k_row, y_row, size, slope = rows
-    for i in range(offset.size):
-        interval = index[i]
-        if branch[interval] == BY_K:
-            k = anchor[i] + offset[i]
-            kb, ku = (anchor[i] + b2) + offset[i], (anchor[i] + u) + offset[i]
-            pole, at = 0.0, 1.0
-            if tau.size:
-                pole, at = _solve_eta(kb * (ku / k), tau, weights, psi_n, spare)
-            ratio, rise, df1 = _data_ratio(pole, at, tau, weights, psi_n, spare)
+    """z − s², dz/dk, k, y, the size of the terms of z, dy/dk; at the real point anchor + offset.
+
+    The point is one of k or, on one of the roots, of η from the nearer end (pole, offset).
+    """
+    if branch == BY_K:
+        k = anchor + offset
+        kb, ku = (anchor + b2) + offset, (anchor + u) + offset
+        pole, at = 0.0, 1.0
+        if tau.size:
+            pole, at = _solve_eta(kb * (ku / k), tau, weights, psi_n, spare)
+        ratio, rise, df1 = _data_ratio(pole, at, tau, weights, psi_n, spare)
+    else:
+        if offset > 0.0:
+            pole, at = low_pole, low_offset + offset
         else:
-            if offset[i] > 0.0:
-                pole, at = low_pole[interval], low_offset[interval] + offset[i]
-            else:
-                pole, at = high_pole[interval], high_offset[interval] + offset[i]
-            ratio, rise, df1 = _data_ratio(pole, at, tau, weights, psi_n, spare)
-            roots = roots_of_k((pole + at) * ratio, b2, u)
-            k, kb, ku = roots[:3] if branch[interval] == UPPER else roots[3:]
-        eta = pole + at
-        along_b = (abs(k) + b2) / abs(kb)
-        along_u = (1.0 + df1 / psi_n) / abs(ratio) + ((abs(k) + u) / abs(ku) if u > 0.0 else 0.0)
-        if tau.size and (along_b < along_u or k == 0.0):
-            y = kb / eta
-        else:
-            y = ratio * (k / ku if u > 0.0 else 1.0)
-        (
-            on_f, off_f, rest_f, size_f, on_e, off_e, rest_e, size_e, second, squares, squares_e
-        ) = _real_sums(pole, at, b2 / y, k / y, tau, weights)  # fmt: skip
-        if zero_weight > 0.0:  # f = b²/(k + b²)
-            near = abs(k) < 0.5 * abs(kb)
-            on_f += zero_weight if near else 0.0
-            off_f += 0.0 if near else zero_weight
-            part = zero_weight * (-k if near else b2) / kb
-            rest_f += part
-            size_f += abs(part)
-            whole, missing = b2 / kb, k / kb
-            squares += zero_weight * (missing * (missing - 2.0) if near else whole * whole)
-        # z = k(∫f − ψ_p) + v²y, and v²y = k(ψ_n − ∫e − ψ_n y): either may cancel, not both.
-        count, count_size = on_f - psi_p, on_f + psi_p
-        if off_f < on_f:
-            count, count_size = (1.0 - psi_p) - off_f, abs(1.0 - psi_p) + off_f
-        m = second / (y * y) + (v2 / (k * k) if v2 > 0.0 else 0.0)
-        slope[i] = m * y * y / (psi_n * rise)
-        plain_rise = count + squares + k * k * m * slope[i]
-        plain_rise_size = count_size + abs(squares) + k * k * m * abs(slope[i])
-        plain = k * (count + rest_f) + v2 * y
-        plain_size = abs(k) * (count_size + size_f) + abs(v2 * y)
-        count, count_size = _level_count(
-            on_f, off_f, on_e, off_e, psi_p, psi_n, spare, closing, zero_weight == 0.0
-        )
-        level = k * (count + rest_f - rest_e - psi_n * y)
-        level_size = abs(k) * (count_size + size_f + size_e + abs(psi_n * y))
-        value[i], size[i] = (plain, plain_size) if plain_size < level_size else (level, level_size)
-        # kmy = ψ_n κ' − C: where C is small, the ones of ψ_n κ' = ψ_n − ∫e² cancel against ψ_p.
-        small = psi_n * y + b2 / y * second
-        cross = small * (small / (psi_n * rise) - 2.0)
-        level_rise = count + squares - squares_e + cross
-        level_rise_size = count_size + abs(squares) + abs(squares_e) + abs(cross)
-        steep = plain_rise if plain_rise_size < level_rise_size else level_rise
-        climb[i] = steep if rise > 0.0 and np.isfinite(plain_rise) else np.inf
-        k_row[i], y_row[i] = k, y
-    return rows
+            pole, at = high_pole, high_offset + offset
+        ratio, rise, df1 = _data_ratio(pole, at, tau, weights, psi_n, spare)
+        roots = roots_of_k((pole + at) * ratio, b2, u)
+        k, kb, ku = roots[:3] if branch == UPPER else roots[3:]
+    eta = pole + at
+    along_b = (abs(k) + b2) / abs(kb)
+    along_u = (1.0 + df1 / psi_n) / abs(ratio) + ((abs(k) + u) / abs(ku) if u > 0.0 else 0.0)
+    if tau.size and (along_b < along_u or k == 0.0):
+        y = kb / eta
+    else:
+        y = ratio * (k / ku if u > 0.0 else 1.0)
+    (
+        on_f, off_f, rest_f, size_f, on_e, off_e, rest_e, size_e, second, squares, squares_e
+    ) = _real_sums(pole, at, b2 / y, k / y, tau, weights)  # fmt: skip
+    if zero_weight > 0.0:  # f = b²/(k + b²)
+        near = abs(k) < 0.5 * abs(kb)
+        on_f += zero_weight if near else 0.0
+        off_f += 0.0 if near else zero_weight
+        part = zero_weight * (-k if near else b2) / kb
+        rest_f += part
+        size_f += abs(part)
+        whole, missing = b2 / kb, k / kb
+        squares += zero_weight * (missing * (missing - 2.0) if near else whole * whole)
+    # z = k(∫f − ψ_p) + v²y, and v²y = k(ψ_n − ∫e − ψ_n y): either may cancel, not both.
+    count, count_size = on_f - psi_p, on_f + psi_p
+    if off_f < on_f:
+        count, count_size = (1.0 - psi_p) - off_f, abs(1.0 - psi_p) + off_f
+    m = second / (y * y) + (v2 / (k * k) if v2 > 0.0 else 0.0)
+    slope = m * y * y / (psi_n * rise)
+    plain_rise = count + squares + k * k * m * slope
+    plain_rise_size = count_size + abs(squares) + k * k * m * abs(slope)
+    plain = k * (count + rest_f) + v2 * y
+    plain_size = abs(k) * (count_size + size_f) + abs(v2 * y)
+    count, count_size = _level_count(
+        on_f, off_f, on_e, off_e, psi_p, psi_n, spare, closing, zero_weight == 0.0
+    )
+    level = k * (count + rest_f - rest_e - psi_n * y)
+    level_size = abs(k) * (count_size + size_f + size_e + abs(psi_n * y))
+    value, size = (plain, plain_size) if plain_size < level_size else (level, level_size)
+    # kmy = ψ_n κ' − C: where C is small, the ones of ψ_n κ' = ψ_n − ∫e² cancel against ψ_p.
+    small = psi_n * y + b2 / y * second
+    cross = small * (small / (psi_n * rise) - 2.0)
+    level_rise = count + squares - squares_e + cross
+    level_rise_size = count_size + abs(squares) + abs(squares_e) + abs(cross)
+    steep = plain_rise if plain_rise_size < level_rise_size else level_rise
+    climb = steep if rise > 0.0 and np.isfinite(plain_rise) else np.inf
+    return value, climb, k, y, size, slope

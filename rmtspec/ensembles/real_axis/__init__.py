@@ -1,0 +1,1 @@
+"""Compiled searches on the real axis of the inverse maps."""

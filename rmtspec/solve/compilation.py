@@ -1,0 +1,148 @@
+"""Compiling kernels: the options that all share, and the files that machine code is kept in.
+
+Here alone is Numba imported, which takes longer than all else of the package: `kernel` does so
+when the first kernel is called.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+from numba.extending import typeof_impl
+
+try:
+    from numba.core.caching import FunctionCache, NullCache
+except ImportError:  # a private place of Numba's, which a later version may move
+    FunctionCache = NullCache = None  # type: ignore[assignment, misc]
+
+_OPTIONS = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
+
+
+@cache
+def recognise(kind: type) -> None:
+    """Let kernels see instances of this class, which have an `inner`, as what that is."""
+    typeof_impl.register(kind)(lambda kernel, _: types.Dispatcher(kernel.inner))
+
+
+def entry(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    """Numba's dispatcher of a kernel, whose machine code is kept where there is a folder for it."""
+    dispatcher = njit(**{**_OPTIONS, **options})(function)
+    if hasattr(dispatcher, "enable_caching"):  # not under NUMBA_DISABLE_JIT
+        try:
+            _keep(dispatcher)
+        except (RuntimeError, OSError):  # no folder to keep it in
+            if NullCache is not None:
+                dispatcher._cache = _NoFolder()
+    return dispatcher
+
+
+def inner(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    """Numba's dispatcher of a kernel for calls from other kernels alone."""
+    return njit(**{**_OPTIONS, "no_cpython_wrapper": True, **options})(function)
+
+
+def _keep(compiled: Any) -> None:
+    if FunctionCache is None or not hasattr(compiled, "_cache"):
+        compiled.enable_caching()
+    else:
+        compiled._cache = _Cache(compiled.py_func)
+
+
+if FunctionCache is not None:
+
+    class _Cache(FunctionCache):
+        """Numba's cache of one function, where a broken file is as good as a missing one.
+
+        A file that was cut or overwritten raises whatever its bytes happen to mean to pickle
+        (EOFError, UnpicklingError, UnicodeDecodeError, ...), hence every exception is meant.
+        """
+
+        def load_overload(self, sig: Any, target_context: Any) -> Any:
+            try:
+                found = super().load_overload(sig, target_context)
+            except Exception:
+                self._forget()
+                found = None
+            if found is None:
+                _announce(self.cache_path)
+            return found
+
+        def save_overload(self, sig: Any, data: Any) -> None:
+            try:
+                super().save_overload(sig, data)
+            except Exception:
+                self._forget()
+                try:
+                    super().save_overload(sig, data)
+                except Exception:
+                    self.disable()
+
+        def _index_key(self, sig: Any, codegen: Any) -> Any:
+            """Numba's key, which knows the text of one function and no kernels that it calls."""
+            return sig, codegen.magic_tuple(), fingerprint(self._py_func)
+
+        def _forget(self) -> None:
+            with contextlib.suppress(Exception):
+                self.flush()
+
+    class _NoFolder(NullCache):
+        """No cache, as there is no folder for one."""
+
+        def load_overload(self, sig: Any, target_context: Any) -> None:
+            _announce(None)
+
+
+_announced = False
+
+
+def _announce(folder: str | None) -> None:
+    """Say once a process, on standard error, why the first numbers take their time."""
+    global _announced
+    if not _announced:
+        _announced = True
+        kept = f"kept in {folder}" if folder else "no folder to keep them in: set NUMBA_CACHE_DIR"
+        print(f"rmtspec: compiling kernels, which takes some seconds ({kept})", file=sys.stderr)
+
+
+def fingerprint(function: Callable[..., Any]) -> str:
+    """A hash of the code of a kernel and of all that it reads, the kernels that it calls included.
+
+    Where that code stands, and what is said about it, does not count.
+    """
+    digest, seen = hashlib.sha256(), set()
+    waiting: list[Any] = [function]
+    while waiting:
+        value = waiting.pop()
+        options = getattr(value, "targetoptions", "")
+        value = getattr(value, "py_func", value)
+        if isinstance(value, FunctionType):
+            if value not in seen:
+                seen.add(value)
+                digest.update(f"{value.__qualname__} {options}".encode())
+                waiting.extend(_read_by(value, digest.update))
+        elif isinstance(value, tuple):
+            waiting.extend(value)
+        elif isinstance(value, np.ndarray):
+            digest.update(f"{value.dtype} {value.shape}".encode() + value.tobytes())
+        elif not callable(value) and not isinstance(value, ModuleType):
+            digest.update(repr(value).encode())
+    return digest.hexdigest()
+
+
+def _read_by(function: FunctionType, write: Callable[[bytes], None]) -> Iterator[Any]:
+    """Write the instructions of a function; return what they name outside of it."""
+    codes = [function.__code__]
+    for code in codes:  # which grows by what stands inside
+        codes.extend(part for part in code.co_consts if isinstance(part, CodeType))
+        plain = [part for part in code.co_consts[1:] if not isinstance(part, CodeType)]
+        write(code.co_code + repr((plain, code.co_names, code.co_varnames)).encode())
+        yield from (function.__globals__[n] for n in code.co_names if n in function.__globals__)
+    yield from (cell.cell_contents for cell in function.__closure__ or ())

@@ -1,0 +1,1 @@
+"""A density on bulks as polynomials: placed, integrated, inverted."""

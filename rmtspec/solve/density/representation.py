@@ -1,0 +1,459 @@
+r"""A density on disjoint bulks, from polynomials on the panels that `panels` has placed.
+
+Density, distribution function and quantile cost a panel search and one polynomial.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.polynomial import chebyshev
+from numpy.typing import NDArray
+
+from ..kernel import kernel
+from .panels import CHEBYSHEV, FIRST, FIT, HALF, NODES, START, STOP, TAIL, panel_search
+
+FloatArray = NDArray[np.float64]
+
+# Coefficients of ∫_{-1}^t T_j T_n, for j = 0, 1, 2.
+_INTEGRAL = np.array(
+    [
+        [
+            np.resize(
+                np.append(
+                    chebyshev.chebint(chebyshev.chebmul(np.eye(3)[j], np.eye(NODES)[n]), lbnd=-1.0),
+                    np.zeros(NODES + 3),
+                ),
+                NODES + 3,
+            )
+            for n in range(NODES)
+        ]
+        for j in range(3)
+    ]
+)
+
+# Powers are quicker to sum than Chebyshev polynomials.  On [−1, 1] nothing is lost: that of degree
+# n has powers of size 2.4^n, and the coefficients of a resolved panel fall to 1e-12 in 16 terms.
+_POWERS = NODES + 4
+_TO_POWERS = np.array(
+    [
+        np.pad(chebyshev.cheb2poly(row[: n + 1]), (0, _POWERS - 1 - n))
+        for n, row in enumerate(np.eye(_POWERS))
+    ]
+)
+
+
+_MANY = 256  # points from which on the inverse polynomials are worth their making
+_FITTED = 1e-6  # of the largest coefficient: steps of Newton's method square it
+_EXACT = 1e-12  # the same next to an edge, where there are none
+
+
+@dataclass(frozen=True)
+class Representation:
+    """Piecewise polynomials for the density of every bulk, normalised to its exact mass.
+
+    Attributes
+    ----------
+    edges : (k, 2) lower and upper ends
+    masses : (k,) exact masses
+    defect : (k,) integrated density minus exact mass, before the normalisation
+    tail : (k,) relative size of the last coefficients of the worst panel
+    """
+
+    edges: FloatArray
+    masses: FloatArray
+    hard: NDArray[np.bool_]
+    first: NDArray[np.intp]
+    low: FloatArray
+    high: FloatArray
+    coefficients: FloatArray
+    density_powers: FloatArray
+    mass_powers: FloatArray
+    before: FloatArray
+    defect: FloatArray
+    tail: FloatArray
+
+    def density(self, x: FloatArray) -> FloatArray:
+        """Density at flat points, 0 outside the bulks; NaN in a bulk that was not resolved."""
+        return _density(
+            x, self.edges, self.hard, self.first, self.low, self.high, self.density_powers
+        )
+
+    def mass_below(self, x: FloatArray) -> FloatArray:
+        """Mass of the bulks on (-inf, x] at flat points."""
+        return _mass_below(
+            x, self.edges, self.masses, self.first, self.low, self.high,
+            self.mass_powers, self.before,
+        )  # fmt: skip
+
+    def locate(self, bulk: NDArray[np.intp], mass: FloatArray) -> FloatArray:
+        """Point of the given bulk below which it has the given mass."""
+        if mass.size >= _MANY:
+            return _locate_quickly(
+                bulk, mass, self.edges, self.masses, self.hard, self.first, self.low, self.high,
+                self.mass_powers, self.before, *self._inverse,
+            )  # fmt: skip
+        return _locate(
+            bulk, mass, self.edges, self.masses, self.first, self.low, self.high,
+            self.mass_powers, self.before,
+        )  # fmt: skip
+
+    @cached_property
+    def _inverse(self) -> tuple[FloatArray, FloatArray]:
+        ends, powers = _inverted(
+            self.edges, self.masses, self.hard, self.first, self.low, self.high,
+            self.mass_powers, self.before,
+        )  # fmt: skip
+        return ends, powers
+
+    def quadrature(self, order: int) -> tuple[FloatArray, FloatArray]:
+        """Nodes x and weights w with Σ w f(x) = ∫ f dρ over all bulks; `order` points a panel."""
+        t, w = np.polynomial.legendre.leggauss(order)
+        u = 0.5 * (self.high - self.low)[:, None] * (t + 1.0) + self.low[:, None]
+        half = np.repeat(np.arange(self.first.size - 1), np.diff(self.first))
+        bulk, upper = half // 2, half % 2 == 1
+        width = (self.edges[:, 1] - self.edges[:, 0])[bulk]
+        x = np.where(upper, self.edges[bulk, 1], self.edges[bulk, 0])[:, None] + np.where(
+            upper, -width, width
+        )[:, None] * (u * u)
+        shape = self.coefficients @ chebyshev.chebvander(t, NODES - 1).T
+        factor = np.where((self.hard[bulk] & ~upper)[:, None], 1.0, u * u)
+        weights = shape * factor * w * (width * (self.high - self.low))[:, None]
+        return x.ravel(), weights.ravel()
+
+
+def represent(
+    table: FloatArray, edges: FloatArray, masses: FloatArray, hard: NDArray[np.bool_]
+) -> Representation:
+    """Integrate a density that was sampled on panels, and give every bulk its exact mass.
+
+    Parameters
+    ----------
+    table : panels, as `panels.panel_search` finds them
+    edges : (k, 2)
+    masses : (k,)
+    hard : (k,) whether the lower edge of a bulk is a hard one
+    """
+    return Representation(edges, masses, hard, *assembled(table, edges, masses, hard))
+
+
+search_python: Callable[..., tuple[FloatArray, FloatArray]] = panel_search(
+    lambda x, boundary: boundary(x), compiled=False
+)
+"""The search for panels of a density that Python computes, which is the data."""
+
+
+@kernel
+def assembled(table, edges, masses, hard):
+    """Fields of `Representation` after the third."""
+    panels, bulks = table.shape[0], edges.shape[0]
+    first = np.zeros(2 * bulks + 1, np.intp)
+    low, high = np.empty(panels), np.empty(panels)
+    coefficients, mass = np.empty((panels, NODES)), np.zeros((panels, NODES + 3))
+    total, before = np.zeros(panels), np.zeros(panels)
+    found, worst = np.zeros(bulks), np.zeros(bulks)
+    for i in range(panels):
+        half = np.intp(table[i, HALF])
+        bulk, upper = half // 2, half % 2 == 1
+        first[half + 1] = i + 1
+        low[i], high[i] = table[i, START], table[i, STOP]
+        width = edges[bulk, 1] - edges[bulk, 0]
+        middle, radius = 0.5 * (low[i] + high[i]), 0.5 * (high[i] - low[i])
+        # dm = 2 L s u² du (soft) or 2 L s du (hard), u = middle + radius t
+        zeroth, linear, square = middle**2 + 0.5 * radius**2, 2.0 * middle * radius, 0.5 * radius**2
+        if hard[bulk] and not upper:
+            zeroth, linear, square = 1.0, 0.0, 0.0
+        for n in range(NODES):
+            c = table[i, FIRST + n]
+            coefficients[i, n] = c
+            for m in range(NODES + 3):
+                mass[i, m] += (2.0 * width * radius * c) * (
+                    zeroth * _INTEGRAL[0, n, m]
+                    + linear * _INTEGRAL[1, n, m]
+                    + square * _INTEGRAL[2, n, m]
+                )
+        for m in range(NODES + 3):
+            total[i] += mass[i, m]  # every Chebyshev polynomial is 1 at t = 1
+        found[bulk] += total[i]
+        if table[i, TAIL] > worst[bulk] or np.isnan(table[i, TAIL]):
+            worst[bulk] = table[i, TAIL]
+    for side in range(2 * bulks):
+        first[side + 1] = max(first[side + 1], first[side])
+    defect = np.empty(bulks)
+    for number in range(bulks):
+        defect[number] = found[number] - masses[number]
+    for side in range(2 * bulks):
+        owner, running = side // 2, 0.0
+        scale = masses[owner] / found[owner] if found[owner] > 0.0 else np.nan
+        for i in range(first[side], first[side + 1]):
+            for n in range(NODES):
+                coefficients[i, n] *= scale
+            for m in range(NODES + 3):
+                mass[i, m] *= scale
+            before[i] = running
+            running += total[i] * scale
+    return (
+        first, low, high, coefficients, _in_powers(coefficients), _in_powers(mass), before,
+        defect, worst,
+    )  # fmt: skip
+
+
+@kernel
+def _in_powers(coefficients):
+    """Coefficients of powers of t, from those of Chebyshev polynomials."""
+    powers = np.zeros((coefficients.shape[0], _POWERS))
+    for i in range(powers.shape[0]):
+        for n in range(coefficients.shape[1]):
+            for m in range(n % 2, n + 1, 2):
+                powers[i, m] += coefficients[i, n] * _TO_POWERS[n, m]
+    return powers
+
+
+@kernel(fastmath={"contract"})
+def _polynomial(powers, panel, t):
+    """Horner's rule for even and odd powers side by side; the fixed length lets it unroll."""
+    square = t * t
+    even, odd = powers[panel, _POWERS - 2], powers[panel, _POWERS - 1]
+    for n in range(_POWERS - 4, -1, -2):
+        even = even * square + powers[panel, n]
+        odd = odd * square + powers[panel, n + 1]
+    return even + t * odd
+
+
+@kernel
+def _last_not_above(values, start, stop, x):
+    """Largest i in [start, stop) with values[i] <= x, or start."""
+    while stop - start > 1:
+        middle = (start + stop) // 2
+        if values[middle] <= x:
+            start = middle
+        else:
+            stop = middle
+    return start
+
+
+@kernel
+def _segment(x, edges, first, low, high):
+    """The panel that holds x: its ends, bulk, whether in the upper half, and number.
+
+    Off the bulks the number of the bulk below is given, counted from −1, and the panel is −1.
+    """
+    bulk = _last_not_above(edges[:, 0], 0, edges.shape[0], x)
+    a, b = edges[bulk, 0], edges[bulk, 1]
+    if x < a:
+        return -np.inf, a, -1, False, -1
+    if not x < b:
+        above = edges[bulk + 1, 0] if bulk + 1 < edges.shape[0] else np.inf
+        return b, above, bulk, True, -1
+    upper = x - a > b - x
+    half = 2 * bulk + (1 if upper else 0)
+    u = np.sqrt((b - x if upper else x - a) / (b - a))
+    panel = _last_not_above(low, first[half], first[half + 1], u)
+    start, stop = (b - a) * low[panel] ** 2, (b - a) * high[panel] ** 2
+    if upper:
+        return b - stop, b - start, bulk, True, panel
+    return a + start, a + stop, bulk, False, panel
+
+
+@kernel
+def _scales(edges, low, high, bulk, upper, panel):
+    """The end e of a bulk, 1/L (negative at the upper end) and 2/(width of a panel in u)."""
+    a, b = edges[bulk, 0], edges[bulk, 1]
+    per_panel = 2.0 / (high[panel] - low[panel])
+    return (b, -1.0 / (b - a), per_panel) if upper else (a, 1.0 / (b - a), per_panel)
+
+
+@kernel
+def _density(x, edges, hard, first, low, high, powers):
+    result = np.zeros(x.size)
+    left = right = np.nan
+    for i in range(x.size if edges.shape[0] else 0):
+        if not (left <= x[i] < right):  # points in order often share a panel
+            left, right, bulk, upper, panel = _segment(x[i], edges, first, low, high)
+            if panel >= 0:
+                end, per_width, per_panel = _scales(edges, low, high, bulk, upper, panel)
+                diverges = hard[bulk] and not upper
+        if panel >= 0:
+            u = np.sqrt((x[i] - end) * per_width)
+            t = ((u - low[panel]) + (u - high[panel])) * (0.5 * per_panel)
+            smooth = _polynomial(powers, panel, t)
+            value = smooth / u if diverges else smooth * u
+            result[i] = 0.0 if value < 0.0 else value
+    return result
+
+
+@kernel
+def _mass_below(x, edges, masses, first, low, high, powers, before):
+    result = np.zeros(x.size)
+    below = np.zeros(edges.shape[0] + 1)
+    for j in range(edges.shape[0]):
+        below[j + 1] = below[j] + masses[j]
+    left = right = np.nan
+    for i in range(x.size if edges.shape[0] else 0):
+        if not (left <= x[i] < right):
+            left, right, bulk, upper, panel = _segment(x[i], edges, first, low, high)
+            if panel >= 0:
+                end, per_width, per_panel = _scales(edges, low, high, bulk, upper, panel)
+        result[i] = below[bulk + 1]
+        if panel >= 0:
+            u = np.sqrt((x[i] - end) * per_width)
+            t = ((u - low[panel]) + (u - high[panel])) * (0.5 * per_panel)
+            part = before[panel] + _polynomial(powers, panel, t)
+            if not np.isnan(part):
+                part = min(max(part, 0.0), masses[bulk])
+            result[i] = below[bulk + 1] - part if upper else below[bulk] + part
+    return result
+
+
+@kernel
+def _locate(bulk, mass, edges, masses, first, low, high, powers, before):
+    """Point of each bulk below which it has the given mass."""
+    result = np.empty(mass.size)
+    for i in range(mass.size):
+        result[i] = locate(bulk[i], mass[i], edges, masses, first, low, high, powers, before)
+    return result
+
+
+@kernel
+def locate(bulk, mass, edges, masses, first, low, high, powers, before):
+    """Invert the mass of a bulk: panel search, then Newton kept inside a shrinking bracket."""
+    a, b = edges[bulk, 0], edges[bulk, 1]
+    half = 2 * bulk
+    stop = first[half + 1] - 1
+    if np.isnan(before[first[half]]):
+        return np.nan
+    lower_mass = before[stop] + _polynomial(powers, stop, 1.0)
+    upper = mass > lower_mass
+    target = mass
+    if upper:
+        half += 1
+        target = masses[bulk] - mass
+    panel = _last_not_above(before, first[half], first[half + 1], target)
+    target -= before[panel]
+    t = _place(powers, panel, target)
+    u = 0.5 * (low[panel] + high[panel] + t * (high[panel] - low[panel]))
+    return b - (b - a) * u * u if upper else a + (b - a) * u * u
+
+
+@kernel
+def _place(powers, panel, target):
+    """Place in a panel below which it has the given mass, by Newton's method inside a bracket."""
+    left, right, t = -1.0, 1.0, 0.0
+    for _ in range(80):
+        f = _polynomial(powers, panel, t) - target
+        if f > 0.0:
+            right = t
+        else:
+            left = t
+        slope = 0.0
+        for n in range(_POWERS - 1, 0, -1):
+            slope = slope * t + n * powers[panel, n]
+        new = t - f / slope if slope > 0.0 else 2.0
+        if not (left < new < right):
+            new = 0.5 * (left + right)
+        if abs(new - t) <= 1e-15 or right - left <= 1e-15:
+            t = new
+            break
+        t = new
+    return t
+
+
+@kernel
+def _root_of_mass(mass, diverges):
+    """What u is a smooth multiple of: mass goes like u³ at a regular edge, like u at a hard one."""
+    return mass if diverges else np.cbrt(mass)
+
+
+@kernel
+def _inverted(edges, masses, hard, first, low, high, powers, before):
+    """Of every panel the ends in v, the root of mass, and u/v in powers of the place between them.
+
+    Ends are NaN where u/v is no polynomial of this degree to `_FITTED` (`_EXACT` next to an edge).
+    """
+    ends, inverse = np.full((2, low.size), np.nan), np.zeros((low.size, NODES))
+    values, coefficients = np.empty(NODES), np.empty((1, NODES))
+    for half in range(first.size - 1):
+        bulk, upper = half // 2, half % 2 == 1
+        diverges = hard[bulk] and not upper
+        for i in range(first[half], first[half + 1]):
+            mass = _polynomial(powers, i, 1.0)
+            if not mass > 0.0:
+                continue
+            start = _root_of_mass(before[i], diverges)
+            stop = _root_of_mass(before[i] + mass, diverges)
+            for j in range(NODES):
+                v = start + 0.5 * (stop - start) * (CHEBYSHEV[j] + 1.0)
+                t = _place(powers, i, (v if diverges else v * v * v) - before[i])
+                values[j] = 0.5 * (low[i] + high[i] + t * (high[i] - low[i])) / v
+            largest = last = 0.0
+            for n in range(NODES):
+                c = 0.0
+                for j in range(NODES):
+                    c += FIT[n, j] * values[j]
+                coefficients[0, n] = c
+                largest = max(largest, abs(c))
+                last = max(last, abs(c)) if n >= NODES - 3 else 0.0
+            if last <= (_FITTED if low[i] > 0.0 else _EXACT) * largest:
+                ends[0, i], ends[1, i] = start, stop
+                found = _in_powers(coefficients)
+                for n in range(NODES):
+                    inverse[i, n] = found[0, n]
+    return ends, inverse
+
+
+@kernel
+def _locate_quickly(
+    bulk, mass, edges, masses, hard, first, low, high, powers, before, ends, inverse
+):  # fmt: skip
+    """`_locate` by the inverse polynomials and a step or two of Newton's method."""
+    result = np.empty(mass.size)
+    middle = np.empty(masses.size)  # mass of the lower halves
+    for index in range(masses.size):
+        stop = first[2 * index + 1] - 1
+        middle[index] = before[stop] + _polynomial(powers, stop, 1.0)
+    for i in range(mass.size):
+        index = bulk[i]
+        upper = mass[i] > middle[index]
+        half = 2 * index + (1 if upper else 0)
+        target = masses[index] - mass[i] if upper else mass[i]
+        panel = _last_not_above(before, first[half], first[half + 1], target)
+        start, stop = ends[0, panel], ends[1, panel]
+        if not target > 0.0 or np.isnan(start):
+            result[i] = locate(index, mass[i], edges, masses, first, low, high, powers, before)
+            continue
+        v = _root_of_mass(target, hard[index] and not upper)
+        place = ((v - start) + (v - stop)) / (stop - start)
+        square = place * place
+        even, odd = inverse[panel, NODES - 2], inverse[panel, NODES - 1]
+        for n in range(NODES - 4, -1, -2):
+            even = even * square + inverse[panel, n]
+            odd = odd * square + inverse[panel, n + 1]
+        u = v * (even + place * odd)
+        radius = 0.5 * (high[panel] - low[panel])
+        t = 0.5 * ((u - low[panel]) + (u - high[panel])) / radius
+        # At an edge the slope vanishes, and the polynomial is good as it is.
+        for _ in range(2 if low[panel] > 0.0 else 0):
+            value, slope = _with_slope(powers, panel, t)
+            moved = (value - (target - before[panel])) / slope
+            if not abs(moved) <= 1e-3:
+                break
+            u -= radius * moved
+            t -= moved
+            if abs(moved) <= 1e-8:  # the next step is the square of this
+                break
+        a, b = edges[index, 0], edges[index, 1]
+        result[i] = b - (b - a) * u * u if upper else a + (b - a) * u * u
+    return result
+
+
+@kernel(fastmath={"contract"})
+def _with_slope(powers, panel, t):
+    """A polynomial and its derivative."""
+    value, slope = powers[panel, _POWERS - 1], 0.0
+    for n in range(_POWERS - 2, -1, -1):
+        slope = slope * t + value
+        value = value * t + powers[panel, n]
+    return value, slope
