@@ -519,7 +519,7 @@ def test_spikes_of_a_prediction_have_its_clock_and_no_share_of_another_loss(repo
     [
         (["--path", "flow"], "argument --path: must be ou:T"),
         (["--path", "flow:0.4:1"], "argument --path: must be ou:T"),
-        (["--path", "flow:1.5"], "argument --path: s must"),
+        (["--path", "flow:1.5"], "s must be a finite number"),
         (["--path", "flow:0.4", "--t", "0.1"], "not allowed with argument"),
         (["--prediction", "velocty"], "did you mean 'velocity'"),
         (["--prediction", "0:0"], "argument --prediction"),
