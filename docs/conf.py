@@ -1,8 +1,13 @@
-"""How the pages are built: python -m sphinx -E -W --keep-going -b html docs docs/_build/html."""
+"""How the pages are built: python -m sphinx -E -W --keep-going -b html docs docs/_build/html.
+
+Nothing is loaded from the network when a page is read: MathJax is copied from a package of the
+build, pictures are drawn and help pages and gallery written by ``pages.py`` before Sphinx reads.
+"""
 
 from __future__ import annotations
 
 import importlib.metadata
+import pathlib
 import re
 import sys
 import typing
@@ -32,11 +37,37 @@ extensions = [
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "numpydoc",
+    "myst_nb",
+    "sphinx_design",
+    "sphinx_copybutton",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build"]
 default_role = "py:obj"
 highlight_language = "none"  # literal blocks are formulas; examples are highlighted all the same
+
+myst_enable_extensions = ["dollarmath", "colon_fence"]
+myst_heading_anchors = 3
+nb_execution_mode = "off"  # the outputs kept in the notebooks are shown; .ci/run executes them
+suppress_warnings = ["mystnb.unknown_mime_type"]
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+_here = pathlib.Path(__file__).parent
+sys.path.insert(0, str(_here))
+import pages  # noqa: E402
+
+pages.write(_here)
+html_static_path = ["_static", "made/static"]
+html_extra_path = ["made/extra"]
+html_css_files = ["rmtspec.css"]
+mathjax_path = "mathjax/MathJax.js?config=TeX-AMS-MML_HTMLorMML-full"
+mathjax2_config = {
+    "messageStyle": "none",
+    "showMathMenu": False,
+    "tex2jax": {"processClass": "math|output_area"},
+    "HTML-CSS": {"availableFonts": [], "webFont": "STIX-Web", "linebreaks": {"automatic": True}},
+}
 
 html_theme = "furo"
 html_title = f"rmtspec {release}"

@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
 
         figure = Figure(figsize=(9.0, 3.8), layout="constrained")
         figure.suptitle(_title(chosen.model, training, psi_n=False), fontsize="small")
-        plot_collapse(beside, figure.subplots(1, 2, sharey=True))
+        plot_collapse(beside, figure.subplots(1, 2))
         save(figure, path)
 
     return Outcome(summary, {"plot": draw, "collapse": draw_collapse})

@@ -31,9 +31,7 @@ FloatArray = NDArray[np.float64]
 
 NULLS = ("gaussian", "simulate", "calibrated")
 
-_DRAWS = {"simulate": 60, "calibrated": 100}
-_NEXT_ORDER = 5.0
-"""d times what the next order may add to the mean of a combination, in standard deviations."""
+_DRAWS = {"gaussian": 199, "simulate": 60, "calibrated": 100}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -115,7 +113,9 @@ class Comparison(Summary):
         if self["pvalue"] is None:
             return f"no p-value: {self['refused']}"
         name = "chi-square" if math.isinf(self["null"]["freedom"]) else "Hotelling's T-square"
-        return f"{name} {self.chi2:.4g} of {self.degrees} combinations, p = {self.pvalue:.3g}"
+        drawn = self["null"].get("permuted", 0)
+        how = f" (by permutation among {drawn} draws)" if drawn else ""
+        return f"{name} {self.chi2:.4g} of {self.degrees} combinations, p = {self.pvalue:.3g}{how}"
 
     def _places(self) -> Iterator[str | Table]:
         for row in self["atoms"]:
@@ -180,17 +180,18 @@ def compare(
         d, without which it is p/psi_p, p for a sample covariance, or what the population says.
         The loads compared with are those of whole numbers of neurons and samples.
     null : {"gaussian", "simulate", "calibrated"}
-        What is assumed if the model is right.  "gaussian": matrices of Gaussians, by formula.
-        "simulate": the same, drawn at this d.  "calibrated": features of the activation itself on
-        Gaussian data: mean shift and covariance, which do not depend on d, come from small
-        matrices; without it a right theory is called wrong on true features.
+        What is assumed if the model is right.  "gaussian": matrices of Gaussians, by formula; the
+        p-value of small ones (a side of H up to 300) from draws at this d, a second or two.
+        "simulate": mean and covariance from draws as well.  "calibrated": features of the
+        activation itself on Gaussian data: mean shift and covariance, which do not depend on d,
+        come from small matrices; without it a right theory is called wrong on true features.
     beta : 1 or 2
         Real or complex matrices (Gaussian null).
     rng : numpy.random.Generator or int, optional
-        For the nulls that draw.
+        For the draws; without it, a p-value from draws differs a little from call to call.
     null_draws : int >= 2, optional
-        Number of their draws, 60 for "simulate" and 100 (with half as many at twice the size) for
-        "calibrated".
+        Number of draws: 199 for "gaussian", 60 for "simulate", 100 (and half as many at twice the
+        size) for "calibrated".
     learning_rate : float > 0, optional
         For curves whose times are steps: tau = step·learning_rate/d².
     progress : bool
@@ -213,8 +214,11 @@ def compare(
     -----
     *Eigenvalues.*  The statistics are those of `rmtspec.compare.statistics`, the test is described
     in `rmtspec.compare.nulls`.  The number of eigenvalues in an atom does not fluctuate: it is
-    compared as a count.  Corrections of relative order 1/d are not in the Gaussian null; the means
-    of more than (d/5)² draws would show them, and get no p-value.
+    compared as a count.  Corrections of relative order 1/d are not in the formula.  Where matrices
+    are small the p-value is a rank among draws, which is exact at every d; where they are not, it
+    is a chi-square's, the means of more than (d/5)² draws would show the next order and get no
+    p-value, and a remark tells if p, n or d is below 100.  Compared with ``model.spectrum()``,
+    nothing is drawn.
 
     *Curves.*  A loss fluctuates by order 1/d, and its mean misses the limit by order 1/d too, 0.1
     to 0.6 of the standard deviation of one network (measured at d = 40 to 80): under the null
@@ -286,14 +290,18 @@ def _eigenvalues(
         law = model.spectrum()
         dropped = _mean_features(model, d) if null == "calibrated" else 0
     statistics = Statistics.of(law)
-    exact = law if isinstance(model, SpectralLaw) or d is None else _with_spikes_inside(model, d)
-    formula = nulls.by_formula(exact, statistics, size, beta, assumption(model))
+    exact = law if isinstance(model, SpectralLaw) or d is None else with_spikes_inside(model, d)
+    number = _DRAWS[null] if null_draws is None else null_draws
+    sample = None
+    if null == "gaussian" and beta == 1:
+        sample = nulls.small_sums(model, d, statistics, rng, number, progress)
+    by_formula = null == "gaussian" and sample is None
+    formula = nulls.by_formula(exact, statistics, size, beta, assumption(model), sample)
     directions = trusted_directions(formula.covariance)
     if isinstance(model, SpectralLaw) or null == "gaussian":
         assumed = formula
     else:
         assert d is not None
-        number = _DRAWS[null] if null_draws is None else null_draws
         drawn = at_dimension(model, d)
         if null == "simulate":
             assumed = nulls.by_draws(drawn, d, statistics, rng, number, progress)
@@ -310,8 +318,8 @@ def _eigenvalues(
             f"their pole, got {found.values.min():.6g}"
         )
     mean, sd = sums.mean(axis=0), assumed.deviations(count)
-    square, degrees, pvalue = assumed.test(mean, count, directions)
-    refused = _refusal(pvalue, null, count, d, size)
+    square, degrees, pvalue = assumed.test(sums, directions, rng)
+    refused = nulls.refusal(pvalue, by_formula, count, d, size)
     smeared = null == "calibrated"
     outliers, outside, stray = ([], None, []) if smeared else positions.strays(law, kept, beta)
     values = {
@@ -322,7 +330,12 @@ def _eigenvalues(
         "size": size,
         "dimension": d,
         "beta": beta,
-        "null": {"name": null, "sentence": assumed.sentence, "freedom": assumed.freedom},
+        "null": {
+            "name": null,
+            "sentence": assumed.sentence,
+            "freedom": assumed.freedom,
+            "permuted": 0 if assumed.drawn is None else len(assumed.drawn),
+        },
         "statistics": _rows(statistics.names, mean, assumed.mean, sd),
         "chi2": square,
         "degrees": degrees,
@@ -334,7 +347,7 @@ def _eigenvalues(
         "outside": outside,
         "outside_values": np.unique(np.asarray(stray, dtype=np.float64))[:100].tolist(),
         "mean_feature": [float(row[-1]) for row in found.values] if dropped else [],
-        "trust": list(_remarks(model, null, dropped)),
+        "trust": list(_remarks(model, null, dropped, d if by_formula and beta == 1 else None)),
     }
     return Comparison(values, found.values, law)
 
@@ -382,7 +395,7 @@ def _at_whole_loads(model: Model, d: int, size: int) -> Model:
     return model
 
 
-def _with_spikes_inside(model: Model, d: int) -> SpectralLaw:
+def with_spikes_inside(model: Model, d: int) -> SpectralLaw:
     """The law with spikes as eigenvalues of weight 1/d.
 
     In the limit they only shift means; at finite d a spike l adds 2l²/n to a variance.
@@ -444,24 +457,16 @@ def _name(model: Model) -> str:
     )
 
 
-def _refusal(pvalue: float | None, null: str, count: int, d: int | None, size: int) -> str | None:
-    """Why there is no p-value, if so."""
-    if pvalue is None:
-        return (
-            "too few null_draws for the covariance of the statistics: "
-            f"at least {nulls.LEAST_FREEDOM} more than there are statistics are needed"
-        )
-    if null == "gaussian" and math.sqrt(count) * _NEXT_ORDER > (size if d is None else d):
-        return (
-            f"means of {count} draws are sharper than the formula, whose next order is some "
-            f"{_NEXT_ORDER:g}/d standard deviations: null='simulate' has no such limit"
-        )
-    return None
-
-
-def _remarks(model: Model | SpectralLaw, null: str, dropped: int) -> Iterator[str]:
+def _remarks(
+    model: Model | SpectralLaw, null: str, dropped: int, formula_at: int | None
+) -> Iterator[str]:
     if isinstance(model, SpectralLaw):
         return
+    if formula_at is not None and nulls.is_few(model, formula_at):
+        yield (
+            "the p-value is that of the limit, for fewer than 100 neurons, samples or dimensions: "
+            "one of 5 % may be 7 %, one of 1 % may be 3 %; null='simulate' has no such error"
+        )
     if null == "calibrated":
         yield (
             "edges and atom of true features are smeared by norms of neurons and samples: single "

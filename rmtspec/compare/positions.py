@@ -41,14 +41,14 @@ def edges(law: SpectralLaw, found: Eigenvalues, beta: int) -> list[dict[str, Any
     Tracy-Widom law, outwards positive.
     """
     at, size, count = Edges.of(law), found.values.shape[1], len(found.values)
-    clear, outermost = at.is_clear(size), _outermost(law, found, at)
+    clear, ends = at.is_clear(size), outermost(law, found.values, at)
     law_at_edge = TracyWidom(beta)
     rows = []
     for i in range(at.location.size):
         row: dict[str, Any] = {
             "location": float(at.location[i]),
             "end": "upper" if at.side[i] > 0 else "lower",
-            "observed": float(outermost[:, i].mean()),
+            "observed": float(ends[:, i].mean()),
             "predicted": float("nan"),
             "sd": float("nan"),
             "z": float("nan"),
@@ -56,7 +56,7 @@ def edges(law: SpectralLaw, found: Eigenvalues, beta: int) -> list[dict[str, Any
         }
         if clear[i]:
             scale = float(at.scale(size)[i])
-            scaled = at.side[i] * (outermost[:, i] - at.centre(size, beta)[i]) / scale
+            scaled = at.side[i] * (ends[:, i] - at.centre(size, beta)[i]) / scale
             sd = law_at_edge.standard_deviation / np.sqrt(count)
             row["predicted"] = float(
                 at.centre(size, beta)[i] + at.side[i] * scale * law_at_edge.mean
@@ -103,6 +103,23 @@ def strays(
     return rows, int(outside.sum()), found.values[outside]
 
 
+def outermost(law: SpectralLaw, values: FloatArray, at: Edges) -> FloatArray:
+    """(m, edges) the outermost eigenvalue of each bulk: exact separation counts what lies above.
+
+    Outliers in the gap beside an edge are taken to have left the bulk of this edge.
+    """
+    size = values.shape[1]
+    out = np.empty((len(values), at.location.size))
+    for i, (end, side) in enumerate(zip(at.location, at.side, strict=True)):
+        between = side * (law.outliers - end) > 0.0
+        others = at.location[side * (at.location - end) > 0.0]
+        if others.size:
+            between &= side * (law.outliers - side * float((side * others).min())) < 0.0
+        rank = size - round(float(at.above[i]) * size) - side * int(between.sum())
+        out[:, i] = values[:, min(max(rank - int(side > 0), 0), size - 1)]
+    return out
+
+
 def _within(law: SpectralLaw, found: Eigenvalues, location: float) -> NDArray[np.bool_]:
     """Which eigenvalues are an atom's, but for rounding."""
     top = float(np.abs(found.values).max())
@@ -111,23 +128,6 @@ def _within(law: SpectralLaw, found: Eigenvalues, location: float) -> NDArray[np
     if ends.size:
         near = min(near, 0.5 * float(np.abs(ends - location).min()))
     return np.asarray(np.abs(found.values - location) <= max(near, 4.0 * np.spacing(abs(location))))
-
-
-def _outermost(law: SpectralLaw, found: Eigenvalues, at: Edges) -> FloatArray:
-    """(m, edges) the outermost eigenvalue of each bulk: exact separation counts what lies above.
-
-    Outliers in the gap beside an edge are taken to have left the bulk of this edge.
-    """
-    size = found.values.shape[1]
-    out = np.empty((len(found.values), at.location.size))
-    for i, (end, side) in enumerate(zip(at.location, at.side, strict=True)):
-        between = side * (law.outliers - end) > 0.0
-        others = at.location[side * (at.location - end) > 0.0]
-        if others.size:
-            between &= side * (law.outliers - side * float((side * others).min())) < 0.0
-        rank = size - round(float(at.above[i]) * size) - side * int(between.sum())
-        out[:, i] = found.values[:, min(max(rank - int(side > 0), 0), size - 1)]
-    return out
 
 
 def _off_the_bulks(law: SpectralLaw, found: Eigenvalues, beta: int) -> NDArray[np.bool_]:

@@ -6,13 +6,13 @@ r"""Sums over eigenvalues by which observed matrices are compared with a law.
 at four x that grow geometrically from the lower part of the bulks (the tenth part of their mass) to
 the top of the spectrum.  Nearby scales say nearly the same: the correlation matrix of the seven has
 eigenvalues down to 1e-8, and along the smallest ones what matrices of finite size add to the
-covariance (relative order 1/d) is as large as the limit itself: there the variance was 1.1 to 3
-times the predicted one at d = 50.  Combinations of a variance below 0.03 are left out; three to
-five remain, whose variances were right to 16 % at d = 50.  The bound was chosen on 9000 draws of
-six settings (d = 50 and 100), of which 5.1 % were then rejected at 5 % (6.1 % with a bound of
-0.001).  On 4500 fresh draws 5.8 % were: 4 to 6 % in seven of nine settings, 7.8 % at psi_p = psi_n
-= 2, d = 100, and 8.4 % for sample covariances of fewer samples than dimensions, d = 50.  Wrong
-models are found as well: v² off by 2 % had a chi-square of 275 in place of 281.
+covariance (relative order 1/d) is as large as the limit itself: there the variance is 1.1 to 6
+times the predicted one at d = 26 to 50, and the sums are far from Gaussian.  An addition that is
+κ/d of the variance of a sum is κ/(dλ) of that of a combination of correlation λ, so that those of a
+variance below 0.03 are left out.  Three to five remain, whose variances were right to 15 % at
+d = 26 and to 11 % at d = 50 and above; what is left of the order 1/d in a test is told in
+`rmtspec.compare.nulls`.  Wrong models are found as well: v² off by 2 % had a chi-square of 275 in
+place of 281.
 """
 
 from __future__ import annotations

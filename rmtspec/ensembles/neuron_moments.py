@@ -40,6 +40,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,21 @@ _ROUNDING = 1e-13
 _NEURONS = 256
 _SAMPLED_AT_ONCE = 2_000_000  # pre-activations
 _KERNEL_ENTRIES = 4_000_000  # of one kernel between the rows and a block of others
+
+
+class NeuronShares(NamedTuple):
+    """Parts of E σ² of single neurons.
+
+    Attributes
+    ----------
+    left : what a neuron has beside u, f + s of `neuron_floors`
+    linear : of that, what is linear in the noise along w: s
+    scale : what belongs to u
+    """
+
+    left: FloatArray
+    linear: FloatArray
+    scale: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,11 +136,31 @@ class NeuronMoments:
         k, e, n = self._kernels, self.noise_functions, len(self.rows)
         linear = self.pairs.delta / n * np.einsum("nj,nj->", e, k.k11 @ e)
         at_delta = self.second_moment - float(np.trace(k.k00)) / n - float(linear)
-        floor = _with_control(*self._sampled_floors(), at_delta)
+        floor = _with_control(self.shares.left, self._sampled[1].left, at_delta)
         return floor if floor > _ROUNDING * self.second_moment else 0.0
 
-    def _sampled_floors(self) -> tuple[FloatArray, FloatArray]:
-        r"""What each of the fixed neurons leaves over, at its own noise Δ|w|²/d and at Δ.
+    @property
+    def shares(self) -> NeuronShares:
+        """Parts of the fixed neurons, one entry a neuron."""
+        return self._sampled[0]
+
+    @cached_property
+    def rest(self) -> FloatArray:
+        """Positive eigenvalues of K11 off the noise functions, over their sum; each is d-fold."""
+        from scipy.linalg import eigh
+
+        e = self.noise_functions
+        known = self.__dict__.get("_kernels")
+        k11 = (self.pairs.within(self.rows) if known is None else known).k11
+        off = k11 - (k11 @ e) @ e.T
+        off -= e @ (e.T @ off)
+        values = eigh(off, eigvals_only=True, overwrite_a=True, check_finite=False)
+        kept = values[values > _ROUNDING * float(np.trace(k11))]
+        return np.asarray(kept / kept.sum()) if kept.size else kept
+
+    @cached_property
+    def _sampled(self) -> tuple[NeuronShares, NeuronShares]:
+        r"""Parts of the fixed neurons, at their own noise Δ|w|²/d and at Δ.
 
         The neurons are drawn in the coordinates of the rows: another order of the rows changes
         nothing and a small change of them little, rows without principal axes among them (white
@@ -138,12 +174,15 @@ class NeuronMoments:
         own, plain = [], []
         for part in np.array_split(np.arange(_NEURONS), parts):
             u = signal * weights[part] @ self.rows.T
-            own.append(self._left_over(u, strength[part]))
-            plain.append(self._left_over(u, np.ones(part.size)))
-        return np.concatenate(own), np.concatenate(plain)
+            own.append(self._shares_of(u, strength[part]))
+            plain.append(self._shares_of(u, np.ones(part.size)))
+        first, second = (
+            NeuronShares(*map(np.concatenate, zip(*found, strict=True))) for found in (own, plain)
+        )
+        return first, second
 
-    def _left_over(self, u: FloatArray, strength: FloatArray) -> FloatArray:
-        """⟨E σ²⟩ − ⟨m²⟩ − Σ|V_j|² of neurons at signals u, (neurons, n)."""
+    def _shares_of(self, u: FloatArray, strength: FloatArray) -> NeuronShares:
+        """Parts of neurons at signals u, (neurons, n)."""
         z = 0.25 * np.arange(-34, 35)  # to 8.5, where the tail of the normal law is rounding
         weight = np.exp(-0.5 * z * z)
         weight /= weight.sum()
@@ -154,10 +193,14 @@ class NeuronMoments:
             square += share * value * value
             mean += share * value
             first += share * node * value
-        seen = (first @ self.noise_functions) ** 2
         # |w|²/d of V and the one in its β = first/ω cancel.
-        left: FloatArray = (square - mean * mean).mean(axis=1) - seen.sum(axis=1) / len(self.rows)
-        return left
+        seen = ((first @ self.noise_functions) ** 2).sum(axis=1) / len(self.rows)
+        mean *= mean
+        return NeuronShares(
+            (square - mean).mean(axis=1) - seen,
+            np.maximum((first * first).mean(axis=1) - seen, 0.0),
+            mean.mean(axis=1) + seen,
+        )
 
     def fresh(self, others: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
         """d E uũᵀ for other rows: the columns of m̃, block by block, each with its part of Ṽ's.

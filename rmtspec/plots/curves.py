@@ -177,10 +177,11 @@ def plot_directions(
 def plot_collapse(
     curves: Mapping[float, LearningCurves], ax: Sequence[Axes] | None = None
 ) -> NDArray[np.object_]:
-    r"""Draw the generalisation loss of several data sets against τ and against τ/psi_n.
+    r"""Draw the generalisation loss of several data sets against τ, and its rise against τ/psi_n.
 
     Memorisation of n samples takes a time proportional to n where psi_p is large beside psi_n: on
-    the right the rises then lie on each other (arXiv 2505.17638, Figs. 5 and 11).
+    the right, where each loss is divided by its value at the last time, the rises then lie on each
+    other (arXiv 2505.17638, Figs. 5 and 11).
 
     Parameters
     ----------
@@ -208,7 +209,7 @@ def plot_collapse(
     >>> from rmtspec.plots.curves import plot_collapse
     >>> tau = np.geomspace(1, 1e6, 100)
     >>> curves = {n: rs.RandomFeatureModel(64, n, 0.1).learning_curves(tau) for n in (4, 8, 16)}
-    >>> left, right = plot_collapse(curves, Figure().subplots(1, 2, sharey=True))
+    >>> left, right = plot_collapse(curves, Figure().subplots(1, 2))
     >>> right.get_xlabel()
     'training time over samples, $\\tau/\\psi_n$'
     """
@@ -224,18 +225,20 @@ def plot_collapse(
     if ax is None:
         import matplotlib.pyplot as plt
 
-        ax = plt.figure(figsize=(9.0, 3.6), layout="constrained").subplots(1, 2, sharey=True)
+        ax = plt.figure(figsize=(9.0, 3.6), layout="constrained").subplots(1, 2)
     are_axes(ax)
     axes = np.atleast_1d(np.asarray(ax, dtype=object))
     if axes.shape != (2,):
         raise ValueError(f"ax must be two axes, got shape {axes.shape}")
     colours = _shades(len(loads))
-    for place, power in zip(axes, (0, 1), strict=True):
+    for place, scaled in zip(axes, (False, True), strict=True):
         low, high = [], []
         for load, one, colour in zip(loads, curves.values(), colours, strict=True):
             shown = _in_sight(one.tau)
-            times = np.asarray(one.tau)[shown] / load**power
+            times = np.asarray(one.tau)[shown] / (load if scaled else 1.0)
             values = np.asarray(one.generalization)[shown]
+            if scaled:
+                values = _over_last(values)
             place.plot(times, values, color=colour, lw=1.6, label=rf"$\psi_n = {load:g}$")
             low.append(times[0])
             high.append(times[-1])
@@ -245,13 +248,20 @@ def plot_collapse(
         place.set_xlim(max(low) if both else min(low), min(high) if both else max(high))
         place.spines[["top", "right"]].set_visible(False)
     _scale_losses(axes[0], [np.asarray(one.generalization) for one in curves.values()])
-    axes[1].set_yscale(axes[0].get_yscale())
-    axes[1].set_ylim(axes[0].get_ylim())
+    axes[1].set_ylim(0.0, 1.08)
     axes[0].set_xlabel(r"training time $\tau$")
     axes[1].set_xlabel(r"training time over samples, $\tau/\psi_n$")
     axes[0].set_ylabel("generalisation loss")
+    axes[1].set_ylabel("generalisation loss over its last value")
     axes[0].legend(frameon=False, fontsize="small")
     return axes
+
+
+def _over_last(values: FloatArray) -> FloatArray:
+    """Losses in units of the last that is known; unknown where that is not a positive number."""
+    known = values[np.isfinite(values)]
+    last = float(known[-1]) if known.size else np.nan
+    return values / (last if last > 0.0 else np.nan)
 
 
 def _are_curves(name: str, value: Any) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _checks
 from ..ensembles.conditional_feature import ConditionalFeatureGram
 from ..ensembles.exact_kernel import ExactKernelGram
+from ..ensembles.neuron_floors import NeuronFloorsGram
 from ..ensembles.neuron_moments import NeuronMoments
 from ..ensembles.random_feature import RandomFeatureGram, Resolvent
 from ..inputs.activation import ActivationLike, Coefficients, gaussian_equivalence, resolve
@@ -22,6 +23,7 @@ from ..inputs.population import PopulationSpectrum
 from ..inputs.rows import GivenRows
 from ..law import SpectralLaw
 from ..solve.linear_statistics import Fluctuations
+from ..solve.pointwise import PointwiseLaw
 from .asymptotics import AsymptoticBulks
 from .families import Family, Timescales, find_families, names_of_bulks
 from .outliers import Outliers
@@ -134,6 +136,43 @@ class RandomFeatures:
     @cached_property
     def _law(self) -> SpectralLaw:
         return SpectralLaw(self.ensemble)
+
+    def spectrum_by_neuron(self) -> PointwiseLaw:
+        r"""Eigenvalue law of U on given rows, every neuron with a floor of its own.
+
+        `spectrum` counts one floor s² for all neurons, so that no eigenvalue lies below it, as
+        many of networks do.  This law has the lower half too: see
+        `rmtspec.ensembles.neuron_floors`.  It is known point by point, by density, cdf, quantile
+        and Stieltjes transform; edges, bulks and atoms, families and training times are those of
+        `spectrum`, and learning curves do not need it.
+
+        Returns
+        -------
+        PointwiseLaw
+
+        Notes
+        -----
+        *Accuracy.*  Quantiles of true tanh features on 8x8 digits and photographs (n = 128, 512;
+        t = 0.1, 0.01; psi_p = 6), less those of the law: at 10 % too high by 6 to 16 % (one floor:
+        17 to 62 %), at 45 % by 4 to 7 %, at 75 and 90 % within 6 %.  The 256 neurons behind it add
+        an error of 0.4 to 1.3 % at 10 % and of 0.3 % above 45 % (`PointwiseLaw.sampling_error`).
+
+        Raises
+        ------
+        ValueError
+            If the model is not one of given rows with their exact kernel.
+        """
+        return self._law_by_neuron
+
+    @cached_property
+    def _law_by_neuron(self) -> PointwiseLaw:
+        gram = self.ensemble
+        if not isinstance(gram, ExactKernelGram):
+            raise ValueError(
+                "rows must be those of from_data with its exact kernel, got none: without them a "
+                "neuron has no floor of its own"
+            )
+        return PointwiseLaw(NeuronFloorsGram.of(gram))
 
     def fluctuations(
         self,

@@ -143,7 +143,7 @@ class RandomFeatureModel(RandomFeatures):
         them by up to 31, 36 and 98 %.  On Gaussian data both are off by some 1/d.  The law counts
         one floor s² for all neurons: its lower half is too narrow (quantiles up to 60 % above it
         are off by 10 to 60 % of their distance from s², measured on the same data), and with it
-        tau_mem and tau_slow.
+        tau_mem and tau_slow; `spectrum_by_neuron` has the lower half to 6 to 16 %.
         """
         _checks.choice("kernel", kernel, ("exact", "gaussian"))
         x = as_rows("x", x)

@@ -142,7 +142,7 @@ class BestStopping:
 
 @dataclass(frozen=True)
 class Window:
-    """Beginning of generalisation and of memorisation in training time, by three definitions.
+    r"""Beginning of generalisation and of memorisation in training time, by three definitions.
 
     That of the loss is one to act on: within it the test loss lacks no more than a given share of
     its gain.  The others are stages, not a promise: the score error may rise long before test −
@@ -161,6 +161,11 @@ class Window:
         it has left that range again after its minimum, inf if it never does; both 0 where training
         only harms
     excess, fraction, share : as asked
+    flatness : how flatly the test loss crosses the end of the window: it ends at
+        :math:`L_\infty`, above or below the level L there, and flatness is
+        :math:`L_\infty/|L_\infty-L|`.  Where the late test loss is off by a share m, tau_mem_loss
+        is off by about m·flatness of itself, and from m·flatness = 1 on it is open whether it ever
+        comes.  Large on data that hardly overfit (12 and 1700 on 256 and 512 digits at t = 0.1)
     """
 
     tau_gen: float
@@ -172,6 +177,7 @@ class Window:
     excess: float
     fraction: float
     share: float
+    flatness: float
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,11 @@ class Training(Course):
 
         first = self._first(learned, grid)
         last = self._first(overfits, later, best.tau) if memorised > 0.0 else np.nan
-        begin, over = self._within_loss(share, best.tau, grid, later)
+        start, least, late = self._test(np.array([0.0, best.tau, np.inf]))
+        level = least + share * (start - least)
+        begin, over = self._within_loss(level, late, best.tau, grid, later)
+        rise = self.model.delta * abs(late - level)  # these losses are shifted and over Δ
+        flatness = float(end.test) / rise if rise > 0.0 else np.inf
         first, last, begin, over = self.relaxation.times(np.array([first, last, begin, over]))
         return Window(
             times.tau_gen,
@@ -167,18 +171,17 @@ class Training(Course):
             excess,
             fraction,
             share,
+            flatness,
         )
 
     def _within_loss(
-        self, share: float, best: float, grid: FloatArray, later: FloatArray
+        self, level: float, late: float, best: float, grid: FloatArray, later: FloatArray
     ) -> tuple[float, float]:
-        """When the test loss comes within a share of its gain, and when it has left that again."""
+        """When the test loss comes down to a level, and when it has left that again."""
         if best == 0.0:
             return 0.0, 0.0
-        start, least = self._test(np.array([0.0, best]))
-        level = least + share * (start - least)
         begin = self._first(lambda tau: self._test(tau) <= level, grid)
-        if not self._test(np.array([np.inf]))[0] > level:
+        if not late > level:
             return begin, np.inf
         return begin, self._first(lambda tau: self._test(tau) > level, later, best)
 

@@ -24,6 +24,7 @@ import pytest
 import rmtspec as rs
 from rmtspec.linear.fitted import FittedDenoiser
 from rmtspec.random_features.training import Training
+from rmtspec.solve.pointwise import PointwiseLaw
 
 CALLS = int(os.environ.get("RMTSPEC_ODD_CALLS", "0"))
 SECONDS = 1.0
@@ -60,6 +61,9 @@ MODEL = rs.RandomFeatureModel(8.0, 4.0, 0.1, "erf", POPULATION)
 ROWS = np.random.default_rng(0).normal(size=(12, 3))
 LINEAR = rs.LinearDenoiser(POPULATION, 2.0, 0.1)
 CURVES = MODEL.learning_curves([0.1, 1.0, 10.0])
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", rs.FewDimensionsWarning)
+    BY_NEURON = rs.RandomFeatureModel.from_data(ROWS, 8.0, 0.1).spectrum_by_neuron()
 OBJECTS = {
     rs.PopulationSpectrum: POPULATION, rs.RandomFeatureModel: MODEL,
     rs.SampleCovariance: rs.SampleCovariance(0.5, POPULATION), rs.SpectralLaw: MODEL.spectrum(),
@@ -67,6 +71,7 @@ OBJECTS = {
     rs.NoiseSchedule: rs.NoiseSchedule.linear(20),
     Training: MODEL.training(), type(CURVES): CURVES, type(MODEL.timescales()): MODEL.timescales(),
     FittedDenoiser: FittedDenoiser.from_data(ROWS, np.eye(3), 0.1),
+    PointwiseLaw: BY_NEURON,
 }  # fmt: skip
 OBSERVED = rs.simulate(MODEL, 10, 0)
 EXTRA = {
@@ -149,7 +154,13 @@ def public_signatures():
 
 def cases():
     for name, call, _ in public_signatures():
-        if name in ("LearningCurves", "Timescales", "FittedDenoiser", "SpectralLaw"):
+        if name in (
+            "LearningCurves",
+            "Timescales",
+            "FittedDenoiser",
+            "SpectralLaw",
+            "PointwiseLaw",
+        ):
             continue  # made by the package, not by users
         if name == "LinearDenoiser.plot":
             continue  # plot_against_load, for a row of loads

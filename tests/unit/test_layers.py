@@ -31,7 +31,7 @@ RMTSPEC = (
 )
 VALIDATION = (
     ("harness",),
-    ("certificates", "linear", "spectra"),
+    ("certificates", "comparisons", "linear", "spectra"),
     ("curves",),
     ("data", "networks"),
     ("measures",),

@@ -14,7 +14,7 @@ import rmtspec as rs
 from rmtspec.compare.networks.fresh_features import data_moments, feature_moments
 from rmtspec.compare.networks.training_flow import Flow, decompose, flow_filters
 from rmtspec.result import DataWarning, FewDimensionsWarning
-from validation.data.given_settings import FINE_TIMES, PSI_P, SCALED_TIMES, GivenRun
+from validation.data.given_settings import FINE_TIMES, PSI_P, QUANTILES, SCALED_TIMES, GivenRun
 from validation.data.pictures import pictures
 from validation.harness.draws import generator, rounded
 from validation.spectra.settings import MEHLER_ORDER
@@ -38,10 +38,20 @@ class Numbers(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Numbers, and both curves at `SCALED_TIMES`, shape (2, times)."""
+    """What networks or a theory of them give.
+
+    Attributes
+    ----------
+    curves : train and test loss at `SCALED_TIMES`, shape (2, times)
+    laws : quantiles of U, one row a law: of a theory its own and, if it has one, the law with a
+        floor for every neuron
+    flatness : of a theory, of the crossing at the end of its window
+    """
 
     numbers: Numbers
     curves: Array
+    laws: Array
+    flatness: float = math.nan
 
 
 def draw(run: GivenRun, split: int, seed: int) -> dict[str, Any]:
@@ -57,6 +67,13 @@ def draw(run: GivenRun, split: int, seed: int) -> dict[str, Any]:
         "networks": [packed_numbers(one.numbers) for one in single],
         "exact": packed_numbers(exact.numbers),
         "gaussian": packed_numbers(gaussian.numbers),
+        "flatness": rounded(exact.flatness, 6),
+        "quantiles": {
+            "networks": rounded(np.array([one.laws[0] for one in single]), 6),
+            "one floor": rounded(exact.laws[0], 6),
+            "by neuron": rounded(exact.laws[1], 6),
+            "gaussian": rounded(gaussian.laws[0], 6),
+        },
         "curves": rounded(np.array(curves), 6),
     }
 
@@ -104,7 +121,9 @@ def theory(x: Array, test: Array, t: float, activation: str, kernel: str) -> Sou
         window.tau_gen_loss,
         window.tau_mem_loss,
     )
-    return Source(numbers, np.array([found.train, found.test]))
+    laws = [model.spectrum(), *([model.spectrum_by_neuron()] if kernel == "exact" else [])]
+    quantiles = np.array([law.quantile(list(QUANTILES)) for law in laws])
+    return Source(numbers, np.array([found.train, found.test]), quantiles, window.flatness)
 
 
 def networks(
@@ -123,7 +142,8 @@ def networks(
     delta = -math.expm1(-2.0 * t)
     train, fine = _losses(flow, FINE_TIMES / delta, delta)
     numbers = read_off(FINE_TIMES / delta, train, fine)
-    return Source(numbers, np.array(_losses(flow, SCALED_TIMES / delta, delta)))
+    quantiles = np.quantile(flow.eigenvalues, list(QUANTILES))[None, :]
+    return Source(numbers, np.array(_losses(flow, SCALED_TIMES / delta, delta)), quantiles)
 
 
 def _losses(flow: Flow, tau: Array, delta: float) -> tuple[Array, Array]:

@@ -8,7 +8,15 @@ import numpy as np
 
 from validation.data.settings import PSI_P, SCALED_TIMES
 
-__all__ = ["FINE_TIMES", "GIVEN_SCALES", "PSI_P", "SCALED_TIMES", "GivenRun"]
+__all__ = [
+    "FINE_TIMES",
+    "GIVEN_SCALES",
+    "LATE_MISS",
+    "PSI_P",
+    "QUANTILES",
+    "SCALED_TIMES",
+    "GivenRun",
+]
 
 # Times at which the curves of networks are searched for their minimum and their window, as
 # multiples of 1/Delta: between neighbours, 1.2 % apart, they are interpolated.
@@ -23,6 +31,12 @@ _TABLE = {
     "tau_gen": 0.06,
     "tau_mem": 0.10,
 }
+# What a theory may miss the late test loss by where tau_mem is concerned, relative: it is what
+# a stopping report allows for. Where the loss crosses the end of the window flatly, this moves
+# tau_mem by more than its limit, and nothing better can be said of it (`Window.flatness`).
+LATE_MISS = 0.02
+# Levels of the quantiles of U, and how far the law with a floor for every neuron may miss them.
+QUANTILES = {0.1: 0.2, 0.5: 0.1, 0.9: 0.06}
 _ELSEWHERE = {"least test loss": 0.01, "final train loss": 0.05, "final test loss": 0.05}
 
 

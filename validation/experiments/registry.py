@@ -1,7 +1,8 @@
-"""All experiments by name, in the order of the report."""
+"""All experiments by name, in the order of the report: claims first, misprints last."""
 
 from __future__ import annotations
 
+from validation.comparisons import experiment as comparisons
 from validation.experiments import (
     gradient_descent,
     images,
@@ -17,16 +18,17 @@ from validation.experiments import (
 from validation.harness.experiment import Experiment
 
 _TOPICS = (
-    slips,
     spectra,
+    comparisons,
     gradient_descent,
     training_times,
-    linear_maps,
-    mixtures,
-    time_and_class,
-    images,
     real_data,
+    images,
+    mixtures,
+    linear_maps,
+    time_and_class,
     programs,
+    slips,
 )
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment for topic in _TOPICS for experiment in topic.EXPERIMENTS

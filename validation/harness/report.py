@@ -22,8 +22,9 @@ from validation.harness.result_file import ResultFile, load
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 1280px; padding: 0 1em;
        color: #1b1b1f; background: #fff; }
-h1 { font-size: 1.6em; } h2 { font-size: 1.2em; margin: 2.2em 0 .3em; }
-table { border-collapse: collapse; font-size: 13px; }
+h1 { font-size: 1.6em; } h2 { font-size: 1.4em; margin: 2em 0 .3em; }
+h3 { font-size: 1.15em; margin: 2.2em 0 .3em; } p { max-width: 46em; }
+table { border-collapse: collapse; font-size: 13px; display: block; overflow-x: auto; }
 th, td { padding: .22em .6em; text-align: left; border-bottom: 1px solid #e3e3e8;
          vertical-align: top; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
@@ -33,11 +34,21 @@ td.note { color: #555; max-width: 26em; } tr.failed td.note { color: #8c0f0a; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1em 1em; margin: .4em 0 1em;
      font-size: 14px; } dt { color: #666; } dd { margin: 0; }
 .beside { display: flex; flex-wrap: wrap; gap: 1.5em; align-items: flex-start; }
+.beside > div { max-width: 100%; } dd { overflow-wrap: anywhere; }
 figure { margin: 0; } figure img { width: 460px; max-width: 100%; }
 figcaption { font-size: 13px; color: #555; max-width: 460px; }
 details summary { cursor: pointer; color: #245; }
 .bad { color: #8c0f0a; font-weight: 600; }
 """
+_INTRODUCTION = (
+    "What the theory of diffusion models claims, held against sampled matrices, networks of finite "
+    "size solved exactly, and networks trained with PyTorch. Each experiment states its claim, "
+    "what it measures and how far it may be off before it runs. A check shows theory, experiment, "
+    "standard error, their distance in standard errors, and a verdict.",
+    "Read the claims first: the table below has one line for each experiment, and leads to its "
+    "settings, figures and every single check. What failed stands above it, in red. Misprints of "
+    "the papers, which samples exclude, come last.",
+)
 _WORDS = {PASSED: "passed", EXCLUDED: "excluded", FAILED: "FAILED", MEASURED: "measured"}
 
 
@@ -77,12 +88,13 @@ def page(experiments: Mapping[str, Experiment], results: Sequence[ResultFile]) -
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>rmtspec: theory and experiment</title><style>{_STYLE}</style></head><body>",
         "<h1>rmtspec: theory and experiment</h1>",
+        *(f"<p>{paragraph}</p>" for paragraph in _INTRODUCTION),
         *_summary(results),
     ]
     for scale in SCALES:
         group = [result for result in results if result.scale == scale]
         if group:
-            parts.append(f"<h1>Scale {scale}</h1>")
+            parts.append(f"<h2>Scale {scale}</h2>")
         for result in group:
             parts += _section(experiments[result.experiment], result)
     parts += ["</body></html>", ""]
@@ -147,7 +159,7 @@ def _section(experiment: Experiment, result: ResultFile) -> list[str]:
         for name, value in {**result.statement, "command": command}.items()
     ]
     parts = [
-        f'<h2 id="{_anchor(result)}">{_text(result.experiment)}</h2>',
+        f'<h3 id="{_anchor(result)}">{_text(result.experiment)}</h3>',
         f"<dl>{''.join(told)}</dl>",
     ]
     done = sum(task.key in result.tasks for task in plan)

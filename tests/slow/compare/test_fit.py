@@ -10,6 +10,7 @@ import rmtspec as rs
 
 TRUTH = rs.RandomFeatureModel(4, 2, 0.1)
 START = rs.RandomFeatureModel(4, 2.3, 0.12)
+NEAR = rs.RandomFeatureModel(4, 2.02, 0.101)  # half the steps, where the start is not in question
 SETS = 200
 
 
@@ -23,7 +24,7 @@ def deviations_of(found):
 def test_errors_cover_the_truth_as_often_as_they_say():
     rng, d = np.random.default_rng(5), 60
     fits = [
-        rs.fit(rs.simulate(TRUTH, d, rng, size=3), START, ["psi_n", "t"], dimension=d)
+        rs.fit(rs.simulate(TRUTH, d, rng, size=3), NEAR, ["psi_n", "t"], dimension=d)
         for _ in range(SETS)
     ]
     pvalues = [found.pvalue for found in fits]
@@ -37,15 +38,15 @@ def test_errors_cover_the_truth_as_often_as_they_say():
 
 
 def test_curves_give_the_parameters_back():
-    tau = np.geomspace(0.1, 1e4, 20)
+    tau = np.geomspace(0.1, 1e4, 12)
     rng = np.random.default_rng(1)
     deviations = []
-    for _ in range(6):
+    for _ in range(4):
         seen = rs.simulate_curves(TRUTH, 60, rng, tau, 5)
         found = rs.fit(seen, START, ["psi_n", "t"], dimension=60)
         deviations += deviations_of(found)
-    # Twelve deviations: the mean square of normal ones exceeds 2.6 once in a thousand.
-    assert np.mean(np.square(deviations)) < 2.6
+    # Eight deviations: the mean square of normal ones exceeds 3.3 once in a thousand.
+    assert np.mean(np.square(deviations)) < 3.3
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])

@@ -4,12 +4,15 @@ Limits are those of 500 draws: a mean of 500 standard normals has the standard d
 variance 0.063; the bound on the mean also covers corrections of 1/N.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.linalg import eigvalsh_tridiagonal
 
 import rmtspec as rs
 from rmtspec.compare.edges import Edges
+from rmtspec.compare.positions import outermost
 from rmtspec.ensembles.conditional_feature import ConditionalFeatureGram
 from rmtspec.ensembles.random_feature import RandomFeatureGram
 from rmtspec.solve.tracy_widom import TracyWidom
@@ -160,3 +163,17 @@ def test_tracy_widom_pvalues_of_two_atoms_are_uniform_at_both_ends():
     model = rs.SampleCovariance(0.5, TWO)
     draws = sample_covariances(model, 100, np.random.default_rng(23))
     check_edges(model, 100, np.array([next(draws)[[0, -1]] for _ in range(DRAWS)]))
+
+
+def test_tracy_widom_pvalues_of_features_are_uniform_at_all_edges_once_these_are_shifted():
+    model, d, size = rs.RandomFeatureModel(3, 1, 0.3, "erf"), 60, 180
+    law = model.spectrum()
+    edges = Edges.of(law)
+    assert edges.is_clear(size).tolist() == [True] * 4
+    outer = outermost(law, rs.simulate(model, d, 24, size=DRAWS), edges)
+    check_edges(model, size, outer)
+    # Sums of four squares in standard errors, 0.057: chance goes to 18.5 once in a thousand.
+    for at, right in ((edges, True), (replace(edges, shift=np.zeros(4)), False)):
+        moved = at.scaled(outer, size).mean(axis=0) - TracyWidom(1).mean
+        square = DRAWS * np.sum((moved / TracyWidom(1).standard_deviation) ** 2)
+        assert (square < 18.5) == right, square

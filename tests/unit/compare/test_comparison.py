@@ -45,11 +45,11 @@ def test_sums_and_their_prediction_are_the_definitions(drawn) -> None:
 
 def test_the_test_of_a_null_is_the_one_of_its_covariance() -> None:
     null = nulls.Null(np.zeros(2), np.diag([4.0, 9.0]), 0.0, math.inf, "")
-    square, degrees, pvalue = null.test(np.array([1.0, 3.0]), 4, np.eye(2))
+    square, degrees, pvalue = null.test(np.tile([1.0, 3.0], (4, 1)), np.eye(2))
     # 4 draws: variances 1 and 9/4; chi-square of two degrees of freedom exceeds x by exp(-x/2).
     assert (square, degrees) == (pytest.approx(5.0), 2)
     assert pvalue == pytest.approx(math.exp(-2.5))
-    one = nulls.Null(np.zeros(1), np.eye(1), 0.25, 10.0, "").test(np.ones(1), 4, np.eye(1))
+    one = nulls.Null(np.zeros(1), np.eye(1), 0.25, 10.0, "").test(np.ones((4, 1)), np.eye(1))
     from scipy.stats import t
 
     assert one[2] == pytest.approx(2.0 * t.sf(math.sqrt(2.0), 10.0))
@@ -107,16 +107,17 @@ def test_one_draw_has_tracy_widom_pvalues() -> None:
 
 
 def test_lists_tables_and_files_are_read_alike(drawn, tmp_path) -> None:
-    expected = rs.compare(drawn, MODEL).chi2
-    assert rs.compare(list(drawn[:, ::-1]), MODEL).chi2 == expected
+    law = MODEL.spectrum()
+    expected = rs.compare(drawn, law).chi2
+    assert rs.compare(list(drawn[:, ::-1]), law).chi2 == expected
     np.save(tmp_path / "e.npy", drawn)
     np.savetxt(tmp_path / "e.txt", drawn)
     np.savetxt(tmp_path / "e.csv", drawn, delimiter=",")
     for name in ("e.npy", "e.txt", "e.csv"):
-        assert rs.compare(tmp_path / name, MODEL).chi2 == pytest.approx(expected, rel=1e-9)
+        assert rs.compare(tmp_path / name, law).chi2 == pytest.approx(expected, rel=1e-9)
     np.savetxt(tmp_path / "one.csv", drawn[0])
-    one = rs.compare(str(tmp_path / "one.csv"), MODEL)
-    assert one.chi2 == pytest.approx(rs.compare(drawn[0], MODEL).chi2, rel=1e-9)
+    one = rs.compare(str(tmp_path / "one.csv"), law)
+    assert one.chi2 == pytest.approx(rs.compare(drawn[0], law).chi2, rel=1e-9)
 
 
 def test_eigenvalues_in_single_precision_keep_their_atom(drawn) -> None:
@@ -177,9 +178,42 @@ def test_given_data_have_their_own_null() -> None:
         rs.compare(eigenvalues, model, null="calibrated")
 
 
+@pytest.mark.parametrize("count", [1, 4])
+def test_permutations_have_their_size_whatever_the_law(count, monkeypatch) -> None:
+    # Lognormal sums, far from what a chi-square asks for.
+    monkeypatch.setattr(nulls, "_PERMUTATIONS", 99)
+    rng, tests = np.random.default_rng(2), 1000
+    pvalues = np.empty(tests)
+    for i in range(tests):
+        sums = rng.lognormal(size=(39 + count, 2))
+        null = nulls.Null(np.ones(2), np.eye(2), 0.0, math.inf, "", sums[count:])
+        pvalues[i] = null.test(sums[:count], np.eye(2), rng)[2]
+    for level in (0.1, 0.5, 0.8):  # all of them ranks, of 40 and of 100
+        # Four standard errors.
+        error = math.sqrt(level * (1.0 - level) / tests)
+        assert abs(np.mean(pvalues <= level + 1e-12) - level) < 4.0 * error
+
+
+def test_small_matrices_take_their_pvalue_from_draws_and_large_ones_from_the_formula(drawn) -> None:
+    found = rs.compare(drawn, MODEL, rng=0, null_draws=50)
+    assert "p-value from 50 draws of the same size" in str(found)
+    assert "(by permutation among 50 draws)" in str(found)
+    assert found.pvalue == rs.compare(drawn, MODEL, rng=0, null_draws=50).pvalue
+    # The mean of 50 draws moves a p-value of about 1/2 by 0.1.
+    limit = rs.compare(drawn, MODEL.spectrum()).pvalue
+    assert abs(found.pvalue - limit) < 0.3
+    assert not found["trust"]
+    large = replace(MODEL, psi_n=8)
+    few = rs.compare(rs.simulate(large, 50, 3), large, 50)
+    assert few["null"]["permuted"] == 199
+    many = rs.compare(rs.simulate(large, 80, 3), large, 80)
+    assert many["null"]["permuted"] == 0
+    assert "fewer than 100 neurons, samples or dimensions" in str(many)
+
+
 def test_means_sharper_than_the_formula_get_no_pvalue(drawn) -> None:
-    many = np.tile(drawn, (9, 1))
-    found = rs.compare(many, MODEL)
+    many = np.tile(drawn, (140, 1))
+    found = rs.compare(many, MODEL.spectrum())
     assert found.pvalue is None
     assert "next order" in found["refused"]
     assert math.isfinite(found.chi2)

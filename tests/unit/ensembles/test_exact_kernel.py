@@ -101,7 +101,7 @@ def test_floor_is_what_sampled_neurons_leave_over() -> None:
     strength = (w * w).mean(axis=1)
     u = math.sqrt(SIGNAL / d) * w @ x.T
     parts = [
-        moments._left_over(u[i : i + 600], strength[i : i + 600]).mean()
+        moments._shares_of(u[i : i + 600], strength[i : i + 600]).left.mean()
         for i in range(0, 60_000, 600)
     ]
     sampled = np.array(parts)

@@ -72,6 +72,21 @@ def test_the_window_by_loss_never_ends_where_the_loss_stays_low():
     assert training.window().tau_mem_loss == np.inf
 
 
+def test_flatness_says_how_far_a_miss_of_the_late_loss_moves_the_end_of_the_window() -> None:
+    """The same window on a curve whose rise after the minimum is larger by a share of its end."""
+    training = rs.RandomFeatureModel(8.0, 4.0, 0.1).training()
+    window, best = training.window(), training.best_stopping()
+    late = float(training.learning_curves(np.inf).test)
+    level = best.test + 0.05 * (1.0 - best.test)
+    assert window.flatness == pytest.approx(late / (late - level), rel=1e-9)
+    tau = np.geomspace(best.tau, 100.0 * window.tau_mem_loss, 20_000)
+    rise = training.learning_curves(tau).test - best.test
+    larger = best.test + rise * (1.0 + 0.01 * late / (late - best.test))
+    moved = tau[np.argmax(larger > level)] / window.tau_mem_loss - 1.0
+    # an order of magnitude, and never much more: the loss approaches its end slowly
+    assert -1.5 < moved / (0.01 * window.flatness) < -0.2
+
+
 def test_there_is_no_window_by_loss_where_training_only_harms():
     training = rs.RandomFeatureModel(8.0, 4.0, 0.1, (0.0, 0.0, 1.0)).training()  # sees no signal
     assert training.best_stopping().tau == 0.0

@@ -23,7 +23,7 @@ from validation.data.given_draws import (
     theory,
     unpacked_numbers,
 )
-from validation.data.given_run import SPLITS, deviation, judge
+from validation.data.given_run import OF_THE_LAW, SPLITS, deviation, judge
 from validation.data.given_settings import GIVEN_SCALES, PSI_P, GivenRun
 from validation.data.pictures import SETS, pictures
 from validation.experiments.real_data import GIVEN
@@ -81,11 +81,17 @@ def test_times_that_never_come_survive_their_record() -> None:
     np.testing.assert_array_equal(unpacked_numbers(packed_numbers(numbers)), numbers)
 
 
-def records(test: float = 0.5, tau_mem: float = 300.0) -> list[dict[str, Any]]:
+def records(
+    test: float = 0.5, tau_mem: float = 300.0, flatness: float = 3.0
+) -> list[dict[str, Any]]:
     seen = Numbers(90.0, 0.5, 0.3, 0.7, 40.0, 300.0)
     said = seen._replace(least_test=test, tau_mem=tau_mem)
     one = {"networks": [packed_numbers(seen)] * 2, "exact": packed_numbers(said)}
-    return [{**one, "gaussian": packed_numbers(said)}] * 2
+    seen_quantiles = [0.01, 0.02, 0.5]
+    laws = {"one floor": [0.015, 0.02, 0.5], "by neuron": [0.0119, 0.02, 0.54]}
+    quantiles = {"networks": [seen_quantiles] * 2, "gaussian": seen_quantiles, **laws}
+    one |= {"gaussian": packed_numbers(said), "flatness": flatness, "quantiles": quantiles}
+    return [one] * 2
 
 
 @pytest.mark.parametrize(
@@ -101,6 +107,12 @@ def records(test: float = 0.5, tau_mem: float = 300.0) -> list[dict[str, Any]]:
         ({"tau_mem": 331.0}, SPLITS, PASSED),
         ({"tau_mem": math.inf}, SPLITS, FAILED),
         ({"test": 0.6}, "final test loss", MEASURED),
+        # 2 % of the late loss times the flatness of the crossing: 12 %, 120 %
+        ({"tau_mem": 335.0, "flatness": 6.0}, "tau_mem", PASSED),
+        ({"tau_mem": 337.0, "flatness": 6.0}, "tau_mem", FAILED),
+        ({"tau_mem": math.inf, "flatness": 49.0}, SPLITS, FAILED),
+        ({"tau_mem": math.inf, "flatness": 60.0}, SPLITS, PASSED),
+        ({"test": 0.5051, "flatness": 60.0}, "least test loss", FAILED),
     ],
 )
 def test_a_limit_decides_and_a_missing_number_fails(
@@ -110,6 +122,18 @@ def test_a_limit_decides_and_a_missing_number_fails(
     assert rows[quantity]["verdict"] == verdict
 
 
+def test_quantiles_of_one_law_are_judged_and_of_the_other_shown() -> None:
+    rows = {row["quantity"]: row["verdict"] for row in judge(RUN, records())}
+    assert {name: rows[name] for name in OF_THE_LAW} == {
+        "10 % quantile of U, one floor": MEASURED,
+        "10 % quantile of U, floors by neuron": PASSED,
+        "50 % quantile of U, one floor": MEASURED,
+        "50 % quantile of U, floors by neuron": PASSED,
+        "90 % quantile of U, one floor": MEASURED,
+        "90 % quantile of U, floors by neuron": FAILED,
+    }
+
+
 def test_a_time_is_compared_on_the_splits_on_which_it_comes() -> None:
     first, second = records(tau_mem=303.0)[0], records(tau_mem=math.inf)[0]
     row = {row["quantity"]: row for row in judge(RUN, [first, second])}["tau_mem"]
@@ -117,12 +141,17 @@ def test_a_time_is_compared_on_the_splits_on_which_it_comes() -> None:
 
 
 def test_the_page_shows_both_theories_and_the_verdict_of_one() -> None:
-    rows = judge(RUN, records(test=0.6))
+    rows = judge(RUN, records(test=0.6, tau_mem=335.0, flatness=6.0))
     checks = GIVEN.judge([Outcome(Task("pictures"), {"rows": rows})])
     assert len(checks) == 2 * len(rows)
     failed = [check for check in checks if check.verdict == FAILED]
-    assert [check.name for check in failed] == [f"{RUN.key}: least test loss, exact kernel"]
+    assert [check.name for check in failed] == [
+        f"{RUN.key}: least test loss, exact kernel",
+        f"{RUN.key}: 90 % quantile of U, floors by neuron, exact kernel",
+    ]
     assert failed[0].note == "theory +20.0 %"
+    flat = next(check for check in checks if "tau_mem" in check.name)
+    assert flat.note == "theory +11.7 %, limit 12 %: a flat crossing"
     assert all(check.verdict == MEASURED for check in checks[1::2])
 
 
