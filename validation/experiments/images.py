@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import rmtspec as rs
-from validation.experiments import memorisation, onsets
+from validation.experiments import memorisation, networks_judged
 from validation.harness.checks import Check, measured, power, within
 from validation.harness.experiment import (
     Experiment,
@@ -157,7 +157,7 @@ def _measure(task: Task, setup: Setup) -> Values:
 
 def _judge(outcomes: Sequence[Outcome]) -> list[Check]:
     if "optimiser" in outcomes[0].task.settings:
-        return onsets.judge(outcomes)
+        return networks_judged.judge(outcomes)
     checks = []
     trained = outcomes[0].task.settings["steps"] >= 1000
     sizes, times, ends = [], [], []
@@ -219,7 +219,7 @@ def _half(table: Any) -> float:
 
 def _figures(outcomes: Sequence[Outcome]) -> list[Figure]:
     if "optimiser" in outcomes[0].task.settings:
-        return onsets.figures(outcomes)
+        return networks_judged.figures(outcomes)
 
     def draw(figure: Any) -> None:
         left, right = figure.subplots(1, 2)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import rmtspec as rs
-from validation.experiments import memorisation, onsets
+from validation.experiments import memorisation, networks_judged
 from validation.harness.checks import Check, averaged, compared, measured, power, within
 from validation.harness.experiment import (
     Experiment,
@@ -126,7 +126,7 @@ def _first(steps: Any, values: Any, level: float) -> float:
 
 def _judge_mlp(outcomes: Sequence[Outcome]) -> list[Check]:
     if "optimiser" in outcomes[0].task.settings:
-        return onsets.judge(outcomes)
+        return networks_judged.judge(outcomes)
     trained = outcomes[0].task.settings["steps"] >= 1000
     sizes = sorted({o.task.settings["n"] for o in outcomes})
     mem, gen, best = [], [], []
@@ -183,7 +183,7 @@ def _mlp_exponents(sizes: list[int], mem: list[float], gen: list[float]) -> list
 
 def _figures_mlp(outcomes: Sequence[Outcome]) -> list[Figure]:
     if "optimiser" in outcomes[0].task.settings:
-        return onsets.figures(outcomes)
+        return networks_judged.figures(outcomes)
 
     def draw(figure: Any) -> None:
         left, right = figure.subplots(1, 2)

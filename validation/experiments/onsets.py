@@ -1,77 +1,132 @@
-r"""Onsets of generalisation and of memorisation in pairs of networks, and how they grow with n.
+r"""Onsets of generalisation and of memorisation in pairs of networks, and how they grow.
 
-Every onset is read off a curve over training, on the logarithm of the updates:
+An onset is read off a curve over training, between milestones on the logarithm of the updates.
+Memorisation:
 
 - **copied**: a tenth of the generated samples are copies of training samples;
-- **gap**: the gap between the losses of fresh and own samples is a tenth;
-- **generalised**: the loss of fresh samples is nine tenths of the way down to its least value;
+- **gap**: the partner's loss on a network's own samples is a tenth above the network's;
+- **half gap**: that gap is half of its final size, where it has reached one;
+- **half lean**: beta, the lean of the score on its own samples, is a half.
+
+Generalisation:
+
+- **level**: the test loss is nine tenths of the way down to one level for all sizes, the highest
+  of their least test losses;
+- **own**: it is nine tenths of the way down to its own least value;
 - **best**: it is least.
+
+The same definitions serve random features in theory (`Curve` of both kinds).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from validation.harness.checks import Check, measured, power
-from validation.harness.experiment import Figure, Outcome, Values, unpacked
+from validation.harness.experiment import Outcome, Values, unpacked
 
 Array = NDArray[np.float64]
 
-_COPIED, _GAP, _DOWN = 0.1, 0.1, 0.9
-_GENERATED = {"mixture": 1024}
+_COPIED, _GAP, _DOWN, _HALF = 0.1, 0.1, 0.9, 0.5
+_SETTLED = 1.1  # at most this factor of growth of the gap over the second half of the updates
+_RESAMPLED = 400
+GENERATED = {"mixture": 1024}
 
 
-def first_above(steps: Array, curve: Array, level: float) -> float:
+class Curve(NamedTuple):
+    """One network, or the theory, over training; `copied` and `generated` are counts."""
+
+    steps: Array
+    test: Array
+    gap: Array
+    beta: Array
+    copied: Array | None = None
+    generated: int = 256
+
+
+def lean(values: Values) -> Array:
+    """Return beta over training, of both networks of a pair together."""
+    own, other = (unpacked(values[name]).sum(axis=1) for name in ("pull", "pull_other"))
+    # Before the first update there is no score.
+    return 1.0 - np.divide(own, other, out=np.ones_like(own), where=other != 0.0)
+
+
+def curve(outcome: Outcome, network: int) -> Curve:
+    """Return what was measured of one network of a pair."""
+    task, values = outcome
+    train, test, other, copied = (
+        unpacked(values[name])[:, network] for name in ("train", "test", "other", "copied")
+    )
+    return Curve(
+        np.array(values["step"], dtype=float), test, other - train, lean(values), copied,
+        GENERATED.get(task.settings["source"], 256),
+    )  # fmt: skip
+
+
+def first_above(steps: Array, values: Array, level: float) -> float:
     """Return where a curve first reaches a level, between milestones on a logarithmic axis.
 
     NaN if it never does, or does so at once.
     """
-    above = curve >= level
+    above = values >= level
     if not above.any() or above[0]:
         return math.nan
     i = int(np.argmax(above))
-    share = (level - curve[i - 1]) / (curve[i] - curve[i - 1])
+    share = (level - values[i - 1]) / (values[i] - values[i - 1])
     before = max(steps[i - 1], 0.5 * steps[i] if steps[i - 1] == 0.0 else 0.0)
     return float(before * (steps[i] / before) ** share)
 
 
-def onset_copied(task: Values, values: Values, network: int) -> float:
-    """Return when a tenth of the generated samples are copies."""
-    count = _GENERATED.get(task["source"], 256)
-    steps = np.array(values["step"], dtype=float)
-    return first_above(steps, unpacked(values["copied"])[:, network] / count, _COPIED)
+def _copied(c: Curve, floor: float) -> float:
+    return math.nan if c.copied is None else first_above(c.steps, c.copied / c.generated, _COPIED)
 
 
-def onset_gap(task: Values, values: Values, network: int) -> float:
-    """Return when fresh samples have a loss a tenth above that of own ones."""
-    test, train = (unpacked(values[name])[:, network] for name in ("test", "train"))
-    return first_above(np.array(values["step"], dtype=float), test - train, _GAP)
+def _gap(c: Curve, floor: float) -> float:
+    return first_above(c.steps, c.gap, _GAP)
 
 
-def onset_generalised(task: Values, values: Values, network: int) -> float:
-    """Return when the loss of fresh samples is nine tenths of the way down."""
-    test = unpacked(values["test"])[:, network]
-    down = (test[0] - test) / (test[0] - np.nanmin(test))
-    return first_above(np.array(values["step"], dtype=float), down, _DOWN)
+def _half_gap(c: Curve, floor: float) -> float:
+    end = float(c.gap[-1])
+    middle = float(np.interp(0.5 * c.steps[-1], c.steps, c.gap))
+    if end > _SETTLED * middle:
+        return math.nan
+    return first_above(c.steps, c.gap, _HALF * end)
 
 
-def onset_best(task: Values, values: Values, network: int) -> float:
-    """Return when the loss of fresh samples is least."""
-    test = unpacked(values["test"])[:, network]
-    return float(values["step"][int(np.nanargmin(test))])
+def _half_lean(c: Curve, floor: float) -> float:
+    return first_above(c.steps, c.beta, _HALF)
 
 
-ONSETS: dict[str, Callable[[Values, Values, int], float]] = {
-    "tau_mem, a tenth copied": onset_copied,
-    "tau_mem, gap a tenth": onset_gap,
-    "tau_gen, nine tenths learned": onset_generalised,
-    "tau_gen, least test loss": onset_best,
+def _learned(c: Curve, floor: float) -> float:
+    return first_above(c.steps, c.test[0] - c.test, _DOWN * (c.test[0] - floor))
+
+
+def _learned_own(c: Curve, floor: float) -> float:
+    return _learned(c, float(np.nanmin(c.test)))
+
+
+def _best(c: Curve, floor: float) -> float:
+    i = int(np.nanargmin(c.test))
+    return float(c.steps[i]) if i < len(c.steps) - 1 else math.nan
+
+
+ONSETS: dict[str, Callable[[Curve, float], float]] = {
+    "tau_mem, a tenth copied": _copied,
+    "tau_mem, gap a tenth": _gap,
+    "tau_mem, gap half its final size": _half_gap,
+    "tau_mem, half lean": _half_lean,
+    "tau_gen, learned to one level": _learned,
+    "tau_gen, nine tenths of its own": _learned_own,
+    "tau_gen, least test loss": _best,
 }
+
+Runs = dict[float, list[list[Curve]]]
+"""Size -> draws -> the networks of a draw."""
 
 
 def series(outcomes: Sequence[Outcome], free: str) -> dict[str, list[Outcome]]:
@@ -90,55 +145,127 @@ def series(outcomes: Sequence[Outcome], free: str) -> dict[str, list[Outcome]]:
     }
 
 
-def judge(outcomes: Sequence[Outcome]) -> list[Check]:
-    """Return the exponents of all onsets in n and in the width."""
+def runs(group: Sequence[Outcome], free: str) -> Runs:
+    """Return the curves of a series by size."""
+    found: Runs = {}
+    for outcome in sorted(group, key=lambda o: (o.task.settings[free], o.task.settings["draw"])):
+        pair = [curve(outcome, network) for network in (0, 1)]
+        found.setdefault(float(outcome.task.settings[free]), []).append(pair)
+    return found
+
+
+def floor_of(curves: Runs) -> float:
+    """Return the highest of the least test losses of all sizes."""
+    return max(
+        float(np.mean([np.nanmin(c.test) for pair in draws for c in pair]))
+        for draws in curves.values()
+    )
+
+
+class Exponent(NamedTuple):
+    """Power of an onset in a size.
+
+    Attributes
+    ----------
+    value, low, high : least squares in the logarithms, and the 68 % interval
+    onsets : size -> geometric mean
+    censored : size -> how many of its networks got there, of how many; not used in the fit
+    """
+
+    value: float
+    low: float
+    high: float
+    onsets: dict[float, float]
+    censored: dict[float, tuple[int, int]]
+
+    @property
+    def half_width(self) -> float:
+        """Half of the interval; NaN where there is none."""
+        return 0.5 * (self.high - self.low)
+
+
+def exponent(curves: Runs, name: str, rng: np.random.Generator) -> Exponent:
+    """Fit onset ~ size^k, sizes at which every network got there only.
+
+    The interval is the wider of two: of the bootstrap (draws with their pairs, and what a finite
+    number of generated samples leaves open), and of the scatter about the straight line.
+    """
+    onset, floor = ONSETS[name], floor_of(curves)
+    times = {
+        size: np.array([[onset(c, floor) for c in pair] for pair in draws])
+        for size, draws in curves.items()
+    }
+    censored = {
+        size: (int(np.isfinite(t).sum()), t.size)
+        for size, t in times.items()
+        if not np.isfinite(t).all()
+    }
+    whole = {size: np.log(t).mean(axis=1) for size, t in times.items() if size not in censored}
+    means = {size: float(np.exp(logs.mean())) for size, logs in whole.items()}
+    if len(whole) < 2:
+        return Exponent(math.nan, math.nan, math.nan, means, censored)
+    value, scatter = power(list(means), list(means.values()))
+    slopes = []
+    if all(len(logs) > 1 for logs in whole.values()):
+        for _ in range(_RESAMPLED):
+            again = [_resampled(curves[s], logs, name, rng) for s, logs in whole.items()]
+            slopes.append(power(list(whole), np.exp(again))[0])
+    slopes = [s for s in slopes if math.isfinite(s)]
+    low, high = np.quantile(slopes, [0.16, 0.84]) if slopes else (math.nan, math.nan)
+    if math.isfinite(scatter) and not 0.5 * (high - low) >= scatter:
+        low, high = value - scatter, value + scatter
+    return Exponent(value, float(low), float(high), means, censored)
+
+
+def _resampled(draws: list[list[Curve]], logs: Array, name: str, rng: np.random.Generator) -> float:
+    """Mean logarithm of other draws, as far from the mean as that of few draws is."""
+    count = len(logs)
+    chosen = rng.integers(count, size=count)
+    # The mean of `count` resampled draws is too narrow by (count - 1)/count in variance.
+    moved = float(
+        logs.mean() + (logs[chosen].mean() - logs.mean()) * math.sqrt(count / (count - 1))
+    )
+    if name != "tau_mem, a tenth copied":
+        return moved
+    shifts = []
+    for c in (c for pair in draws for c in pair):
+        assert c.copied is not None
+        share = np.clip(c.copied / c.generated, 0.0, 1.0)
+        again = c._replace(copied=rng.binomial(c.generated, share).astype(float))
+        shifts.append(math.log(_copied(again, 0.0)) - math.log(_copied(c, 0.0)))
+    return moved + float(np.nanmean(shifts))
+
+
+def exponents(outcomes: Sequence[Outcome], free: str) -> dict[str, dict[str, Exponent]]:
+    """Return label of a series -> name of an onset -> exponent in `free`."""
+    rng = np.random.default_rng(0)
+    return {
+        label: {name: exponent(runs(group, free), name, rng) for name in ONSETS}
+        for label, group in series(outcomes, free).items()
+    }
+
+
+def judge_exponents(outcomes: Sequence[Outcome]) -> list[Check]:
+    """Return the exponents of all onsets in n and in the width; reported, not judged."""
+    targets = {"n": {"tau_mem": 1.0, "tau_gen": 0.0}, "width": {"tau_mem": -1.0, "tau_gen": -1.0}}
     checks = []
     for free in ("n", "width"):
-        for label, group in series(outcomes, free).items():
-            for name, onset in ONSETS.items():
-                checks.append(_exponent(free, label, name, onset, group))
+        for label, table in exponents(outcomes, free).items():
+            for name, found in table.items():
+                checks.append(
+                    measured(f"{name}: exponent in {free} ({label})", found.value,
+                             found.half_width if math.isfinite(found.half_width) else 0.0,
+                             targets[free][name[:7]], note=_told(found))
+                )  # fmt: skip
     return checks
 
 
-def _exponent(free: str, label: str, name: str, onset: Any, group: Sequence[Outcome]) -> Check:
-    found: dict[float, list[float]] = {}
-    for task, values in group:
-        times = [onset(task.settings, values, network) for network in (0, 1)]
-        found.setdefault(float(task.settings[free]), []).extend(times)
-    # A size at which some run did not get there says nothing of the mean.
-    whole = {size: times for size, times in found.items() if np.all(np.isfinite(times))}
-    title = f"{label}: exponent of {name} in {free}"
-    if len(whole) < 2:
-        return measured(title, math.nan, note="reached at fewer than two sizes")
-    means = [float(np.mean(times)) for times in whole.values()]
-    slope, error = power(list(whole), means)
-    table = ", ".join(f"{size:g}: {mean:.4g}" for size, mean in zip(whole, means, strict=True))
-    return measured(title, slope, error if math.isfinite(error) else 0.0, note=table)
-
-
-def figures(outcomes: Sequence[Outcome]) -> list[Figure]:
-    """Return the losses and the copied share over training, by n."""
-    return [
-        Figure(f"{label}: losses (train dotted) and share of copies over training.", _curves(group))
-        for label, group in series(outcomes, "n").items()
-    ]
-
-
-def _curves(group: Sequence[Outcome]) -> Callable[[Any], None]:
-    def draw(figure: Any) -> None:
-        left, right = figure.subplots(1, 2)
-        sizes = sorted({o.task.settings["n"] for o in group})
-        for task, values in group:
-            if task.settings["draw"]:
-                continue
-            n = task.settings["n"]
-            color, steps = f"C{sizes.index(n)}", np.array(values["step"], dtype=float)
-            left.plot(steps, unpacked(values["train"])[:, 0], ":", color=color, lw=1)
-            left.plot(steps, unpacked(values["test"])[:, 0], color=color, lw=1, label=f"n = {n}")
-            count = _GENERATED.get(task.settings["source"], 256)
-            right.plot(steps / n, unpacked(values["copied"])[:, 0] / count, color=color, lw=1)
-        left.set(xscale="log", xlabel="updates", title="losses at t = 0.1", ylim=(0.0, 1.6))
-        right.set(xscale="log", xlabel="updates/n", title="share of copies")
-        left.legend(frameon=False)
-
-    return draw
+def _told(found: Exponent) -> str:
+    text = "; ".join(f"{size:g}: {time:.4g}" for size, time in found.onsets.items()) or "none"
+    if math.isfinite(found.half_width):
+        text = f"68 % interval [{found.low:.2f}, {found.high:.2f}]; updates at {text}"
+    else:
+        text = f"no interval; updates at {text}"
+    for size, (reached, count) in found.censored.items():
+        text += f"; {size:g} left out, {reached} of {count} networks got there"
+    return text
