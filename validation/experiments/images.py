@@ -38,6 +38,26 @@ _SIZES: dict[str, dict[str, Any]] = {
     "gpu": {"n": (128, 256, 512, 1024, 2048, 4096), "channels": 32, "steps": 100_000, "side": 16,
             "generated": 2048, "samplings": 12},
 }  # fmt: skip
+_READING = {
+    "digits": "What one may conclude. With 16 to 512 digits a U-Net needs the same number of "
+    "updates to learn what the smallest set can teach (exponent -0.01(1)), and the more updates to "
+    "copy the more digits there are: a tenth of samples copied grows like n^1.3, faster than n. "
+    "Random features with one fitted number say the same of the gap at these n (1.37 against "
+    "1.48(9)), because n comes near what they can hold; the exponent 1 is their limit of many "
+    "features. What is better with more data takes longer to learn: nine tenths of each network's "
+    "own best grows like n^0.7, so that 'tau_gen stays' holds for one level of loss only. The lean "
+    "on single digits is there well before the test loss is least: early stopping by the test loss "
+    "leaves beta of a quarter at n = 512. What one may not conclude: an exponent of 1, anything of "
+    "larger images or of n above 512, or of other optimisers (Adam only); the law in the width "
+    "rests on three widths, the narrowest of which did not get to copies in all runs.",
+    "field": "What one may conclude. As for digits: one level of loss is learned in the same "
+    "number of updates at 16 to 512 fields (exponent -0.02(2)), copies come later like n^1.25(9). "
+    "The spectrum of the field (64 to 13 effective dimensions) does not move that exponent beyond "
+    "its error; the half lean falls from n^1.44(6) to n^1.17(8) with it. Variance between data "
+    "sets overtakes bias before the least test loss for 128 fields or more, after it for fewer. "
+    "What one may not conclude: an exponent of 1, or that random features give these networks' "
+    "window: fitted at n = 512 they have it open three times too little at n = 128 and 256.",
+}
 _LEVELS = 100
 _MEASURED_TIME = 0.1
 _TEST = 256
@@ -47,8 +67,8 @@ _MEMORISED = 0.2  # of the samples: this is where tau_mem is read off
 
 
 def _plan(source: str, scale: str) -> list[Task]:
-    if scale == "gpu" and source != "folder":
-        return memorisation.tasks(source)
+    if source != "folder" and scale in ("long", "gpu"):
+        return memorisation.tasks(source) if scale == "gpu" else memorisation.long_tasks(source)
     sizes = dict(_SIZES[scale])
     counts = sizes.pop("n")
     if source == "digits":
@@ -107,6 +127,8 @@ def _measure(task: Task, setup: Setup) -> Values:
     from validation.networks.unet import UNet
 
     s, device = task.settings, setup.device
+    if "optimiser" in s:
+        return memorisation.measure(f"unet-{s['source']}", task, setup)
     own, held_out = _pictures(task, setup)
     seed = setup.torch_seed("unet", s["source"], s["n"])
     data, test = (
@@ -160,13 +182,12 @@ def _judge(outcomes: Sequence[Outcome]) -> list[Check]:
         return networks_judged.judge(outcomes)
     checks = []
     trained = outcomes[0].task.settings["steps"] >= 1000
-    sizes, times, ends = [], [], []
+    sizes, times = [], []
     for task, values in outcomes:
         n = task.settings["n"]
         table = unpacked(values["memorised"])
         test = unpacked(values["test"])
         best = values["step"][int(np.argmin(test))]
-        ends.append(table[-1])
         checks.append(
             measured(f"n = {n}: memorised share at the end, step {table[-1, 0]:g}", table[-1, 1],
                      0.5 * (table[-1, 3] - table[-1, 2]) / 1.96,
@@ -184,12 +205,13 @@ def _judge(outcomes: Sequence[Outcome]) -> list[Check]:
         )  # fmt: skip
         sizes.append(float(n))
         times.append(_half(table))
-    if trained:
-        first, last = ends[0], ends[-1]
+    if trained and np.isfinite(times[0]) and np.isfinite(times[-1]):
         checks.append(
-            within(f"memorised share at the end, n = {sizes[0]:g} less n = {sizes[-1]:g}",
-                   first[1] - last[1], max(0.0, (first[1] - first[2]) + (last[3] - last[1])),
-                   math.inf, note="the more data, the later: beyond the bootstrap intervals")
+            within(f"onset of memorisation, n = {sizes[-1]:g} over n = {sizes[0]:g}",
+                   times[-1] / times[0], 1.0, math.inf,
+                   note="asked only where both networks got there; one network a size, whose "
+                   "share of copies goes up and down by a fifth between milestones: shares at one "
+                   "step are not compared, and exponents are a matter of the scale gpu")
         )  # fmt: skip
     seen = np.isfinite(times)
     note = (
@@ -245,10 +267,14 @@ def _experiment(name: str, source: str, what: str) -> Experiment:
         name=name,
         claim=f"A U-Net on {what} generalises before it memorises, the more images the later",
         source="arXiv 2505.17638, Sect. 2 and Fig. 2 (there CelebA, SGD, 2 million updates)",
-        theory="tau_mem proportional to n",
-        statistic="losses at t = 0.1, memorised share of DDIM samples, Adam",
-        tolerance="at most a tenth memorised at the least test loss (largest n); the share at the "
-        "end falls with n beyond bootstrap intervals; exponents not judged",
+        theory="tau_mem proportional to n, tau_gen constant; random features with fitted psi_p",
+        statistic="losses at t = 0.1, share of copies among DDIM samples, Adam; at the scales long "
+        "and gpu pairs on disjoint data, three a size",
+        tolerance="one network a size: at most a tenth memorised at the least test loss (largest "
+        "n), the onset at the largest n later than at the smallest where both got there; pairs: "
+        "onset of copies later, share at the end smaller at the largest n, beta above 0 at half "
+        "the updates of the least test loss; exponents not judged",
+        reading=_READING.get(source, ""),
         plan=partial(_plan, source),
         measure=_measure,
         judge=_judge,

@@ -160,13 +160,17 @@ def _onsets(group: Sequence[Outcome]) -> Callable[[Any], None]:
         first = table[_COPIED].onsets.get(sizes[0], math.nan)
         left.plot(sizes, 2.0 * first * sizes / sizes[0], "k--", lw=0.8)
         left.set(xscale="log", yscale="log", xlabel="n", ylabel="updates")
-        left.legend(frameon=False, fontsize=6)
+        left.set_ylim(top=100.0 * left.get_ylim()[1])
+        left.legend(frameon=False, fontsize=6, loc="upper left")
         theory = beside(group)
         right.plot(list(theory.measured), list(theory.measured.values()), "o", ms=4,
                    label="networks")  # fmt: skip
         right.plot(list(theory.ratios), list(theory.ratios.values()), lw=1,
                    label=f"random features, psi_p = {theory.psi_p:.3g}")  # fmt: skip
         right.set(xscale="log", yscale="log", xlabel="n", ylabel="tau_mem/tau_gen")
+        for axis in (left, right):
+            axis.set_xticks(sizes, [f"{n:g}" for n in sizes])
+            axis.minorticks_off()
         right.legend(frameon=False, fontsize=7)
 
     return draw

@@ -3,7 +3,8 @@ r"""Onsets of generalisation and of memorisation in pairs of networks, and how t
 An onset is read off a curve over training, between milestones on the logarithm of the updates.
 Memorisation:
 
-- **copied**: a tenth of the generated samples are copies of training samples;
+- **copied**, **half copied**: a tenth, a half of the generated samples are copies of training
+  samples;
 - **gap**: the partner's loss on a network's own samples is a tenth above the network's;
 - **half gap**: that gap is half of its final size, where it has reached one;
 - **half lean**: beta, the lean of the score on its own samples, is a half.
@@ -82,8 +83,12 @@ def first_above(steps: Array, values: Array, level: float) -> float:
     return float(before * (steps[i] / before) ** share)
 
 
-def _copied(c: Curve, floor: float) -> float:
-    return math.nan if c.copied is None else first_above(c.steps, c.copied / c.generated, _COPIED)
+def _copied(c: Curve, floor: float, share: float = _COPIED) -> float:
+    return math.nan if c.copied is None else first_above(c.steps, c.copied / c.generated, share)
+
+
+def _half_copied(c: Curve, floor: float) -> float:
+    return _copied(c, floor, _HALF)
 
 
 def _gap(c: Curve, floor: float) -> float:
@@ -117,6 +122,7 @@ def _best(c: Curve, floor: float) -> float:
 
 ONSETS: dict[str, Callable[[Curve, float], float]] = {
     "tau_mem, a tenth copied": _copied,
+    "tau_mem, half copied": _half_copied,
     "tau_mem, gap a tenth": _gap,
     "tau_mem, gap half its final size": _half_gap,
     "tau_mem, half lean": _half_lean,
@@ -225,14 +231,14 @@ def _resampled(draws: list[list[Curve]], logs: Array, name: str, rng: np.random.
     moved = float(
         logs.mean() + (logs[chosen].mean() - logs.mean()) * math.sqrt(count / (count - 1))
     )
-    if name != "tau_mem, a tenth copied":
+    if not name.endswith("copied"):
         return moved
-    shifts = []
+    onset, shifts = ONSETS[name], []
     for c in (c for pair in draws for c in pair):
         assert c.copied is not None
         share = np.clip(c.copied / c.generated, 0.0, 1.0)
         again = c._replace(copied=rng.binomial(c.generated, share).astype(float))
-        shifts.append(math.log(_copied(again, 0.0)) - math.log(_copied(c, 0.0)))
+        shifts.append(math.log(onset(again, 0.0)) - math.log(onset(c, 0.0)))
     return moved + float(np.nanmean(shifts))
 
 
