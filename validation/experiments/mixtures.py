@@ -218,13 +218,14 @@ MLP = Experiment(
     "pairs: onset of copies later, share at the end smaller at the largest n, beta above 0 at half "
     "the updates of the least test loss; exponents not judged",
     reading="What one may conclude. With 128 to 2048 samples, full batches and SGD, copies come "
-    "later like n^1.17(3) over the three sizes that got there, the half lean like n^1.28(3) over "
-    "four; the loss gap grows faster still, 1.6(2); random features with one fitted number have 1.40 "
-    "there. One level of loss is learned in 50 to 70 updates from 256 samples on, in 122 with "
-    "128. Variance between data sets overtakes the bias before the test loss is least, on "
-    "average at every n, as in theory. With Adam the two sizes on file give 0.83(4), below 1: the optimiser matters, "
-    "and two sizes decide nothing. What one may not conclude: the exponent 1 of the limit of many "
-    "features, or anything of 1024 samples and more, of which a tenth was not copied in the time.",
+    "later like n^1.17(3) over the three sizes that got there, the half lean like "
+    "n^1.28(3) over four; the loss gap grows faster still, 1.6(2); random features with "
+    "one fitted number have 1.40 there. One level of loss is learned in 50 to 70 updates "
+    "from 256 samples on, in 122 with 128. Variance between data sets overtakes the bias "
+    "before the test loss is least, on average at every n, as in theory. With Adam the "
+    "two sizes on file give 0.83(4), below 1: the optimiser matters, and two sizes decide "
+    "nothing. What one may not conclude: the exponent 1 of the limit of many features, or "
+    "anything of 1024 samples and more, of which a tenth was not copied in the time.",
     plan=_plan_mlp,
     measure=_measure_mlp,
     judge=_judge_mlp,
