@@ -49,19 +49,22 @@ _READING = {
     "of many features. Better losses take longer: nine tenths of each network's own best "
     "grows like n^0.7, so that 'tau_gen stays' holds for one level of loss. The lean on "
     "single digits is there well before the test loss is least: stopping at the least "
-    "test loss leaves beta of a quarter at n = 512. What one may not conclude: that the "
-    "exponent is 1 or any other single number, anything of larger images, of n above 512 "
-    "or of other optimisers than Adam; the law in the width rests on three widths, the "
-    "narrowest of which did not copy in all runs.",
+    "test loss leaves beta of a quarter at n = 512. Distances between the two networks "
+    "hold the noise of their training besides that of their data; beta does not. What one "
+    "may not conclude: that the exponent is 1 or any other single number, anything of "
+    "larger images, of n above 512 or of other optimisers than Adam; the law in the width "
+    "rests on three widths, the narrowest of which did not copy in all runs.",
     "field": "What one may conclude. As for digits: one level of loss is learned in the same "
     "number of updates at 16 to 512 fields (exponent -0.02(2)), and memorisation comes "
     "later: a tenth copied like n^1.25(9), half of the samples like n^0.6(2), the gap "
     "like n^1.30(8). Copies of fields with 64 to 13 effective dimensions have the same "
     "exponent within its error; the half lean falls from n^1.44(6) to n^1.17(8). Variance "
     "between data sets overtakes bias before the least test loss for 128 fields or more, "
-    "after it for fewer. What one may not conclude: that the exponent is 1 or any other "
-    "single number, or that random features give the window of these networks: fitted at "
-    "n = 512, they have it three times too short at n = 128 and 256.",
+    "after it for fewer. Distances between the two networks hold the noise of their "
+    "training besides that of their data; beta does not. What one may not conclude: that "
+    "the exponent is 1 or any other single number, or that random features give the "
+    "window of these networks: fitted at n = 512, they have it three times too short at n "
+    "= 128 and 256.",
 }
 _LEVELS = 100
 _MEASURED_TIME = 0.1

@@ -224,8 +224,9 @@ MLP = Experiment(
     "from 256 samples on, in 122 with 128. Variance between data sets overtakes the bias "
     "before the test loss is least, on average at every n, as in theory. With Adam the "
     "two sizes on file give 0.83(4), below 1: the optimiser matters, and two sizes decide "
-    "nothing. What one may not conclude: the exponent 1 of the limit of many features, or "
-    "anything of 1024 samples and more, of which a tenth was not copied in the time.",
+    "nothing. Distances hold the noise of training too; beta does not. What one may not "
+    "conclude: the exponent 1 of the limit of many features, or anything of 1024 samples "
+    "and more, of which a tenth was not copied in the time.",
     plan=_plan_mlp,
     measure=_measure_mlp,
     judge=_judge_mlp,

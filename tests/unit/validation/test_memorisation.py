@@ -17,7 +17,7 @@ from validation.measures import pairs as examined  # noqa: E402
 from validation.networks import pairs  # noqa: E402
 
 FIELD = {"n": 8, "width": 4, "optimiser": "adam", "exponent": 2.0, "source": "field",
-         "rank": 0, "draw": 0, "steps": 30}  # fmt: skip
+         "rank": 0, "draw": 0, "steps": 12}  # fmt: skip
 MIXTURE = {"n": 16, "width": 8, "optimiser": "sgd", "dimension": 4, "source": "mixture",
            "rank": 0, "draw": 1, "steps": 40}  # fmt: skip
 
@@ -83,7 +83,7 @@ def test_a_pair_that_was_killed_ends_as_the_uninterrupted_one_bit_for_bit(
     torch.set_num_threads(1)
     for name, count in (("_POINTS", 16), ("_GENERATED", 8), ("_SAMPLER_STEPS", 2)):
         monkeypatch.setattr(examined, name, {"unet": count, "mlp": count})
-    monkeypatch.setattr(pairs, "_SAVED", 4)
+    monkeypatch.setattr(pairs, "_SAVED", 2)
     task = Task("pair", settings)
     whole = memorisation.measure("a", task, Setup(0, "cpu", tmp_path))
     keep = pairs._keep
@@ -92,7 +92,7 @@ def test_a_pair_that_was_killed_ends_as_the_uninterrupted_one_bit_for_bit(
     def until_killed(*arguments: Any) -> None:
         keep(*arguments)
         saved[0] += 1
-        if saved[0] % 5 == 0:
+        if saved[0] % 4 == 0:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(pairs, "_keep", until_killed)
