@@ -23,6 +23,7 @@ GALLERY = {
     "phase_diagrams": "Sweeps: gaps, training times, memorisation",
     "linear_denoisers": "How much data a linear denoiser needs",
     "gaussian_mixtures": "When clusters leave the bulk",
+    "what_could_not_be_computed": "One network for all times, and classes that learn apart",
     "is_my_simulation_right": "A planted bug found at 112 sigma",
     "how_far_to_trust": "Where theory meets simulation, and where it does not",
 }

@@ -23,6 +23,7 @@ from .result import (
 from .solve.ensemble import Ensemble
 from .solve.functions import evaluate
 from .solve.linear_statistics import Fluctuations, fluctuations
+from .solve.pieces import Pieces, pieces
 from .solve.representation import Representation, represent
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ class SpectralLaw:
         """
         fractions = _checks.real_array("u", u, 0.0, 1.0)
         from_origin = _checks.flag("from_origin", from_origin)
-        starts, kinds, masses = self._pieces
+        starts, kinds, masses, before = self._pieces
         below = np.concatenate([[0.0], np.cumsum(masses)])
         flat = fractions.ravel()
         piece = np.clip(np.searchsorted(below, flat, side="left") - 1, 0, len(masses) - 1)
@@ -205,19 +206,13 @@ class SpectralLaw:
         result = starts[piece]
         in_bulk = kind >= 0
         rest = np.clip(flat - below[piece], 0.0, masses[piece])
-        result[in_bulk] = self._bulks.locate(kind[in_bulk], rest[in_bulk])
+        rest = rest[in_bulk] + before[piece[in_bulk]]
+        result[in_bulk] = self._bulks.locate(kind[in_bulk], rest)
         return (result if from_origin else self.origin + result).reshape(fractions.shape)
 
     @cached_property
-    def _pieces(self) -> tuple[FloatArray, NDArray[np.intp], FloatArray]:
-        """Distance, bulk number (−1 for an atom) and mass of atoms and bulks, ascending."""
-        starts = np.concatenate([self._atoms[:, 0], self.edges[:, 0]])
-        kinds = np.concatenate(
-            [np.full(len(self.atoms), -1, dtype=np.intp), np.arange(len(self.masses))]
-        )
-        masses = np.concatenate([self.atoms[:, 1], self.masses])
-        order = np.lexsort((kinds, starts))
-        return starts[order], kinds[order], masses[order]
+    def _pieces(self) -> Pieces:
+        return pieces(self.edges, self.masses, self._atoms, self._bulks.mass_below)
 
     def stieltjes(self, z: ArrayLike) -> ComplexArray:
         r"""Stieltjes transform :math:`g(z)=\int\rho(d\lambda)/(\lambda-z)`.

@@ -215,6 +215,20 @@ def _law(arguments: argparse.Namespace) -> int:
     return check_laws(arguments.draws, arguments.seed, arguments.output)
 
 
+def _declare_certify_structured(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--draws", type=_count(0), default=1_000, help="ensembles, 20 points each")
+    parser.add_argument(
+        "--laws", type=_count(0), default=200, help="ensembles whose law is scanned"
+    )
+    _seed_and_output(parser)
+
+
+def _certify_structured(arguments: argparse.Namespace) -> int:
+    from validation.certificates.structured import certify_structured
+
+    return certify_structured(arguments.draws, arguments.laws, arguments.seed, arguments.output)
+
+
 def _declare_simulate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scale",
@@ -262,6 +276,23 @@ def _curves(arguments: argparse.Namespace) -> int:
     return run_curves(arguments.scale, arguments.seed, arguments.output)
 
 
+def _declare_structured(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--scale", choices=_SCALES, default="smoke", help="a minute, five minutes, or larger sizes"
+    )
+    parser.add_argument(
+        "--results", type=_folder, default=RESULTS, help="folder; a run that was ended resumes"
+    )
+    parser.add_argument("--seed", type=_count(0), default=0)
+    parser.add_argument("--processes", type=_count(1), default=1)
+
+
+def _structured(arguments: argparse.Namespace) -> int:
+    from validation.structured.run import run_structured
+
+    return run_structured(arguments.scale, arguments.results, arguments.seed, arguments.processes)
+
+
 def _digits(arguments: argparse.Namespace) -> int:
     from validation.data.run import run_digits
 
@@ -292,6 +323,24 @@ def _scaling(arguments: argparse.Namespace) -> int:
     return run_scaling(arguments.output, arguments.plot)
 
 
+def _declare_parametrisations(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--scale", choices=("smoke", "cpu"), default="smoke", help="a minute, or four"
+    )
+    parser.add_argument(
+        "--results", type=_folder, default=RESULTS, help="folder; a run that was ended resumes"
+    )
+    parser.add_argument("--seed", type=_count(0), default=0)
+
+
+def _parametrisations(arguments: argparse.Namespace) -> int:
+    from validation.experiments.registry import EXPERIMENTS
+    from validation.harness.runner import run
+    from validation.parametrisations.experiment import NAME
+
+    return run(EXPERIMENTS, [NAME], arguments.scale, "cpu", arguments.results, arguments.seed)
+
+
 def _kept_in_results(arguments: argparse.Namespace) -> str:
     return f"run again to resume from {arguments.results}"
 
@@ -308,9 +357,15 @@ COMMANDS = (
     Command("certify", "random points solved, certified, and compared with 50 digits",
             _declare_certify, _certify, _wrong_certify),
     Command("law", "masses, moments, quantiles and edges of random laws", _declare_law, _law),
+    Command("certify-structured", "types, classes and channels: random points and laws",
+            _declare_certify_structured, _certify_structured),
     Command("simulate", "theory against sampled matrices", _declare_simulate, _simulate),
     Command("linear", "affine denoisers against sampled data sets", _declare_linear, _linear),
     Command("curves", "learning curves against networks of finite size", _declare_curves, _curves),
+    Command("parametrisations", "predictions on any path: tables, and networks of finite size",
+            _declare_parametrisations, _parametrisations, kept=_kept_in_results),
+    Command("structured", "networks and data with structure: spectra, curves of classes, times",
+            _declare_structured, _structured, kept=_kept_in_results),
     Command("scaling", "exponents of least score error and times", _declare_scaling, _scaling),
     Command("data", "the exact kernel of given pictures against networks", _declare_data, _data),
     Command("digits", "learning curves on handwritten digits, measured", _seed_and_output, _digits),

@@ -105,6 +105,21 @@ def _add_training(command: argparse.ArgumentParser) -> None:
             metavar="X",
             help=f"{text} (default: 0)",
         )
+    add(
+        "--prediction",
+        type=options.prediction,
+        metavar="NAME",
+        help="what the network predicts: noise, data, v, velocity, edm, edm:DATA_SCALE, or U:W for "
+        "U noise + W data (default: the score); losses are those of the target, and tau is the "
+        "time of its loss of weight 1: 1/sigma^2 times faster than that of the score for noise",
+    )
+    add(
+        "--weight",
+        type=options.number,
+        default=1.0,
+        metavar="X",
+        help="factor on the loss, and so on the clock (default: 1)",
+    )
     add = command.add_argument_group("curves").add_argument
     add(
         "--tau",
@@ -149,6 +164,8 @@ def _trained(arguments: argparse.Namespace, model: RandomFeatureModel) -> Traini
         momentum=arguments.momentum,
         ridge=arguments.ridge,
         initial=arguments.initial,
+        prediction=arguments.prediction,
+        weight=arguments.weight,
     )
 
 
@@ -213,7 +230,10 @@ def _title(model: RandomFeatureModel, training: Training, *, psi_n: bool = True)
     parts = [rf"$\psi_p = {model.psi_p:g}$"]
     if psi_n:
         parts.append(rf"$\psi_n = {model.psi_n:.4g}$")
-    parts += [rf"$t = {model.t:g}$", str(model.activation)]
+    shown = rf"$t = {model.t:g}$" if model.noise_level is None else str(model.noise_level)
+    parts += [shown, str(model.activation)]
+    if training.prediction is not None:
+        parts.append(f"prediction {training.prediction.name}")
     return ", ".join(parts + [f"{name} {value:g}" for name, value in differing(training)])
 
 

@@ -26,7 +26,21 @@ def add_model(command: argparse.ArgumentParser) -> None:
     add = command.add_argument_group("model").add_argument
     add("--psi-p", type=options.number, default=PSI_P, metavar="X", help="p/d (default: 64)")
     add("--psi-n", type=options.number, metavar="X", help="n/d (default: 8, or that of --data)")
-    add("--t", type=options.number, default=T, metavar="X", help="diffusion time (default: 0.01)")
+    level = command.add_argument_group(
+        "noise level (default: Ornstein-Uhlenbeck time 0.01)"
+    ).add_mutually_exclusive_group()
+    level.add_argument(
+        "--t", type=options.number, default=T, metavar="X", help="Ornstein-Uhlenbeck time"
+    )
+    level.add_argument(
+        "--path",
+        type=options.path,
+        dest="t",
+        default=argparse.SUPPRESS,
+        metavar="NAME:X",
+        help="the level of another path: ddpm:ALPHA_BAR, edm:SIGMA or edm:SIGMA:DATA_SCALE, "
+        "flow:S, ou:T",
+    )
     add(
         "--activation",
         default=ACTIVATION,

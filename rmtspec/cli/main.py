@@ -13,8 +13,10 @@ from typing import Any, NoReturn
 from .._checks import did_you_mean
 from ..result import DataWarning
 from . import compare, curves, linear, spectrum, stop, sweep, timescales
+from .explore import command as explore
 from .groups import Outcome
 from .output import say
+from .structured import mixture, time_integrated
 
 COMMANDS = {
     "spectrum": spectrum,
@@ -23,7 +25,10 @@ COMMANDS = {
     "compare": compare,
     "stop": stop,
     "linear": linear,
+    "mixture": mixture,
+    "time-integrated": time_integrated,
     "sweep": sweep,
+    "explore": explore,
 }
 
 _BAD_INPUT, _FAILED, _INTERRUPTED = 2, 1, 130
@@ -56,7 +61,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             arguments = parser.parse_args(argv, arguments)
-            summary, pictures = _run(arguments)
+            outcome = _run(arguments)
+            if outcome is None:  # it has said all it had to say
+                return 0
+            summary, pictures = outcome
             for option, draw in pictures.items():
                 target = getattr(arguments, option)
                 if target is not None:
@@ -99,9 +107,9 @@ def _kept(store: str | None) -> str:
     return f"finished blocks are kept in {store}; the same command goes on from there"
 
 
-def _run(arguments: argparse.Namespace) -> Outcome:
+def _run(arguments: argparse.Namespace) -> Outcome | None:
     try:
-        outcome: Outcome = arguments.run(arguments)
+        outcome: Outcome | None = arguments.run(arguments)
     except (TypeError, ValueError, ImportError) as error:
         arguments.error(_as_option(str(error), vars(arguments)))
     return outcome

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..inputs.diffusion.level import PATHS, NoiseLevel
+from ..inputs.diffusion.prediction import Prediction
 from ..inputs.population import PopulationSpectrum
 
 _MOST_LOADS = 10_000
@@ -25,6 +27,31 @@ def number(text: str) -> float:
         return _float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be a number, got {text!r}") from None
+
+
+def path(text: str) -> NoiseLevel:
+    """A noise level by the name of its path."""
+    name, *values = text.split(":")
+    try:
+        if name not in PATHS or not values or len(values) > (2 if name == "edm" else 1):
+            raise ValueError(text)
+        numbers = [_float(value) for value in values]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be ou:T, ddpm:ALPHA_BAR, edm:SIGMA, edm:SIGMA:DATA_SCALE or flow:S, got {text!r}"
+        ) from None
+    return _checked(NoiseLevel.named, name, *numbers)
+
+
+def prediction(text: str) -> Prediction:
+    """A prediction by its name, or by its weights of noise and data."""
+    name, *values = text.split(":")
+    if values and name != "edm":
+        try:
+            return _checked(Prediction, *(_float(value) for value in (name, *values)))
+        except (ValueError, TypeError):
+            pass
+    return _checked(Prediction.named, text)
 
 
 def integer(text: str) -> int:

@@ -27,12 +27,20 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _checks
 from ..ensembles.exact_kernel import KernelEquations
 from ..ensembles.sample_covariance import SampleCovariance
+from ..inputs.diffusion.prediction import Prediction
 from ..random_features.model import RandomFeatureModel
 from ..result import ConvergenceWarning, ProgressBar, caller_level, dataframe
 from .finite_size import Model, Sizes, checked_dimension, directions, sizes
 from .networks.feature_matrices import FeatureGram, equivalent_root, true_features
 from .networks.fresh_features import data_moments, fresh_moments
-from .networks.training_flow import FeatureMoments, Flow, decompose, equivalent_flow, flow_filters
+from .networks.training_flow import (
+    FeatureMoments,
+    Flow,
+    TargetFlow,
+    decompose_with,
+    equivalent_targets,
+    flow_filters,
+)
 
 if TYPE_CHECKING:
     import pandas
@@ -212,6 +220,8 @@ def simulate_curves(
     size: int = 1,
     features: str = "gaussian",
     *,
+    prediction: str | Prediction | None = None,
+    weight: float = 1.0,
     progress: bool = False,
 ) -> SimulatedCurves:
     r"""Learning curves of networks of finite size, exactly, from the eigenvectors of U.
@@ -230,6 +240,8 @@ def simulate_curves(
         only true features have curves.
     tau : array_like, shape (k,) or a number
         Training times (steps)(learning rate)/d², >= 0; inf is the end.
+    prediction, weight : as for `RandomFeatureModel.training`
+        The target whose losses are wanted, and the factor on them that makes the clock of tau.
 
     Returns
     -------
@@ -272,18 +284,29 @@ def simulate_curves(
             'features must be "true" for curves by the exact kernel of given rows, got "gaussian"; '
             'from_data(..., kernel="gaussian") has a Gaussian equivalent'
         )
+    training = model.training(prediction=prediction, weight=weight)
+    target = None if training.prediction is None else training.prediction.target(model.level)
     known = not model.conditional or model.held_out is not None
     at_start = _start_of_score(model, shape) if known else math.nan
     curves, errors = np.empty((2, size, times.size)), np.zeros(size)
     with ProgressBar(size, progress, "networks") as step:
         for i in range(size):
-            flow, errors[i] = _network(model, shape, generator, features)
-            filters = flow_filters(flow.eigenvalues, times, model.delta, shape.rows / d)
-            curves[:, i] = flow.losses(filters)
+            network, errors[i] = _network(model, shape, generator, features)
+            flow = network.flow
+            filters = flow_filters(flow.eigenvalues, times, training.clock, shape.rows / d)
+            if target is None:
+                curves[:, i] = flow.losses(filters)
+            else:
+                curves[:, i] = network.losses(filters, *target)
             step()
     if not known:
         curves[1] = math.nan
-    score = (curves[1] - 1.0) / model.delta + at_start
+    if training.prediction is None:
+        score = (curves[1] - 1.0) / model.delta + at_start
+    else:
+        level, delta = model.level, training.prediction.delta(model.level)
+        least = delta**2 * (1.0 - level.sigma**2 * at_start) / level.alpha**2
+        score = (level.alpha / (level.sigma * delta)) ** 2 * (curves[1] - least)
     return SimulatedCurves(times, curves[0], curves[1], score, errors)
 
 
@@ -360,7 +383,7 @@ def _second_moments(
 ) -> FeatureGram:
     """U of true features, to the order of Mehler's sum that it needs."""
     for order in _ORDERS:
-        gram = true_features(w, x, model.t, model.activation, mean=mean, order=order)
+        gram = true_features(w, x, model.level, model.activation, mean=mean, order=order)
         allowed = _TRUNCATION * (model.floor or float(np.trace(gram.matrix)) / len(w))
         if gram.truncation <= allowed * math.sqrt(len(w)):
             break
@@ -377,7 +400,7 @@ def _second_moments(
 
 def _network(
     model: RandomFeatureModel, shape: Sizes, rng: np.random.Generator, features: str
-) -> tuple[Flow, float]:
+) -> tuple[TargetFlow, float]:
     """One trained network in the eigenbasis of its U, and the error of the eigenvalues."""
     w = rng.standard_normal((shape.rows, shape.dimension))
     x = _data(model, shape, rng)
@@ -385,33 +408,38 @@ def _network(
         at = model.coefficients
         omega = rng.standard_normal((shape.rows, shape.samples))
         fresh = _fresh_variances(model, shape)
-        return equivalent_flow(w, x, omega, fresh, c=at.c, b=at.b, v=at.v, s=at.s), 0.0
+        return equivalent_targets(w, x, omega, fresh, c=at.c, b=at.b, v=at.v, s=at.s), 0.0
     gram = _second_moments(model, w, x, 0.0)
     v = (gram.slope / np.linalg.norm(w, axis=1))[:, None] * w
     if model.rows is None:
         variances = _fresh_variances(model, shape)
         centre = np.zeros((1, shape.dimension))
-        u_fresh, v_fresh = fresh_moments(w, centre, variances, model.t, model.activation)
+        u_fresh, v_fresh = fresh_moments(w, centre, variances, model.level, model.activation)
+        # Stein's lemma gives E φxᵀ from the same slopes as E φξᵀ.
+        level = model.level
+        data_fresh, spread = v_fresh * (level.alpha / level.sigma * variances), variances.mean()
     elif model.rows.held_out is None:
         u_fresh, v_fresh = np.zeros_like(gram.matrix), v
+        data_fresh, spread = gram.data, np.nan
     else:
-        held_out, v_fresh = data_moments(
-            w, model.rows.held_out, model.t, model.activation, _ORDERS[1]
-        )
-        u_fresh = held_out.matrix
-    return _without_rounding(
-        decompose(FeatureMoments(gram.matrix, v, u_fresh, v_fresh))
-    ), gram.error
-
-
-def _without_rounding(flow: Flow) -> Flow:
-    """Without eigenvectors of eigenvalue 0: V has no part there, and stays untrained."""
+        others = model.rows.held_out
+        held_out, v_fresh = data_moments(w, others, model.level, model.activation, _ORDERS[1])
+        u_fresh, data_fresh, spread = held_out.matrix, held_out.data, np.mean(others * others)
+    moments = FeatureMoments(gram.matrix, v, u_fresh, v_fresh)
+    flow, vectors = decompose_with(moments)
+    own, fresh = vectors.T @ gram.data, vectors.T @ data_fresh
+    # Eigenvectors of eigenvalue 0 have no part of V: they stay untrained.
     seen = flow.eigenvalues > flow.eigenvalues.size * np.finfo(float).eps * flow.eigenvalues[-1]
-    if seen.all():
-        return flow
-    return Flow(
-        flow.eigenvalues[seen], flow.v[seen], flow.v_fresh[seen], flow.u_fresh[np.ix_(seen, seen)]
-    )
+    if not seen.all():
+        own, fresh = own[seen], fresh[seen]
+        flow = Flow(
+            flow.eigenvalues[seen],
+            flow.v[seen],
+            flow.v_fresh[seen],
+            flow.u_fresh[np.ix_(seen, seen)],
+        )
+    variance = float(np.sum(x * x)) / x.size
+    return TargetFlow(flow, own, fresh, variance, float(spread)), gram.error
 
 
 def _fresh_variances(model: RandomFeatureModel, shape: Sizes) -> FloatArray:
@@ -427,4 +455,4 @@ def _start_of_score(model: RandomFeatureModel, shape: Sizes) -> float:
     if model.conditional:
         return float(model.learning_curves([0.0]).score_error[0])
     variances = directions(model.population, shape.dimension)
-    return float(np.mean(1.0 / (math.exp(-2.0 * model.t) * variances + model.delta)))
+    return float(np.mean(1.0 / (model.signal * variances + model.delta)))

@@ -93,11 +93,13 @@ class FreshNeurons:
     second_moment : E σ̃²
     product : (m, m), N in the eigenbasis of M; None if nothing of fresh rows is seen
     target : (m, d), the columns of D that belong to the fresh target
+    data : (m, d), the same combinations of columns that make E σ̃ x̃ᵀ of fresh rows
     """
 
     second_moment: float
     product: FloatArray | None = None
     target: FloatArray | None = None
+    data: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,15 +265,29 @@ class ExactKernelGram:
             return FreshNeurons(0.0)
         vectors = self._eigenvectors[1]
         product = np.zeros((vectors.shape[1],) * 2)
+        data = np.zeros((vectors.shape[1], self.moments.dimension))
         linear: FloatArray | float = 0.0
+        begun = 0
         for means, part in self.moments.fresh(self.others):
             seen = vectors.T @ means
             product += seen @ seen.T
+            data += seen @ self.others[begun : begun + means.shape[1]]
+            begun += means.shape[1]
             linear = linear + part
         seen = vectors.T @ np.asarray(linear)
         product += seen @ seen.T
         second = float(self.moments.pairs.second_moment(self.others).mean())
-        return FreshNeurons(second, product, seen[:, : self.moments.dimension].copy())
+        data /= np.sqrt(len(self.others))
+        return FreshNeurons(second, product, seen[:, : self.moments.dimension].copy(), data)
+
+    @cached_property
+    def data_target(self) -> FloatArray:
+        r"""(d, m) rows of the target x.
+
+        :math:`\frac1n\sum E_\xi\sigma x^\top=\sum_\nu(m_\nu/\sqrt n)\,x_\nu^\top/\sqrt n`.
+        """
+        n = len(self.moments.rows)
+        return np.asarray(self.moments.rows.T @ self._eigenvectors[1][:n] / np.sqrt(n))
 
     def spectrum(self) -> SpectralLaw:
         """The limiting law of the p eigenvalues."""

@@ -35,7 +35,16 @@ from ..solve import REORDERED
 from ..solve.edges import Gaps
 from ..solve.kernel import kernel
 from .feature_gaps import FeatureGaps, FeatureSolution, with_shrinkage
-from .two_point import Directions, Points, Response, Source, averaged_determinant, averaged_response
+from .two_point import (
+    Directions,
+    Independent,
+    Points,
+    Response,
+    Source,
+    averaged_determinant,
+    averaged_response,
+    independent_response,
+)
 from .weighted_gram import WeightedGram
 
 FloatArray = NDArray[np.float64]
@@ -115,6 +124,13 @@ class FeatureEquations(FeatureGaps):
     def respond(self, first: Points, second: Points, source: Source) -> Response:
         """Response of every pair of solutions; the source lists t_0 before the positive l."""
         return averaged_response(
+            first, second, source, self._directions,
+            self.psi_p, self.psi_n, self.c2, self.b2, self.v2,
+        )  # fmt: skip
+
+    def respond_apart(self, first: Points, second: Points, source: Source) -> Independent:
+        """The same where the two resolvents share W and not their samples."""
+        return independent_response(
             first, second, source, self._directions,
             self.psi_p, self.psi_n, self.c2, self.b2, self.v2,
         )  # fmt: skip

@@ -75,6 +75,21 @@ class Response(NamedTuple):
     loss: FloatArray
 
 
+class Independent(NamedTuple):
+    """Responses of two resolvents whose U share W and not their samples.
+
+    Attributes
+    ----------
+    k : (n, m) complex, K; Y is 0
+    lift : (n, m) complex, what a response Y of shared samples adds to K, per Y
+    loss : (n, m) factor by which rounding of the entries is magnified
+    """
+
+    k: ComplexArray
+    lift: ComplexArray
+    loss: FloatArray
+
+
 class Points(NamedTuple):
     """Solutions k and y, flat."""
 
@@ -101,10 +116,12 @@ def averaged_response(
     """K and Y for random data."""
     level, weight = directions
     h1, h2 = first.along(level, c2, b2), second.along(level, c2, b2)
-    i0, i1, it, itl = (
-        (h1 * (weight * factor)) @ h2.T
-        for factor in (1.0, level, source.variance, level * source.variance)
+    i0, i1, itl = (
+        (h1 * (weight * factor)) @ h2.T for factor in (1.0, level, level * source.variance)
     )
+    # Fresh data have the variances of the directions.
+    same = np.array_equal(source.variance, level)
+    it = i1 if same else (h1 * (weight * source.variance)) @ h2.T
     kk, yy = np.multiply.outer(first.k, second.k), np.multiply.outer(first.y, second.y)
     (a11, size11), (a22, size22) = _diagonal(
         first, second, h1, h2, i0, directions, psi_p, psi_n, c2, b2
@@ -119,6 +136,27 @@ def averaged_response(
     mean = ((k + source.noise) * i0 + source.data * it + c2 * y * i1) / psi_p
     loss = (size11 * size22 + np.abs(a12 * a21)) / np.abs(determinant)
     return Response(k, y, mean, loss)
+
+
+def independent_response(
+    first: Points, second: Points, source: Source, directions: Directions,
+    psi_p: float, psi_n: float, c2: float, b2: float, v2: float,
+) -> Independent:  # fmt: skip
+    """K where the two resolvents are of independent data sets and the same W.
+
+    Y is the response through the samples, so it is 0 and the first of the two equations stands
+    alone.  Where samples are shared that equation reads K = K_0 + lift·Y with the same
+    coefficients.
+    """
+    level, weight = directions
+    h1, h2 = first.along(level, c2, b2), second.along(level, c2, b2)
+    i0, i1 = ((h1 * (weight * factor)) @ h2.T for factor in (1.0, level))
+    same = np.array_equal(source.variance, level)
+    it = i1 if same else (h1 * (weight * source.variance)) @ h2.T
+    kk = np.multiply.outer(first.k, second.k)
+    (a11, size), _ = _diagonal(first, second, h1, h2, i0, directions, psi_p, psi_n, c2, b2)
+    k = (source.identity + kk * (source.noise * i0 + source.data * it)) / a11
+    return Independent(k, (v2 + c2 * kk * i1) / a11, size / np.abs(a11))
 
 
 def averaged_determinant(

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
 from ..result import ConvergenceWarning, caller_level
+from .diffusion.level import Noised, NoiseLevel, noised
 from .gaussian import moments as gaussian
 from .gaussian.elementwise import Elementwise
 from .gaussian.kernels import ClosedForm, ErfKernels, RampKernels
@@ -44,7 +45,7 @@ class Coefficients:
     a : float
         Slope E σ'(Γz).
     b : float
-        √Δ a, the weight of the noise seen linearly.
+        √Δ a (g σ a), the weight of the noise seen linearly.
     v : float
         Root of v², the nonlinear part that two noisings of a sample share.
     s : float
@@ -52,9 +53,9 @@ class Coefficients:
     gamma : float
         Γ, the standard deviation of a neuron's input.
     delta : float
-        Δ = 1 - e^(-2t).
+        Δ = 1 - e^(-2t), the variance of the noise (σ², before any input gain).
     c : float
-        e^(-t) a, the weight of the data seen linearly.
+        e^(-t) a (g α a), the weight of the data seen linearly.
     mean : float
         α_0 = E σ(Γz).
     second_moment : float
@@ -115,7 +116,11 @@ class Activation:
 
 
 def gaussian_equivalence(
-    activation: ActivationLike | Activation, t: float, variance: float = 1.0, *, rtol: float = 1e-9
+    activation: ActivationLike | Activation,
+    t: float | NoiseLevel,
+    variance: float = 1.0,
+    *,
+    rtol: float = 1e-9,
 ) -> Coefficients:
     """Gaussian equivalent of an activation at diffusion time t.
 
@@ -134,8 +139,8 @@ def gaussian_equivalence(
     ----------
     activation : str, callable, sequence of floats or Activation
         What `resolve` accepts.
-    t : float
-        Diffusion time, t >= 0. At t = 0: b = s = 0.
+    t : float or NoiseLevel
+        Diffusion time, t >= 0. At t = 0: b = s = 0. At a noise level e^(-t) and √Δ are g α and g σ.
     variance : float
         σ_x² = Tr Σ/d >= 0, the mean of the data covariance's eigenvalues (its square root is what
         multiplies the data). At 0: v = 0 and all nonlinearity is noise. t and variance may not both
@@ -186,18 +191,21 @@ def gaussian_equivalence(
     0.3668791644 2.5541776e-02 1.8735496e-03
     """
     resolved = resolve(activation)
-    t = _checks.real("t", t, 0.0)
+    if not isinstance(t, NoiseLevel):
+        t = _checks.real("t", t, 0.0)
     variance = _checks.real("variance", variance, 0.0)
     rtol = _checks.positive("rtol", rtol)
     if t == 0.0 and variance == 0.0:
         raise ValueError("variance must be positive when t = 0, got 0.0: neurons would see nothing")
-    pair = Noising.at(t, variance)
-    where = f"at t = {t:g}, variance = {variance:g}"
+    shown = noised(t)
+    delta = t.sigma**2 if isinstance(t, NoiseLevel) and not t.is_ou else shown.noise_square
+    pair = Noising.of(shown.data_square, shown.noise_square, variance)
+    where = f"at t = {t:g}, variance = {variance:g}" if isinstance(t, float) else f"at {t}"
     try:
         moments = resolved.moments(pair)
     except NotIntegrableError as problem:
         raise ValueError(f"activation {resolved.name!r} {problem} ({where})") from None
-    result = _coefficients(moments, pair, t)
+    result = _coefficients(moments, pair, shown, delta)
     if not math.isfinite(result.second_moment):
         raise ValueError(f"activation {resolved.name!r} has moments too large for float64 {where}")
     if result.error > rtol:
@@ -253,7 +261,7 @@ def resolve(activation: ActivationLike | Activation) -> Activation:
     )
 
 
-def _coefficients(moments: Moments, pair: Noising, t: float) -> Coefficients:
+def _coefficients(moments: Moments, pair: Noising, shown: Noised, delta: float) -> Coefficients:
     scale, gamma = moments.scale, pair.gamma
     a = scale * moments.slope
     v, s = scale * math.sqrt(moments.signal_square), scale * math.sqrt(moments.noise_square)
@@ -267,8 +275,8 @@ def _coefficients(moments: Moments, pair: Noising, t: float) -> Coefficients:
         v=v,
         s=s,
         gamma=gamma,
-        delta=pair.delta,
-        c=math.exp(-t) * a,
+        delta=delta,
+        c=shown.data * a,
         mean=mean,
         second_moment=second_moment,
         error=moments.error,

@@ -14,6 +14,7 @@ variance :math:`\Delta_t=1-e^{-2t}`.  The two are the same law at (eq. 21 of arX
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -21,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
+from .diffusion.level import NoiseLevel
 
 FloatArray = NDArray[np.float64]
 
@@ -148,6 +150,18 @@ class NoiseSchedule:
         schedule = cls.__new__(cls)
         schedule._store(-np.expm1(-2.0 * differences), times)
         return schedule
+
+    def __iter__(self) -> Iterator[NoiseLevel]:
+        """The levels, from little noise to much, as `RandomFeatureModel` takes them.
+
+        At one of pure noise α is 0, and no model can be made there.
+        """
+        for t in self.t.tolist():
+            yield NoiseLevel.ou(t) if t < np.inf else NoiseLevel(0.0, 1.0)
+
+    def __len__(self) -> int:
+        """Number T of steps."""
+        return self.steps
 
     @property
     def steps(self) -> int:

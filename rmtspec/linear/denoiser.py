@@ -28,10 +28,11 @@ from ..inputs.noise import NoiseSchedule, signal
 from ..result import draw
 from . import divergence, dynamics, losses, sampling
 from .losses import noise_to_signal
-from .parameters import LARGEST_LOAD, SMALLEST_LOAD, LinearParameters
+from .parameters import LARGEST_LOAD, SMALLEST_LOAD
 from .results import LinearCurves, OptimalStopping
 from .sampling import SamplerNoise
 from .summary import LinearSummary
+from .two_data_sets import LinearPairs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 
-class LinearDenoiser(LinearParameters):
+class LinearDenoiser(LinearPairs):
     r"""Denoisers of the form Wx + b, fitted to n = `load` samples per dimension.
 
     Parameters

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import _checks
 from ..law import SpectralLaw
-from .style import BLUE, GREEN, INK, ORANGE, PURPLE, SKY, VERMILION, YELLOW, are_axes
+from .style import INK, VERMILION, are_axes, colours_of_bulks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from ..random_features.families import Timescales
 
-_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW)
-_FAMILIES = ("slow", "sample", "fast", "noise")  # these keep their colour from picture to picture
 _ATOM_COLOUR = INK
 _OUTLIER_COLOUR = VERMILION
 
@@ -147,6 +145,65 @@ def mark_timescales(ax: Axes, times: Timescales, origin: float) -> None:
         )
 
 
+class Outline(NamedTuple):
+    """One bulk as a line.
+
+    Attributes
+    ----------
+    distance : from the law's `origin`, ascending from edge to edge
+    height : the density of its logarithm, or the density; nowhere positive where it did not
+        converge
+    """
+
+    distance: NDArray[np.float64]
+    height: NDArray[np.float64]
+
+
+def outlines(law: SpectralLaw, points: int, *, logarithmic: bool = True) -> list[Outline]:
+    r"""The bulks of a law as lines, in ascending order.
+
+    Parameters
+    ----------
+    law : SpectralLaw
+    points : number of points a bulk
+    logarithmic : whether heights are :math:`x\,\rho(\lambda_0+x)` at distances x over decades;
+        they are the density itself otherwise
+    """
+    places = [
+        _distances(low, high, points, logarithmic) for low, high in np.asarray(law.edges).tolist()
+    ]
+    if not places:
+        return []
+    distance = np.stack(places)
+    # From the origin: a bulk may be thinner than the spacing of floats where it lies.
+    height = np.nan_to_num(law.density(distance, from_origin=True), posinf=0.0)
+    return [
+        Outline(*line)
+        for line in zip(distance, height * distance if logarithmic else height, strict=True)
+    ]
+
+
+def limits_in_decades(
+    law: SpectralLaw, peaks: Sequence[float]
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Ends of both logarithmic axes between which all bulks and outliers of a law are seen.
+
+    Parameters
+    ----------
+    law : SpectralLaw
+        With a bulk.
+    peaks : the greatest height of each bulk, where it is known
+    """
+    edges = np.asarray(law.edges)
+    outliers = np.asarray(law.outliers) - float(law.origin)
+    low = edges[0, 0] if edges[0, 0] > 0.0 else edges[0, 1] * 10.0**-_HARD_EDGE_DECADES
+    outliers = outliers[np.isfinite(outliers) & (outliers > 0.0)]
+    shown = np.log10(np.concatenate([[low, edges[-1, 1]], outliers]))
+    margin = 0.06 * (shown.max() - shown.min())
+    across = 10.0 ** (shown.min() - margin), 10.0 ** (shown.max() + margin)
+    return across, (min(peaks, default=1.0) / 30.0, max(peaks, default=1.0) * 6.0)
+
+
 def _distances(low: float, high: float, points: int, logarithmic: bool) -> NDArray[np.float64]:
     """Distances from one edge to the other, dense at both, where the density is a square root."""
     share = (1.0 - np.cos(np.linspace(0.0, math.pi, points))) / 2.0
@@ -162,13 +219,11 @@ def _draw_bulks(
 ) -> list[float]:
     """Draw each bulk as a filled curve and return the heights of the peaks."""
     labels = [""] * len(law.edges) if names is None else list(names)
-    colours = _chosen_colours(labels)
+    colours = colours_of_bulks(labels)
     legend = _legend_texts(law, labels)
     peaks = []
-    for (low, high), label in zip(np.asarray(law.edges), labels, strict=True):
-        distance = _distances(low, high, points, logarithmic)
-        height = np.nan_to_num(law._bulks.density(distance), posinf=0.0)
-        height = height * distance if logarithmic else height
+    lines = outlines(law, points, logarithmic=logarithmic)
+    for (distance, height), label in zip(lines, labels, strict=True):
         place = distance if logarithmic else law.origin + distance
         if not np.any(height > 0.0):
             # Edges and mass of a bulk are known even where its density did not converge.
@@ -194,19 +249,6 @@ def _draw_bulks(
     return peaks
 
 
-def _chosen_colours(labels: list[str]) -> dict[str, str]:
-    """A colour for each name: a family has its own, others take what is free."""
-    free = list(_COLOURS)
-    chosen: dict[str, str] = {}
-    for label in sorted(dict.fromkeys(labels), key=lambda label: label not in _FAMILIES):
-        family = label.split(" + ")[0]
-        own = _COLOURS[_FAMILIES.index(family)] if family in _FAMILIES else None
-        free = free or list(_COLOURS)
-        chosen[label] = own if own in free else free[0]
-        free.remove(chosen[label])
-    return chosen
-
-
 def _power_of_ten(value: float) -> str:
     """The number with two digits, in mathtext."""
     if 1e-2 <= value < 1e3:
@@ -229,20 +271,18 @@ def _set_limits(ax: Axes, law: SpectralLaw, peaks: list[float], logarithmic: boo
     edges, origin = np.asarray(law.edges), float(law.origin)
     if not edges.size:
         return
-    outliers = np.asarray(law.outliers) - origin
-    outliers = outliers[np.isfinite(outliers)]
     if not logarithmic:
+        outliers = np.asarray(law.outliers) - origin
+        outliers = outliers[np.isfinite(outliers)]
         atoms = np.asarray(law.atoms)[:, 0] - origin
         shown = np.concatenate([edges.ravel(), outliers, atoms])
         margin = 0.05 * (shown.max() - shown.min())
         ax.set_xlim(origin + shown.min() - margin, origin + shown.max() + margin)
         ax.set_ylim(0.0, 1.15 * max(peaks, default=1.0))
         return
-    low = edges[0, 0] if edges[0, 0] > 0.0 else edges[0, 1] * 10.0**-_HARD_EDGE_DECADES
-    shown = np.log10(np.concatenate([[low, edges[-1, 1]], outliers[outliers > 0.0]]))
-    margin = 0.06 * (shown.max() - shown.min())
-    ax.set_xlim(10.0 ** (shown.min() - margin), 10.0 ** (shown.max() + margin))
-    ax.set_ylim(min(peaks, default=1.0) / 30.0, max(peaks, default=1.0) * 6.0)
+    across, up = limits_in_decades(law, peaks)
+    ax.set_xlim(*across)
+    ax.set_ylim(*up)
 
 
 def _draw_atoms(ax: Axes, law: SpectralLaw, logarithmic: bool) -> None:

@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,22 @@ SKY, YELLOW, VERMILION = "#56B4E9", "#F0E442", "#D55E00"
 
 INK = "#333333"
 """Of marks and labels that belong to no curve."""
+
+_OF_BULKS = (BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW)
+_FAMILIES = ("slow", "sample", "fast", "noise")  # these keep their colour from picture to picture
+
+
+def colours_of_bulks(names: Sequence[str]) -> dict[str, str]:
+    """A colour for each name: a family has its own, others take what is free."""
+    free = list(_OF_BULKS)
+    chosen: dict[str, str] = {}
+    for name in sorted(dict.fromkeys(names), key=lambda name: name not in _FAMILIES):
+        family = name.split(" + ")[0]
+        own = _OF_BULKS[_FAMILIES.index(family)] if family in _FAMILIES else None
+        free = free or list(_OF_BULKS)
+        chosen[name] = own if own in free else free[0]
+        free.remove(chosen[name])
+    return chosen
 
 
 def are_axes(value: Any) -> None:

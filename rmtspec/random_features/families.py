@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _MEANINGS = {
     "constant": "the mean of the features",
     "fast": "the population is learned",
+    "ladder": "the population again, as other neurons or times see it",
     "sample": "single samples are memorised",
     "mean": "the direction of the samples that centring leaves empty",
     "noise": "directions without data",
@@ -140,13 +141,13 @@ def find_families(
         if mass <= 1e-14 * psi_p:  # rounding of psi_n - rank, which is below psi_p
             continue
         taken += mass
-        lower, merged = _end_above(law, taken / psi_p)
+        lower, merged = end_above(law, taken / psi_p)
         if np.isinf(upper):
             upper = float(law.support[-1, 1])
         rate = at.delta * lower
         tau = psi_p / rate if rate > 0.0 else np.inf
         found.append(Family(name, mass / psi_p, lower, upper, tau, merged))
-        upper = _next_edge_below(law, lower) if not merged else lower
+        upper = next_edge_below(law, lower) if not merged else lower
     return tuple(found)
 
 
@@ -165,7 +166,7 @@ def names_of_bulks(law: SpectralLaw, families: tuple[Family, ...]) -> tuple[str,
     return tuple(names)
 
 
-def _end_above(law: SpectralLaw, fraction: float) -> tuple[float, bool]:
+def end_above(law: SpectralLaw, fraction: float) -> tuple[float, bool]:
     """Lower end of the given top fraction of the spectrum, and whether it is inside a bulk."""
     above = law.masses[::-1].cumsum()[::-1]
     edge = np.abs(above - fraction) <= 1e-10 * fraction
@@ -174,7 +175,7 @@ def _end_above(law: SpectralLaw, fraction: float) -> tuple[float, bool]:
     return float(law.quantile(max(1.0 - fraction, 0.0))), True
 
 
-def _next_edge_below(law: SpectralLaw, x: float) -> float:
+def next_edge_below(law: SpectralLaw, x: float) -> float:
     """Upper end of the bulk below a lower edge, or the edge itself for the lowest bulk."""
     upper = law.support[:, 1]
     below = upper[upper < x]

@@ -17,6 +17,7 @@ from ..ensembles.neuron_floors import NeuronFloorsGram
 from ..ensembles.neuron_moments import NeuronMoments
 from ..ensembles.random_feature import RandomFeatureGram, Resolvent
 from ..inputs.activation import ActivationLike, Coefficients, gaussian_equivalence, resolve
+from ..inputs.diffusion.level import LATEST, NoiseLevel, noised
 from ..inputs.gaussian.kernels import PairKernels
 from ..inputs.held_out import HeldOut
 from ..inputs.population import PopulationSpectrum
@@ -37,12 +38,13 @@ class RandomFeatures:
 
     psi_p: float
     psi_n: float
-    t: float
+    t: Any  # a time, whatever it was made of
     activation: ActivationLike = "tanh"
     population: PopulationSpectrum = None  # type: ignore[assignment]
     conditional: bool = field(default=False, kw_only=True)
     held_out: HeldOut | None = field(default=None, kw_only=True, repr=False)
     rows: GivenRows | None = field(default=None, kw_only=True, repr=False)
+    noise_level: NoiseLevel | None = field(default=None, kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
         if self.population is None:
@@ -53,7 +55,7 @@ class RandomFeatures:
             )
         for name in ("psi_p", "psi_n"):
             object.__setattr__(self, name, _checks.real(name, getattr(self, name), 1e-9, 1e9))
-        object.__setattr__(self, "t", _checks.positive("t", self.t))
+        self._place()
         conditional = _checks.flag("conditional", self.conditional)
         object.__setattr__(self, "conditional", conditional)
         if not isinstance(self.held_out, HeldOut | None):
@@ -68,20 +70,54 @@ class RandomFeatures:
                 )
         _ = self.coefficients
 
+    def _place(self) -> None:
+        """Store t as a time, beside the level that it is on a path of another kind.
+
+        A new time in place of that of the level is one on the same path.
+        """
+        level = self.t if isinstance(self.t, NoiseLevel) else self.noise_level
+        if not isinstance(level, NoiseLevel | None):
+            raise TypeError(f"noise_level must be a NoiseLevel, got {_checks.shown(level)}")
+        if isinstance(self.t, NoiseLevel) and not 0.0 < self.t.t <= LATEST:
+            raise ValueError(
+                f"t must be a level at an Ornstein-Uhlenbeck time in (0, {LATEST:g}], got {self.t} "
+                f"at {self.t.t:g}"
+            )
+        t = _checks.positive("t", self.t.t if isinstance(self.t, NoiseLevel) else self.t)
+        if level is not None and level.t != t:
+            level = level.at_time(t)
+        object.__setattr__(self, "t", t)
+        object.__setattr__(self, "noise_level", None if level is None or level.is_ou else level)
+
+    @property
+    def level(self) -> NoiseLevel:
+        """The noise level of the data, and the gain on the input of the network."""
+        return NoiseLevel.ou(self.t) if self.noise_level is None else self.noise_level
+
+    @property
+    def _shown(self) -> float | NoiseLevel:
+        return self.t if self.noise_level is None else self.noise_level
+
     @cached_property
     def _pairs(self) -> PairKernels:
         """Kernels of the activation between pairs of rows."""
-        resolved, signal = resolve(self.activation), float(np.exp(-2.0 * self.t))
-        return PairKernels(resolved.function, resolved.pairs, signal, self.delta)
+        resolved, shown = resolve(self.activation), noised(self._shown)
+        return PairKernels(resolved.function, resolved.pairs, shown.data_square, shown.noise_square)
 
     @cached_property
     def coefficients(self) -> Coefficients:
         """a_t, b_t, v_t, s_t and what belongs to them, at variance tr Σ/d."""
-        return gaussian_equivalence(self.activation, self.t, self.population.mean)
+        return gaussian_equivalence(self.activation, self._shown, self.population.mean)
+
+    @property
+    def signal(self) -> float:
+        """Square of the amplitude of the data, exp(−2t) (α²)."""
+        level = self.noise_level
+        return float(np.exp(-2.0 * self.t)) if level is None else level.alpha**2
 
     @property
     def delta(self) -> float:
-        """Noise variance 1 − exp(−2t)."""
+        """Noise variance 1 − exp(−2t) (σ²)."""
         return self.coefficients.delta
 
     @property

@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from ..ensembles.exact_kernel import ExactKernelGram
 from ..ensembles.random_feature import RandomFeatureGram
 from ..inputs.activation import ActivationLike, Coefficients
+from ..inputs.diffusion.level import NoiseLevel
+from ..inputs.diffusion.prediction import Prediction
 from ..inputs.held_out import HeldOut
 from ..inputs.population import PopulationSpectrum
 from ..inputs.rows import GivenRows
@@ -56,6 +58,18 @@ class Model(Protocol):
     @property
     def coefficients(self) -> Coefficients:
         """Scalars of the Gaussian equivalent."""
+
+    @property
+    def level(self) -> NoiseLevel:
+        """The noise level, and the gain on the input."""
+
+    @property
+    def noise_level(self) -> NoiseLevel | None:
+        """The same if it is on another path than Ornstein and Uhlenbeck's."""
+
+    @property
+    def signal(self) -> float:
+        """Square of the amplitude of the data."""
 
     @property
     def delta(self) -> float:
@@ -106,6 +120,18 @@ class Trained(Protocol):
     @property
     def ridge(self) -> float:
         """Added to every eigenvalue."""
+
+    @property
+    def clock(self) -> float:
+        """A mode of eigenvalue λ relaxes in the time ψ_p/(clock·λ)."""
+
+    @property
+    def prediction(self) -> Prediction | None:
+        """What the network predicts; None is the score."""
+
+    @property
+    def weight(self) -> float:
+        """Factor on the loss."""
 
     @property
     def relaxation(self) -> Relaxation:

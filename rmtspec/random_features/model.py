@@ -20,6 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _checks
 from ..inputs.activation import ActivationLike, resolve
 from ..inputs.arrays import as_rows, warn_of
+from ..inputs.diffusion.level import NoiseLevel
+from ..inputs.diffusion.prediction import Prediction
 from ..inputs.held_out import HeldOut
 from ..inputs.population import PopulationSpectrum
 from ..inputs.rows import GivenRows
@@ -47,9 +49,10 @@ class RandomFeatureModel(RandomFeatures):
     ----------
     psi_p, psi_n : float in [1e-9, 1e9]
         Features per dimension p/d, and samples per dimension n/d.
-    t : float > 0
+    t : float > 0 or NoiseLevel
         Diffusion time: data are seen as :math:`e^{-t}x+\sqrt{\Delta_t}\xi`,
-        :math:`\Delta_t=1-e^{-2t}`.
+        :math:`\Delta_t=1-e^{-2t}`.  A level of another path, :math:`g(\alpha x+\sigma\xi)`, has its
+        σ² in the place of Δ_t everywhere; `t` is then the time of the same signal-to-noise ratio.
     activation : str, callable or sequence
         See `rmtspec.inputs.activation.resolve`.  A non-zero Gaussian mean α_0 adds α_0²·11ᵀ to U:
         one eigenvalue of order p (see `mean_feature_eigenvalue`); bulks and atom do not change.
@@ -61,6 +64,9 @@ class RandomFeatureModel(RandomFeatures):
         not of the law they were drawn from; `from_data` sets it.
     held_out : HeldOut, optional
         What fresh data do along the directions of the given ones; `from_data` measures it.
+    noise_level : NoiseLevel, optional
+        The path on which the time t is taken, where t is a number and the path not that of
+        Ornstein and Uhlenbeck; a level given as t is kept here.
     rows : GivenRows, optional
         The given rows themselves, psi_n d in number: U is then taken by the exact kernel of its
         neurons on them; `from_data` sets it.
@@ -88,7 +94,7 @@ class RandomFeatureModel(RandomFeatures):
         cls,
         x: ArrayLike,
         psi_p: float,
-        t: float,
+        t: float | NoiseLevel,
         activation: ActivationLike = "tanh",
         *,
         test: ArrayLike | None = None,
@@ -195,13 +201,22 @@ class RandomFeatureModel(RandomFeatures):
         return None
 
     def learning_curves(
-        self, tau: ArrayLike, directions: ArrayLike | None = None
+        self,
+        tau: ArrayLike,
+        directions: ArrayLike | None = None,
+        *,
+        prediction: str | Prediction | None = None,
+        weight: float = 1.0,
     ) -> LearningCurves:
         """Train and test loss, generalisation loss and score error of gradient flow from A = 0.
 
-        See `Training.learning_curves`; `training` gives other rules, stopping times and windows.
+        See `Training.learning_curves`; `training` gives other rules, stopping times and windows,
+        and says what the clock of τ is: with a prediction another one than without.
         """
-        return self._flow.learning_curves(tau, directions)
+        if prediction is None and isinstance(weight, float) and weight == 1.0:
+            return self._flow.learning_curves(tau, directions)
+        asked = self.training(prediction=prediction, weight=weight)
+        return asked.learning_curves(tau, directions)
 
     def training(
         self,
@@ -210,9 +225,30 @@ class RandomFeatureModel(RandomFeatures):
         momentum: float = 0.0,
         ridge: float = 0.0,
         initial: float = 0.0,
+        prediction: str | Prediction | None = None,
+        weight: float = 1.0,
     ) -> Training:
-        """Training by gradient flow (step = 0) or descent; see `Training`."""
-        return Training(self, step, momentum, ridge, initial)
+        r"""Training by gradient flow (step = 0) or descent; see `Training`.
+
+        Parameters
+        ----------
+        step, momentum, ridge, initial : as for `Training`
+        prediction : Prediction or its name, optional
+            "noise", "data", "v", "velocity", "edm": what the network is trained to predict.  By
+            default it is the score of the noised data.
+        weight : float > 0
+            Factor ω on the loss.
+
+        Notes
+        -----
+        *Clock.*  Without a prediction τ is the time of gradient flow on the loss
+        :math:`\frac\omega dE|\sigma s+\xi|^2` of a score network, σ² = Δ_t; with one, on
+        :math:`\frac\omega dE|N-\zeta|^2`.  Predicting noise is training the score with a clock that
+        is faster by 1/σ².  Compare predictions at equal ωτ.
+        """
+        if prediction is not None:
+            prediction = Prediction.named(prediction)
+        return Training(self, step, momentum, ridge, initial, prediction, weight)
 
     def summary(
         self,

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
+from ..inputs.diffusion.level import NoiseLevel
+from ..inputs.diffusion.prediction import Prediction
 from ..result import dataframe, dataset, draw
 
 if TYPE_CHECKING:
@@ -122,10 +124,44 @@ class LearningCurves:
 
 
 @dataclass(frozen=True)
+class PredictionCurves(LearningCurves):
+    """Losses of a network that predicts a mixture of noise and data, in units of its target.
+
+    Attributes are those of `LearningCurves`; `train` and `test` are the mean squared distance from
+    the target per dimension, `initial` where A = 0, and the error of the score error is `error`
+    times :math:`\\alpha^2/(\\sigma\\delta)^2`.
+
+    Attributes
+    ----------
+    excess : test − best_possible, of random data without a difference; (like test)
+    prediction : the target
+    level : the noise level
+    weight : of the loss: τ is the clock of gradient flow on weight·|N − target|²/d
+    initial_train, initial_test : losses where A = 0
+    final_train, final_test : losses where training ends
+    best_possible : the least test loss of a linear predictor, of any for Gaussian data; NaN where
+        the law of the data is not known
+
+    Those that are numbers are (m,) arrays for m directions.
+    """
+
+    excess: FloatArray
+    prediction: Prediction
+    level: NoiseLevel
+    weight: float
+    initial_train: Any
+    initial_test: Any
+    final_train: Any
+    final_test: Any
+    best_possible: Any
+
+
+@dataclass(frozen=True)
 class BestStopping:
     """Losses at the time at which test loss and score error are smallest.
 
-    The two have their minimum together: test = Δ_t·score_error + constant.
+    The two have their minimum together: the test loss is the score error times a constant, which is
+    Δ_t for a network that predicts the score, and another constant.
 
     Attributes
     ----------

@@ -52,6 +52,7 @@ _MISSED = {
     "tau_mem at twice the rows": 0.2,
     "early loss": 0.01,
     "late loss": 0.07,
+    "memorised fraction": 0.05,
 }
 _MISSED_RISE = 0.02  # of the late loss: tau_mem is found where the curve has risen to a level
 
@@ -68,6 +69,7 @@ class _Run:
     test: float
     final_train: float
     final_test: float
+    memorised: float
 
 
 def stopping_report(
@@ -197,6 +199,7 @@ def stopping_report(
                 ("final test", "final_test", "late loss"),
             )
         },
+        "memorised": vars(_loss(runs[trained], halves, "memorised", "memorised fraction")),
         "doubling": _doubling(means, _time(runs[trained], halves, "tau_mem", scale)),
         "trust": [
             *_doubts(population, trained, held, rows),
@@ -248,6 +251,7 @@ def _run(model: RandomFeatureModel, size: int) -> tuple[_Run, LearningCurves]:
             best.test,
             float(end.train),
             float(end.test),
+            float(training.memorised_fraction(best.tau)),
         ),
         curves,
     )

@@ -6,18 +6,22 @@ All times are gradient-flow times τ = (steps)·(learning rate)/d² (arXiv 2505.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
 from ..ensembles.two_point import Points
+from ..inputs.diffusion.prediction import Prediction
 from ..result import ConvergenceWarning, Status, caller_level
-from ..solve.search import first_true, smallest
 from .families import Timescales
-from .losses.course import Course
+from .losses.reader import Reader
+from .predictions.comparison import PredictionComparison, chosen_predictions, prediction_row
+from .predictions.questions import PredictionCourse
+from .predictions.ranking import ranking
 from .results import BestStopping, KLBound, LearningCurves, Window
 from .summaries.model import ModelSummary
 from .summaries.times import automatic_times
@@ -29,7 +33,7 @@ _BOUND_TIMES = 1e-6, 1e3  # between which a bound on the divergence takes about 
 
 
 @dataclass(frozen=True)
-class Training(Course):
+class Training(PredictionCourse):
     """One model under one training rule, and what one asks of it.
 
     Made by `RandomFeatureModel.training`; parameters, curves and limits are those of `Course`.
@@ -102,19 +106,7 @@ class Training(Course):
             If the test loss is not known (given data without held-out rows).
         """
         self._require_fresh_data()
-        tau = float(self.relaxation.times(np.array(smallest(self._test, self._times))))
-        at = np.array([0.0, tau, np.inf])
-        ordered = self._curves.losses(at)
-        # A minimum that lies below the two ends only by rounding is none.
-        margin = np.array([0.0, 1.0, 0.0]) * (ordered.error[1] + ordered.error[2])
-        best = self.learning_curves(float(at[np.argmin(ordered.test + margin)]))
-        return BestStopping(
-            float(best.tau),
-            float(best.train),
-            float(best.test),
-            float(best.generalization),
-            float(best.score_error),
-        )
+        return self._reader.best
 
     def window(self, *, share: float = 0.05, excess: float = 0.1, fraction: float = 0.5) -> Window:
         """Training times between which the model generalises and does not memorise.
@@ -134,79 +126,94 @@ class Training(Course):
         TypeError, ValueError
             If an argument is out of range, or the test loss is not known.
         """
-        share = _checks.real("share", share, 0.0, 1.0, low_open=True, high_open=True)
-        excess = _checks.positive("excess", excess)
-        fraction = _checks.real("fraction", fraction, 0.0, 1.0, low_open=True, high_open=True)
         self._require_fresh_data()
-        times, best = self.timescales(), self.best_stopping()
-        end = self.learning_curves(np.inf)
-        goal = (1.0 + excess) * best.score_error - self._precision
-        memorised = fraction * float(end.generalization) / self.model.delta
-        grid = later = self._times
-        if 0.0 < best.tau < np.inf:
-            grid, later = np.union1d(grid, best.tau), np.append(best.tau, grid[grid > best.tau])
+        return self._reader.window(self.timescales(), share, excess, fraction)
 
-        def learned(tau: FloatArray) -> NDArray[np.bool_]:
-            return self._test(tau) <= goal
-
-        def overfits(tau: FloatArray) -> NDArray[np.bool_]:
-            found = self._curves.losses(self.relaxation.times(tau))
-            return found.test - found.train >= memorised
-
-        first = self._first(learned, grid)
-        last = self._first(overfits, later, best.tau) if memorised > 0.0 else np.nan
-        start, least, late = self._test(np.array([0.0, best.tau, np.inf]))
-        level = least + share * (start - least)
-        begin, over = self._within_loss(level, late, best.tau, grid, later)
-        rise = self.model.delta * abs(late - level)  # these losses are shifted and over Δ
-        flatness = float(end.test) / rise if rise > 0.0 else np.inf
-        first, last, begin, over = self.relaxation.times(np.array([first, last, begin, over]))
-        return Window(
-            times.tau_gen,
-            times.tau_mem,
-            float(first),
-            float(last),
-            float(begin),
-            float(over),
-            excess,
-            fraction,
-            share,
-            flatness,
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(
+            self._curves.losses,
+            self._test,
+            self._gap,
+            self.learning_curves,
+            self.relaxation.times,
+            self._times,
+            lambda: self._offset,
+            self._curves.unit,
+            self.model.delta,
         )
 
-    def _within_loss(
-        self, level: float, late: float, best: float, grid: FloatArray, later: FloatArray
-    ) -> tuple[float, float]:
-        """When the test loss comes down to a level, and when it has left that again."""
-        if best == 0.0:
-            return 0.0, 0.0
-        begin = self._first(lambda tau: self._test(tau) <= level, grid)
-        if not late > level:
-            return begin, np.inf
-        return begin, self._first(lambda tau: self._test(tau) > level, later, best)
+    def compare(
+        self,
+        predictions: Sequence[str | Prediction] | None = None,
+        *,
+        flips: bool = True,
+    ) -> PredictionComparison:
+        """Predictions beside each other: when to stop, how good, and which is best where.
 
-    @staticmethod
-    def _first(
-        holds: Callable[[FloatArray], NDArray[np.bool_]], grid: FloatArray, start: float = 0.0
-    ) -> float:
-        """First time from `start` on at which something holds: the grid lacks 0 and inf."""
-        if holds(np.array([start]))[0]:
-            return start
-        inside = first_true(holds, grid)
-        return np.inf if np.isnan(inside) and holds(np.array([np.inf]))[0] else inside
+        Parameters
+        ----------
+        predictions : sequence of Prediction or names, optional
+            Noise, data, v and velocity, and EDM with the variance of the data if that is not 1.
+        flips : bool
+            Whether the noise levels are searched at which two of them change places, along the path
+            of the model, between signal-to-noise ratios of 1000 and 0.01; that takes seconds.  By
+            the exact kernel of given rows every level is a kernel of its own: none is searched.
+
+        Returns
+        -------
+        PredictionComparison
+            A table when printed, a picture by its `plot`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If predictions are none of these, or the test loss is not known.
+
+        Notes
+        -----
+        All are compared at the weight of this training, in the clock of predictions.  Levels at
+        which rankings flip are good to 1e-4 in the logarithm of t.
+
+        Examples
+        --------
+        >>> import rmtspec as rs
+        >>> model = rs.RandomFeatureModel(16, 4, rs.NoiseLevel.ddpm(0.8))
+        >>> found = model.training().compare(["noise", "data"])
+        >>> found.best, round(found.flips[0]["alpha_bar"], 3)
+        ('noise', 0.281)
+        """
+        self._require_fresh_data()
+        flips = _checks.flag("flips", flips)
+        chosen = chosen_predictions(predictions, self.model.population.mean)
+        rows, curves = [], {}
+        shared = replace(self, prediction=chosen[0])
+        for one in chosen:
+            training = replace(self, prediction=one)
+            training.__dict__["_base"] = shared._base  # contours do not depend on the target
+            rows.append(prediction_row(training, one))
+            curves[one.name] = training.learning_curves(automatic_times(training))
+        found = ranking(self, chosen) if flips and self.model.rows is None else None
+        values = {
+            "level": str(self.model.level),
+            "weight": self.weight,
+            "predictions": rows,
+            "flips": [] if found is None else found.flips,
+        }
+        return PredictionComparison(values, curves, found)
 
     def timescales(self) -> Timescales:
         r"""Times at the lower ends of the families, as this rule of training has them.
 
-        :math:`(1-\beta)\psi_p/(\Delta_t(\lambda+\gamma))`: ridge and momentum (in the limit of
-        small steps) counted in; see `RandomFeatureModel.timescales`.
+        :math:`(1-\beta)\psi_p/(\omega'(\lambda+\gamma))`, ω' the `clock` (Δ_t by default): ridge
+        and momentum (in the limit of small steps) counted in; see `RandomFeatureModel.timescales`.
         """
         plain = self.model.timescales()
-        scale = self.model.psi_p / self.model.delta
+        scale, slower = self.model.psi_p / self.clock, self.model.delta / self.clock
         families = tuple(
             family._replace(
                 tau=(1.0 - self.momentum)
-                * (scale / (family.lower + self.ridge) if self.ridge > 0.0 else family.tau)
+                * (scale / (family.lower + self.ridge) if self.ridge > 0.0 else slower * family.tau)
             )
             for family in plain.families
         )
@@ -215,13 +222,30 @@ class Training(Course):
         return Timescales(gen, mem, slow, plain.merged, families)
 
     def _test(self, tau: FloatArray) -> FloatArray:
-        return self._curves.losses(self.relaxation.times(tau)).test
+        """What is least where the test loss is, in units in which `_offset` more is score error.
 
-    def _require_fresh_data(self) -> None:
-        if not self._curves.knows_fresh_data:
-            raise ValueError(
-                "the test loss of given data needs held-out rows: pass them to from_data as test"
-            )
+        Of a prediction the excess, which keeps its digits next to the least possible loss.
+        """
+        times = self.relaxation.times(tau)
+        if self.prediction is None:
+            return self._base.losses(times).test
+        curves = self._targets
+        found = curves.course(times)
+        # Without held-out rows enough for the score error, the test loss is as good.
+        best = found.excess if np.isfinite(found.excess).all() else found.test
+        return curves.converted * best
+
+    @property
+    def _offset(self) -> float:
+        """Score error less what `_test` says."""
+        return self._precision if self.prediction is None else 0.0
+
+    def _gap(self, tau: FloatArray) -> FloatArray:
+        """Generalisation loss, in the unit of the curves."""
+        found = self._curves.losses(self.relaxation.times(tau))
+        train, test = self._curves.starts
+        gap: FloatArray = found.test - found.train
+        return gap + (test - train) if test != train else gap
 
     def bulk_shares(self) -> FloatArray:
         r"""Part of the train loss that each bulk of the spectrum takes away until τ = inf.
@@ -240,14 +264,18 @@ class Training(Course):
         ConvergenceWarning
             If it is not, to 1e-6 (eigenvalues that the quadrature of the law cannot resolve).
         """
-        model, curves = self.model, self._curves
+        model, curves, targets = self.model, self._base, self._targets
         ensemble = model.ensemble
 
         def released(distance: FloatArray) -> FloatArray:
             found = ensemble.equations.solve(distance.astype(np.complex128))
             known = found.status == Status.CONVERGED  # not at the very edge of a bulk, perhaps
             k, y = found.k[known], found.y[known]
-            seen = curves.along(Points(k, y), None).imag
+            points = Points(k, y)
+            if self.prediction is None:
+                seen = curves.along(points, None).imag
+            else:
+                seen = targets.forced(points).imag
             relative = seen / (1.0 / (model.psi_p * k)).imag  # dμ/dρ_U, smooth on a bulk
             order = np.argsort(distance[known])
             relative = np.interp(distance, distance[known][order], relative[order])
@@ -256,8 +284,9 @@ class Training(Course):
             return weight
 
         shares: FloatArray = model.spectrum().bulk_integrals(released, from_origin=True)
-        shares *= curves.noise_square
-        total = -model.delta * curves.final(None)[0]
+        if self.prediction is None:
+            shares *= curves.noise_square
+        total = -self._curves.unit * self._curves.final(None)[0]
         if not abs(float(shares.sum()) - total) <= 1e-6 * total:
             warnings.warn(
                 f"bulk_shares: the sum {float(shares.sum()):.6g} is not the decrease {total:.6g}",
@@ -297,8 +326,7 @@ class Training(Course):
 
         def excess(log_n: float) -> float:
             there = self._elsewhere(psi_n=float(np.exp(log_n)))
-            losses = there._curves.losses(self.relaxation.times(when.ravel()))
-            return float(self.model.delta * (losses.test - losses.train)[0]) - gap
+            return float(there._curves.unit * there._gap(when.ravel())[0]) - gap
 
         from scipy.optimize import brentq
 
@@ -366,8 +394,9 @@ class Training(Course):
                 ConvergenceWarning,
                 stacklevel=caller_level(),
             )
-        left = np.exp(-2.0 * t_max) * (self._curves.setting.levels - 1.0)
-        start = 0.5 * float(np.dot(self._curves.setting.weights, left - np.log1p(left)))
+        known = self._base.setting
+        left = np.exp(-2.0 * t_max) * (known.levels - 1.0)
+        start = 0.5 * float(np.dot(known.weights, left - np.log1p(left)))
         shaped = integral.reshape(times.shape)
         return KLBound(times, start + shaped, start, shaped, error.reshape(times.shape))
 
@@ -387,5 +416,7 @@ class Training(Course):
         for node, weight in zip(nodes, weights, strict=True):
             t = t_min * np.exp(half * (1.0 + node))
             at = self._elsewhere(t=float(t))
-            total += half * weight * t * at.learning_curves(tau).score_error
+            # A path that is longer by a factor has scores shorter by it.
+            longer = at.model.level.scale**2
+            total += half * weight * t * longer * at.learning_curves(tau).score_error
         return total

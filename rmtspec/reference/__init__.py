@@ -7,6 +7,7 @@ imports them; import the one that is wanted:
 `random_feature`     Theorem 3.1 of arXiv 2505.17638 in its own variables, edges, moments
 `sample_covariance`  the equation of Silverstein and Bai (1995), edges, moments
 `conditional`        the random-feature law given one data set, edges and masses
+`structured`         random features of several types on classes of data and noise levels
 `replica`            the replica action in symbols and its saddle point
 `linear_pencil`      the matrix Dyson equation of a linear pencil of U, after George, Veiga and
                      Macris (arXiv 2502.00336)

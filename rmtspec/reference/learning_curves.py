@@ -179,7 +179,7 @@ def learning_curves(
             if rank > model.psi_n:
                 raise ValueError(f"psi_n must be at least the rank over d, {rank}, got {psi_n!r}")
             problem = GivenData(model, given, digits)
-        return _Evaluation(problem, dynamics, times, digits, mp.mpf(opening)).curves()
+        return Evaluation(problem, dynamics, times, digits, mp.mpf(opening)).curves()
 
 
 def _time(value: Any) -> Any:
@@ -201,7 +201,7 @@ def _heavy_ball(x: Any, momentum: Any, count: int) -> Any:
     return state[0]
 
 
-class _Evaluation:
+class Evaluation:
     """Nodes, weights and kernels of one contour, and the losses they give."""
 
     def __init__(

@@ -108,6 +108,16 @@ class RandomData:
         scale = 1 / (a * d - b * c)
         return (d * right - b * below) * scale, (a * below - c * right) * scale
 
+    def responses(self, one: Node, two: Node) -> tuple[Any, Any, Any, Any]:
+        """Q and Y; Q where the two share W and not their samples (Y = 0); this to the identity."""
+        zero, first, second = self.beta
+        (a, b, c, d), (j0, j1, j2), ratio = self._equations(one, two)
+        right = zero + first * j0 + second * j1
+        below = ratio * self.model.psi_p * self.model.c2 * (first * j1 + second * j2)
+        scale = 1 / (a * d - b * c)
+        both = (d * right - b * below) * scale, (a * below - c * right) * scale
+        return (*both, right / a, 1 / a)
+
     def determinant(self, one: Node, two: Node) -> Any:
         """The determinant of the equations for Q and Y over D_1 D_2, 1 far from the spectrum."""
         (a, b, c, d), _, _ = self._equations(one, two)
@@ -192,6 +202,16 @@ class GivenData:
 
     def kernel(self, one: Node, two: Node) -> list[Any]:
         """T."""
+        K, passed, forced = self._sums(one, two)
+        return [(K * passed + forced) / self.model.psi_p]
+
+    def response(self, one: Node, two: Node) -> tuple[Any, Any]:
+        """The responses −∂k and −∂y to Ũ; y = k/(k + u) follows k."""
+        K, u = self._sums(one, two)[0], self.u
+        return K, K * u / ((one.D + u) * (two.D + u))
+
+    def _sums(self, one: Node, two: Node) -> tuple[Any, Any, Any]:
+        """K, tr_W H_1 H_2 and tr_W H_1 N H_2."""
         at, u, k1, k2 = self.model, self.u, one.D, two.D
         lost = (at.psi_n - 1) * u * u / ((k1 + u) * (k2 + u)) if u else mp.mpf(0)
         seen = passed = forced = mp.mpf(0)
@@ -209,7 +229,7 @@ class GivenData:
             passed += w * (a1 * a2 + b1 * b2)
             forced += w * new * a1 * a2
         K = (at.v2 + at.s2 + k1 * k2 * seen) / (at.psi_p - lost)
-        return [(K * passed + forced) / at.psi_p]
+        return K, passed, forced
 
     def kernel_mass(self) -> Any:
         """Tr Wᵀ Ũ W/(pd)."""

@@ -8,6 +8,8 @@ else: no folder is needed to import the package.
 from __future__ import annotations
 
 import contextlib
+import inspect
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -19,32 +21,52 @@ except ImportError:  # a private place of Numba's, which a later version may mov
     FunctionCache = None  # type: ignore[assignment, misc]
 
 
-def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+def kernel(
+    function: Callable[..., Any] | None = None, /, *, beside: bool = False, **options: Any
+) -> Any:
     """Compile a function of scalars and arrays when it is first called.
 
     Division by zero follows IEEE, and other threads run meanwhile.  The machine code is kept on
     disk where Numba finds a folder for it.  Numba does not see edits in other files, so all that a
-    kernel calls must stand in its own file.
+    kernel calls must stand in its own file, or in its own folder if it says so.
 
     Parameters
     ----------
     function : the kernel; left out when options are given, as in ``@kernel(fastmath=...)``
+    beside : whether it calls kernels of other files of its folder: an edit of any file there makes
+        its machine code stale
     options : of `numba.njit`
     """
     if function is None:
-        return lambda function: kernel(function, **options)
+        return lambda function: kernel(function, beside=beside, **options)
     compiled = njit(**{"error_model": "numpy", "nogil": True, **options})(function)
     if hasattr(compiled, "enable_caching"):  # not under NUMBA_DISABLE_JIT
         with contextlib.suppress(RuntimeError, OSError):  # no folder to keep it in
-            _keep(compiled)
+            _keep(compiled, beside)
     return compiled
 
 
-def _keep(compiled: Any) -> None:
+def _keep(compiled: Any, beside: bool) -> None:
     if FunctionCache is None or not hasattr(compiled, "_cache"):
-        compiled.enable_caching()
-    else:
-        compiled._cache = _Cache(compiled.py_func)
+        if not beside:
+            compiled.enable_caching()
+        return
+    cache = _Cache(compiled.py_func)
+    if beside:
+        file: Any = getattr(cache, "_cache_file", None)
+        if not hasattr(file, "_source_stamp"):
+            return
+        file._source_stamp = (file._source_stamp, _folder_stamp(inspect.getfile(compiled.py_func)))
+    compiled._cache = cache
+
+
+def _folder_stamp(path: str) -> tuple[tuple[str, int, int], ...]:
+    """Name, time of change and size of every module beside one."""
+    with os.scandir(os.path.dirname(path)) as entries:
+        files = [entry for entry in entries if entry.name.endswith(".py")]
+        return tuple(
+            sorted((file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+        )
 
 
 if FunctionCache is not None:

@@ -11,7 +11,13 @@ name                  at every point
 ``memorisation``      `Training.memorisation_boundary`
 ``linear``            losses, distances and divergences of `LinearDenoiser`; its coordinate is
                       ``data["load"]``, as ``data.load`` is a method of the data set
+``mixture``           stages of two classes of data, by `MixtureModel`
+``time_integrated``   stages of one network for all diffusion times, by `TimeIntegratedModel`
 ====================  ==========================================================================
+
+Those of random features take `path`, "ou", "ddpm", "edm" or "flow": t is then the time, alpha_bar,
+sigma or s of that path.  Curves and stopping take `prediction`, a name, and `weight`: training
+times are then those of the loss weight·|N − target|²/d, and losses those of the target.
 
 Each is a plain function of numbers: call it to see what a single point gives.
 """
@@ -27,11 +33,14 @@ import numpy as np
 
 from .. import _checks
 from ..inputs.activation import ActivationLike, resolve
+from ..inputs.diffusion.level import PATHS, NoiseLevel
+from ..inputs.diffusion.prediction import Prediction
 from ..inputs.noise import signal
 from ..inputs.population import PopulationSpectrum
 from ..linear.denoiser import LinearDenoiser
 from ..linear.parameters import LARGEST_LOAD, SMALLEST_LOAD
 from ..random_features.model import RandomFeatureModel
+from . import structured
 
 Result = dict[str, Any]
 
@@ -114,9 +123,10 @@ def timescales(
     t: float,
     activation: ActivationLike = "tanh",
     population: PopulationSpectrum | None = None,
+    path: str = "ou",
 ) -> Result:
     """Training times by the spectrum, and their ratio."""
-    times = _model(psi_p, psi_n, t, activation, population).timescales()
+    times = _model(psi_p, psi_n, t, activation, population, path).timescales()
     return {
         "tau_gen": times.tau_gen,
         "tau_mem": times.tau_mem,
@@ -132,6 +142,7 @@ def edges(
     t: float,
     activation: ActivationLike = "tanh",
     population: PopulationSpectrum | None = None,
+    path: str = "ou",
 ) -> Result:
     """Families of eigenvalues by name, and the relative gap below the fast one.
 
@@ -139,7 +150,7 @@ def edges(
     and NaN for a family that is empty.  `gap` is 1 − (upper edge of what lies below)/(lower edge of
     the fast family): 0 where the two have merged, NaN without a fast family or with nothing below.
     """
-    model = _model(psi_p, psi_n, t, activation, population)
+    model = _model(psi_p, psi_n, t, activation, population, path)
     table = np.full((3, len(FAMILIES)), np.nan)
     for family in model.families:
         if family.name in FAMILIES:
@@ -174,11 +185,15 @@ def learning_curves(
     momentum: float = 0.0,
     ridge: float = 0.0,
     initial: float = 0.0,
+    path: str = "ou",
+    prediction: str = "score",
+    weight: float = 1.0,
 ) -> Result:
     """Losses and score error at the training times."""
-    training = _model(psi_p, psi_n, t, activation, population).training(
-        step=step, momentum=momentum, ridge=ridge, initial=initial
-    )
+    training = _model(psi_p, psi_n, t, activation, population, path).training(
+        step=step, momentum=momentum, ridge=ridge, initial=initial,
+        prediction=_prediction(prediction), weight=weight,
+    )  # fmt: skip
     curves = training.learning_curves(tau)
     dims = ("tau",) * np.ndim(tau)
     names = ("train", "test", "generalization", "score_error", "error")
@@ -195,11 +210,15 @@ def stopping(
     momentum: float = 0.0,
     ridge: float = 0.0,
     initial: float = 0.0,
+    path: str = "ou",
+    prediction: str = "score",
+    weight: float = 1.0,
 ) -> Result:
-    """Best time to stop, the losses there, and the window by the curves."""
-    training = _model(psi_p, psi_n, t, activation, population).training(
-        step=step, momentum=momentum, ridge=ridge, initial=initial
-    )
+    """Best time to stop, the losses and the memorised fraction there, and the window by curves."""
+    training = _model(psi_p, psi_n, t, activation, population, path).training(
+        step=step, momentum=momentum, ridge=ridge, initial=initial,
+        prediction=_prediction(prediction), weight=weight,
+    )  # fmt: skip
     best, window = training.best_stopping(), training.window()
     return {
         "tau": best.tau,
@@ -207,6 +226,7 @@ def stopping(
         "test": best.test,
         "generalization": best.generalization,
         "score_error": best.score_error,
+        "memorised_fraction": float(training.memorised_fraction(best.tau)),
         "tau_gen_curve": window.tau_gen_curve,
         "tau_mem_curve": window.tau_mem_curve,
     }
@@ -219,9 +239,10 @@ def memorisation(
     gap: float = 0.1,
     activation: ActivationLike = "tanh",
     population: PopulationSpectrum | None = None,
+    path: str = "ou",
 ) -> Result:
     """Samples per dimension below which the model has memorised by the time tau."""
-    training = _model(psi_p, 1.0, t, activation, population).training()
+    training = _model(psi_p, 1.0, t, activation, population, path).training()
     return {"boundary": training.memorisation_boundary(tau, gap=gap)}
 
 
@@ -251,8 +272,14 @@ def _model(
     t: float,
     activation: ActivationLike,
     population: PopulationSpectrum | None,
+    path: str,
 ) -> RandomFeatureModel:
-    return RandomFeatureModel(psi_p, psi_n, t, activation, population)  # type: ignore[arg-type]
+    level = t if path == "ou" else NoiseLevel.named(path, t)
+    return RandomFeatureModel(psi_p, psi_n, level, activation, population)  # type: ignore[arg-type]
+
+
+def _prediction(name: str) -> Prediction | None:
+    return None if name == "score" else Prediction.named(name)
 
 
 def _within(low: float, high: float, *, infinite: bool = False) -> Callable[[str, Any], Any]:
@@ -274,20 +301,55 @@ def _population(name: str, value: Any) -> None:
         raise TypeError(f"{name} must be a PopulationSpectrum, got {_checks.shown(value)}")
 
 
+def _paths(name: str, values: Any) -> None:
+    for value in np.atleast_1d(np.asarray(values, dtype=object)):
+        _checks.choice(name, value, PATHS)
+
+
+def _predictions(_: str, values: Any) -> None:
+    for value in np.atleast_1d(np.asarray(values, dtype=object)):
+        if not (isinstance(value, str) and value == "score"):
+            Prediction.named(value)
+
+
 _TAU = "gradient-flow time, (steps)(learning rate)/d^2"
 _ARGUMENTS = {
     "psi_p": Quantity("features per dimension p/d", "1"),
     "psi_n": Quantity("samples per dimension n/d", "1"),
-    "t": Quantity("diffusion time", "1"),
+    "t": Quantity("diffusion time, or the level of another path", "1"),
     "tau": Quantity("training time", _TAU),
     "step": Quantity("increment of the training time in one step", _TAU),
     "momentum": Quantity("momentum of the heavy ball", "1"),
     "ridge": Quantity("ridge added to the eigenvalues of U", "1"),
     "initial": Quantity("standard deviation of the first weights", "1"),
+    "path": Quantity("path of the noise level t", ""),
+    "prediction": Quantity("what the network predicts", ""),
+    "weight": Quantity("factor on the loss", "1"),
     "gap": Quantity("generalisation loss that counts as memorisation", "1"),
     "load": Quantity("samples per dimension N/d", "1"),
     "c": Quantity("ridge added to the sample covariance", "variance of the data"),
     "alpha_bar": Quantity("signal level", "1"),
+    "share": Quantity("share of the first class", "1"),
+    "variance": Quantity("variance of the first class", "1"),
+    "other_variance": Quantity("variance of the second class", "1"),
+    "mean": Quantity("distance of the means from 0", "sqrt(d)"),
+    "t_min": Quantity("first diffusion time", "1"),
+    "t_max": Quantity("last diffusion time", "1"),
+    "bias_scale": Quantity("standard deviation of the biases", "1"),
+    "skip": Quantity("coefficient of the skip connection", "1"),
+}
+_STAGES = {
+    "tau_gen": Quantity("90 % of the gain of the test loss", _TAU),
+    "tau_mem": Quantity("half of the rise of the test loss", _TAU),
+    "tau_gap": Quantity("half of the final gap of test and train loss", _TAU),
+    "best_tau": Quantity("best time to stop", _TAU),
+    "best_test": Quantity("least test loss", "per dimension"),
+    "final_train": Quantity("train loss at the end", "per dimension"),
+    "final_test": Quantity("test loss at the end", "per dimension"),
+}
+_CLASS_STAGES = {
+    f"class_{name}": Quantity(f"{_STAGES[f'tau_{name}'].long_name}, of a class", _TAU)
+    for name in ("gen", "mem", "gap")
 }
 _LOSSES = {
     "train": Quantity("train loss", "per dimension, 1 before training"),
@@ -307,9 +369,20 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "ridge": _within(0.0, 1e100),
     "initial": _within(0.0, 1e100),
     "gap": _positive,
+    "path": _paths,
+    "prediction": _predictions,
+    "weight": _within(1e-100, 1e100),
     "load": _within(SMALLEST_LOAD, LARGEST_LOAD),
     "c": _within(0.0, 1e100),
     "alpha_bar": signal,
+    "share": _within(1e-6, 1.0 - 1e-6),
+    "variance": _positive,
+    "other_variance": _positive,
+    "mean": _within(-1e6, 1e6),
+    "t_min": _positive,
+    "t_max": _positive,
+    "bias_scale": _within(0.0, 1e6),
+    "skip": _within(-1e6, 1e6),
 }
 
 
@@ -360,6 +433,7 @@ BUILT_IN: dict[str, Problem] = {
             {
                 "tau": Quantity("best time to stop", _TAU),
                 **_LOSSES,
+                "memorised_fraction": Quantity("memorised fraction at that time", "1"),
                 "tau_gen_curve": Quantity("score error first within 10 % of its minimum", _TAU),
                 "tau_mem_curve": Quantity("half of the final generalisation loss reached", _TAU),
             },
@@ -381,5 +455,7 @@ BUILT_IN: dict[str, Problem] = {
             },
             "alpha_bar",
         ),
+        _problem(structured.mixture, {**_STAGES, **_CLASS_STAGES}),
+        _problem(structured.time_integrated, _STAGES),
     )
 }

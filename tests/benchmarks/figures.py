@@ -167,7 +167,26 @@ def curve_figures() -> list[Figure]:
         Figure("512 rows of 64 to curves by exact kernel", kernel, "s", "< 1", kernel < 1.0),
         Figure("cold model to learning curves, 200 times", first * 1e3, "ms", "< 50", first < 5e-2),
         Figure("  exponent of the cost in times", slope, "", "<= 1.1", slope <= 1.1),
+        *prediction_figures(),
     ]
+
+
+def prediction_figures() -> list[Figure]:
+    """Curves of any target beside those of the noise target and of the score."""
+    rows = []
+    for atoms in (2, 100):
+        work, tau = Workload(atoms), np.geomspace(1e-2, 1e8, 400)
+        works = [lambda work=work, tau=tau: work.cold_curves(tau)]
+        for name in ("noise", "data", "velocity"):
+            works.append(lambda work=work, tau=tau, name=name: work.cold_predictions(tau, name))
+        score, noise, *others = seconds(*works, repeats=9)
+        worst = max(others)
+        label = f"curves of data and velocity, {atoms} atoms, at worst"
+        rows += [
+            Figure(f"{label}: of noise", worst / noise, "times", "< 1.3", worst < 1.3 * noise),
+            Figure(f"{label}: of the score", worst / score, "times", "< 1.3", worst < 1.3 * score),
+        ]
+    return rows
 
 
 def linear_figures() -> list[Figure]:

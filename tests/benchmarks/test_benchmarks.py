@@ -12,6 +12,7 @@ import pytest
 
 import rmtspec as rs
 from tests.benchmarks.figures import exponent, seconds
+from tests.benchmarks.structured_figures import StructuredWorkload
 from tests.benchmarks.sweep_figures import SweepWorkload
 from tests.benchmarks.workloads import (
     FIRST_NUMBER,
@@ -95,6 +96,15 @@ def test_cold_learning_curves_end_at_the_static_loss(benchmark, two_atoms):
     end = two_atoms.model.learning_curves([tau[-1], np.inf])
     # The slowest mode has done 25 e-folds.
     assert test[-1] == pytest.approx(float(end.test[1]), rel=1e-9)
+
+
+@pytest.mark.benchmark(group="learning curves")
+@pytest.mark.parametrize("prediction", ["noise", "data", "velocity"])
+def test_cold_curves_of_predictions_end_at_their_static_loss(benchmark, two_atoms, prediction):
+    tau = np.geomspace(1e-2, 1e8, 200)
+    test = benchmark(two_atoms.cold_predictions, tau, prediction)
+    end = two_atoms.model.learning_curves(np.inf, prediction=prediction)
+    assert test[-1] == pytest.approx(float(end.test), rel=1e-9)
 
 
 @pytest.mark.benchmark(group="learning curves")
@@ -184,3 +194,15 @@ def test_ten_matrices_of_2000_eigenvalues_are_compared_within_a_second(benchmark
     assert benchmark(work)["outside"] == 0
     # The promise; it takes 0.1 s of processor time.
     assert seconds(work, repeats=3)[0] < 1.0
+
+
+@pytest.mark.benchmark(group="structured ensembles")
+@pytest.mark.parametrize("counts", [(1, 2, 1), (16, 1, 5)])
+@pytest.mark.parametrize("name", ["points", "law", "curves"])
+def test_structured_ensembles_give_points_laws_and_curves(benchmark, counts, name):
+    work = StructuredWorkload(*counts)
+    found = benchmark.pedantic(getattr(work, name), rounds=1)
+    if name == "law":
+        assert found == pytest.approx(1.0, abs=1e-8)
+    else:
+        assert np.all(np.isfinite(found))

@@ -79,6 +79,11 @@ class Workload:
         model = rs.RandomFeatureModel(PSI_P, PSI_N, TIME, "tanh", self.population)
         return model.learning_curves(tau).test
 
+    def cold_predictions(self, tau: NDArray[np.float64], prediction: str) -> NDArray[np.float64]:
+        """The same of a network that predicts something else than the score."""
+        model = rs.RandomFeatureModel(PSI_P, PSI_N, TIME, "tanh", self.population)
+        return model.learning_curves(tau, prediction=prediction).test
+
     def solve_one_by_one(self, points: NDArray[np.complex128]) -> NDArray[np.complex128]:
         """Every point cold in the compiled solver, without the public method around it."""
         solve, distance = self.gram.equations.solve, points - self.gram.s2

@@ -64,6 +64,8 @@ CURVES = MODEL.learning_curves([0.1, 1.0, 10.0])
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", rs.FewDimensionsWarning)
     BY_NEURON = rs.RandomFeatureModel.from_data(ROWS, 8.0, 0.1).spectrum_by_neuron()
+MIXTURE = rs.MixtureModel(4.0, 2.0, 0.1, [rs.DataClass(0.6, 1.0), rs.DataClass(0.4, 0.5)])
+CLASS_CURVES = MIXTURE.learning_curves([0.1, 1.0, 10.0])
 OBJECTS = {
     rs.PopulationSpectrum: POPULATION, rs.RandomFeatureModel: MODEL,
     rs.SampleCovariance: rs.SampleCovariance(0.5, POPULATION), rs.SpectralLaw: MODEL.spectrum(),
@@ -72,7 +74,13 @@ OBJECTS = {
     Training: MODEL.training(), type(CURVES): CURVES, type(MODEL.timescales()): MODEL.timescales(),
     FittedDenoiser: FittedDenoiser.from_data(ROWS, np.eye(3), 0.1),
     PointwiseLaw: BY_NEURON,
+    rs.NoiseLevel: rs.NoiseLevel.flow(0.4), rs.Prediction: rs.Prediction.velocity(),
+    rs.DataClass: rs.DataClass(0.5, 1.0), rs.MixtureModel: MIXTURE,
+    rs.TimeIntegratedModel: rs.TimeIntegratedModel(4.0, 2.0, [0.1, 0.5], nodes=4),
+    type(MIXTURE.training()): MIXTURE.training(), type(CLASS_CURVES): CLASS_CURVES,
 }  # fmt: skip
+LEVEL = rs.NoiseLevel.flow(0.4)
+COMPARED = MODEL.training().compare(["noise", "data"], flips=False)
 OBSERVED = rs.simulate(MODEL, 10, 0)
 EXTRA = {
     "psi_p": 8.0, "psi_n": 4.0, "t": 0.1, "load": 2.0, "alpha_bar": 0.5, "tau": 1.0, "x": ROWS,
@@ -84,7 +92,10 @@ EXTRA = {
     "func": "timescales", "coords": {"psi_p": [8.0], "psi_n": 4.0, "t": 0.1},
     "progress": False, "law": MODEL.spectrum(), "curves": CURVES, "model": LINEAR,
     "direction": "data||model", "other": OBJECTS[FittedDenoiser], "rng": 0, "ax": None, "steps": 10,
-    "rate": 0.1, "noise": "beta",
+    "rate": 0.1, "noise": "beta", "alpha": 0.5, "sigma": 0.5, "s": 0.5, "level": LEVEL,
+    "path": "flow", "value": 0.5, "source": "noise", "prediction": "velocity",
+    "weight": 0.5, "times": [0.1, 0.5],
+    "classes": [rs.DataClass(1.0, 1.0)],
 }  # fmt: skip
 # Good values that only one signature takes.
 OWN = {
@@ -95,10 +106,15 @@ OWN = {
     ("plot_directions", "curves"): MODEL.learning_curves([0.1, 1.0], directions=[0.5, 1.5]),
     ("finite_sample", "samples"): 40,
     ("Training", "model"): MODEL,
+    ("Prediction", "noise"): 1.0, ("Prediction", "data"): 1.0, ("ddpm", "alpha_bar"): 0.5,
+    ("time_at_fraction", "beta"): 0.1,
+    ("StructuredTraining", "model"): MIXTURE,
+    ("plot_class_curves", "curves"): CLASS_CURVES, ("DataClass", "eigenvalues"): 1.0,
     **{(name, "model"): MODEL for name in ("simulate", "simulate_curves", "draws", "at_dimension")},
     ("simulate_curves", "dimension"): None,
     ("compare", "model"): MODEL, ("compare", "observed"): OBSERVED,
     ("plot_comparison", "comparison"): rs.compare(OBSERVED, MODEL),
+    ("plot_predictions", "comparison"): COMPARED,
     ("estimate_population", "x"): np.random.default_rng(1).normal(size=(24, 3)),
 }  # fmt: skip
 # What is not called here, and why.
@@ -117,6 +133,7 @@ LEFT = {
     "save": "files are tested with the plots", "check_target": "files are tested with the plots",
     "mark_timescales": "draws into an axis of the caller", "signal": "takes the name as well",
     "as_rows": "takes the name as well", "refuse_row_numbers": "takes the name as well",
+    "forms": "takes flat times of best_skip", "sketched_forms": "the same",
     "measure": "rows that from_data has checked", "learning_curves": "",
 }  # fmt: skip
 LEFT.pop("learning_curves")
@@ -126,6 +143,7 @@ KNOWN = {
     ("plot_against_load", "alpha_bar", "small"): "matplotlib's own warning: nothing is above 0",
     ("Training.summary", "directions", "tiny"): "named as a spike",
     ("Training.summary", "directions", "small"): "named as a spike",
+    ("TimeIntegratedModel", "activation", "class"): "int jumps at every number that biases reach",
     ("sweep", "func", "lambda"): "coords are not what the function takes: they are named",
     ("RandomFeatureModel.from_data", "activation", "class"): "int jumps: said as documented",
     ("sweep", "func", "class"): "RuntimeError, as documented: no point could be computed",
@@ -156,6 +174,7 @@ def cases():
     for name, call, _ in public_signatures():
         if name in (
             "LearningCurves",
+            "ClassCurves",
             "Timescales",
             "FittedDenoiser",
             "SpectralLaw",

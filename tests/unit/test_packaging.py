@@ -72,8 +72,9 @@ def test_tests_extra_holds_everything_that_tests_import(project):
     }
     pattern = re.compile(r"^\s*(?:from|import) ([a-z_]\w*)", re.MULTILINE)
     own = {"rmtspec", "validation", "tests"}
-    # Tests of trained networks are skipped without PyTorch; Pillow comes with Matplotlib.
-    beside = {"tests": set(), "validation": {"torch", "PIL"}}
+    # Tests of trained networks are skipped without PyTorch, those of the page without a browser;
+    # Pillow comes with Matplotlib.
+    beside = {"tests": {"playwright"}, "validation": {"torch", "PIL"}}
     for folder in ("tests", "validation"):
         for file in (ROOT / folder).rglob("*.py"):
             local = own | {other.stem for other in file.parent.glob("*.py")}

@@ -16,13 +16,17 @@ from validation.experiments import (
     training_times,
 )
 from validation.harness.experiment import Experiment
+from validation.parametrisations import experiment as parametrisations
+from validation.structured import run as structured
 
 _TOPICS = (
     spectra,
     comparisons,
     gradient_descent,
     training_times,
+    structured,
     real_data,
+    parametrisations,
     images,
     mixtures,
     linear_maps,

@@ -37,6 +37,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...inputs.activation import ActivationLike
+from ...inputs.diffusion.level import NoiseLevel, noised
 from .noise_moments import noise_average
 
 Array = NDArray[np.float64]
@@ -45,6 +46,8 @@ Array = NDArray[np.float64]
 @dataclass(frozen=True)
 class FeatureGram:
     """The true matrix U, shape (p, p), and a bound on the Frobenius norm of what was left out.
+
+    `data` (p, d) is the mean of ``E_xi[sigma(h_i)] x_j`` over the samples.
 
     `integration` estimates the norm of what the integrals over the noise are off by: an entry is a
     sum of products of moments, whose squares sum up to the second moment.
@@ -56,6 +59,7 @@ class FeatureGram:
     truncation: float
     slope: Array
     integration: float
+    data: Array
 
     @property
     def error(self) -> float:
@@ -66,7 +70,7 @@ class FeatureGram:
 def true_features(
     w: Array,
     x: Array,
-    t: float,
+    t: float | NoiseLevel,
     activation: ActivationLike,
     *,
     mean: float = 0.0,
@@ -81,8 +85,8 @@ def true_features(
         Weights with unit-variance entries.
     x : array, shape (n, d)
         Samples.
-    t : float
-        Diffusion time, positive.
+    t : float or NoiseLevel
+        Diffusion time, positive, or a level of any path.
     activation : str, callable or sequence
     mean : float
         Subtracted from every feature (the Gaussian mean alpha_0 for a centred activation).
@@ -94,13 +98,14 @@ def true_features(
     dimension = w.shape[1]
     average = None
     norms = np.linalg.norm(w, axis=1)
-    omega = math.sqrt(-math.expm1(-2.0 * t)) * norms[:, None] / math.sqrt(dimension)
+    shown = noised(t)
+    omega = shown.noise * norms[:, None] / math.sqrt(dimension)
     correlation = (w @ w.T) / np.outer(norms, norms)
     np.fill_diagonal(correlation, 0.0)
-    gram = np.zeros_like(correlation)
+    gram, data = np.zeros_like(correlation), np.zeros_like(w)
     diagonal, tail, slope = np.zeros((3, len(w)))
     for start in range(0, len(x), block):
-        u = math.exp(-t) * (w @ x[start : start + block].T) / math.sqrt(dimension)
+        u = shown.data * (w @ x[start : start + block].T) / math.sqrt(dimension)
         if average is None:
             average = noise_average(activation, u, np.broadcast_to(omega, u.shape))
         moments, second = average.moments(u, np.broadcast_to(omega, u.shape), order)
@@ -112,12 +117,15 @@ def true_features(
             power *= correlation
         diagonal += second.sum(axis=1)
         slope += moments[1].sum(axis=1)
+        data += moments[0] @ x[start : start + block]
         tail += np.maximum(second - np.sum(moments**2, axis=0), 0.0).sum(axis=1)
     gram /= len(x)
     np.fill_diagonal(gram, diagonal / len(x))
     left_out = np.abs(correlation) ** (order + 1) * np.sqrt(np.outer(tail, tail)) / len(x)
     integration = 0.0 if average is None else 2.0 * average.error * float(np.trace(gram))
-    return FeatureGram(gram, float(np.linalg.norm(left_out)), slope / len(x), integration)
+    return FeatureGram(
+        gram, float(np.linalg.norm(left_out)), slope / len(x), integration, data / len(x)
+    )
 
 
 def equivalent_root(w: Array, x: Array, omega: Array, *, c: float, b: float, v: float) -> Array:

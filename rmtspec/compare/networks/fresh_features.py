@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...inputs.activation import ActivationLike
+from ...inputs.diffusion.level import NoiseLevel, noised
 from .feature_matrices import FeatureGram, true_features
 from .noise_moments import noise_average
 from .training_flow import FeatureMoments
@@ -29,7 +30,7 @@ FRESH_ORDER = 25
 
 
 def data_moments(
-    w: Array, x: Array, t: float, activation: ActivationLike, order: int
+    w: Array, x: Array, t: float | NoiseLevel, activation: ActivationLike, order: int
 ) -> tuple[FeatureGram, Array]:
     """U (with its truncation) and V of the samples x, the noise averaged exactly."""
     gram = true_features(w, x, t, activation, order=order)
@@ -38,7 +39,7 @@ def data_moments(
 
 
 def fresh_moments(
-    w: Array, centres: Array, variances: Array, t: float, activation: ActivationLike
+    w: Array, centres: Array, variances: Array, t: float | NoiseLevel, activation: ActivationLike
 ) -> tuple[Array, Array]:
     """U and V of a mixture of equally likely Gaussians.
 
@@ -51,13 +52,12 @@ def fresh_moments(
         Diagonal of their common covariance.
     """
     d = w.shape[1]
-    delta = -math.expm1(-2.0 * t)
-    noised = math.exp(-2.0 * t) * variances + delta
-    covariance = (w * noised) @ w.T / d
+    shown = noised(t)
+    covariance = (w * (shown.data_square * variances + shown.noise_square)) @ w.T / d
     omega = np.sqrt(np.diag(covariance))
     correlation = covariance / np.outer(omega, omega)
     np.fill_diagonal(correlation, 0.0)
-    u = math.exp(-t) * w @ centres.T / math.sqrt(d)
+    u = shown.data * w @ centres.T / math.sqrt(d)
     wide = np.broadcast_to(omega[:, None], u.shape).copy()
     moments, second = noise_average(activation, u, wide).moments(u, wide, FRESH_ORDER)
     gram, power = np.zeros_like(correlation), np.ones_like(correlation)
@@ -68,11 +68,16 @@ def fresh_moments(
         power *= correlation
     np.fill_diagonal(gram, second.mean(axis=1))
     slope = moments[1].mean(axis=1) / omega
-    return gram, math.sqrt(delta / d) * slope[:, None] * w
+    return gram, math.sqrt(shown.noise_square / d) * slope[:, None] * w
 
 
 def feature_moments(
-    w: Array, x: Array, fresh: tuple[Array, Array], t: float, activation: ActivationLike, order: int
+    w: Array,
+    x: Array,
+    fresh: tuple[Array, Array],
+    t: float | NoiseLevel,
+    activation: ActivationLike,
+    order: int,
 ) -> tuple[FeatureMoments, float]:
     """Training moments of x beside those of fresh data, and the bound on Mehler's remainder."""
     gram, v = data_moments(w, x, t, activation, order)

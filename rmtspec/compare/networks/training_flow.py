@@ -74,15 +74,52 @@ class Flow:
         return train, test
 
 
+@dataclass(frozen=True)
+class TargetFlow:
+    """A flow with the forcing of the target x beside that of the noise, in the same basis.
+
+    Attributes
+    ----------
+    flow : of the noise
+    data, data_fresh : (m, d), E φxᵀ of the samples and of fresh data
+    variance, variance_fresh : mean square of a coordinate of both
+    """
+
+    flow: Flow
+    data: Array
+    data_fresh: Array
+    variance: float
+    variance_fresh: float
+
+    def losses(self, filters: Array, noise: float, data: float) -> tuple[Array, Array]:
+        """Training and test loss of the target noise·ξ + data·x, at A(0) = 0."""
+        flow = self.flow
+        mixed = Flow(
+            flow.eigenvalues,
+            noise * flow.v + data * self.data,
+            noise * flow.v_fresh + data * self.data_fresh,
+            flow.u_fresh,
+        )
+        train, test = mixed.losses(filters)
+        own, fresh = (noise**2 + data**2 * each for each in (self.variance, self.variance_fresh))
+        return train - 1.0 + own, test - 1.0 + fresh
+
+
 def decompose(moments: FeatureMoments) -> Flow:
     """Diagonalise U and express everything in its eigenbasis."""
+    return decompose_with(moments)[0]
+
+
+def decompose_with(moments: FeatureMoments) -> tuple[Flow, Array]:
+    """The same, and the eigenbasis as columns."""
     eigenvalues, vectors = np.linalg.eigh(moments.u)
-    return Flow(
+    flow = Flow(
         eigenvalues,
         vectors.T @ moments.v,
         vectors.T @ moments.v_fresh,
         vectors.T @ moments.u_fresh @ vectors,
     )
+    return flow, vectors
 
 
 def equivalent_flow(
@@ -111,6 +148,45 @@ def equivalent_flow(
     covariance : array, shape (d,) or (d, d)
         Covariance of fresh data, the diagonal or the whole matrix.
     """
+    projected, squares, _ = _seen_features(w, x, omega, c=c, b=b, v=v)
+    fresh = _fresh_gram(projected, covariance, c=c, b=b, v=v, s=s)
+    return Flow(squares + s**2, b * projected, b * projected, fresh)
+
+
+def equivalent_targets(
+    w: Array,
+    x: Array,
+    omega: Array,
+    covariance: Array,
+    *,
+    c: float,
+    b: float,
+    v: float,
+    s: float,
+) -> TargetFlow:
+    r"""The same with the forcing of the target x beside that of the noise.
+
+    :math:`V_x=GX/n` and :math:`\tilde V_x=cW\Sigma/\sqrt d`; parameters as for `equivalent_flow`.
+    """
+    projected, squares, vectors = _seen_features(w, x, omega, c=c, b=b, v=v)
+    fresh = _fresh_gram(projected, covariance, c=c, b=b, v=v, s=s)
+    samples = len(x)
+    g = (c / np.sqrt(w.shape[1])) * (w @ x.T) + v * omega
+    seen = projected * covariance if covariance.ndim == 1 else projected @ covariance
+    spread = covariance if covariance.ndim == 1 else np.diag(covariance)
+    return TargetFlow(
+        Flow(squares + s**2, b * projected, b * projected, fresh),
+        vectors.T @ (g @ x) / samples,
+        c * seen,
+        float(np.sum(x * x)) / x.size,
+        float(np.mean(spread)),
+    )
+
+
+def _seen_features(
+    w: Array, x: Array, omega: Array, *, c: float, b: float, v: float
+) -> tuple[Array, Array, Array]:
+    """W/√d in the eigenbasis of HHᵀ, the eigenvalues, and the eigenvectors."""
     (neurons, dimension), samples = w.shape, len(x)
     scaled = w / np.sqrt(dimension)
     h = equivalent_root(w, x, omega, c=c, b=b, v=v)
@@ -126,11 +202,16 @@ def equivalent_flow(
         kept = _seen(squares)
         if not kept.all():
             squares, vectors = squares[kept], vectors[:, kept]
-    projected = vectors.T @ scaled
+    return vectors.T @ scaled, squares, vectors
+
+
+def _fresh_gram(
+    projected: Array, covariance: Array, *, c: float, b: float, v: float, s: float
+) -> Array:
     seen = projected * covariance if covariance.ndim == 1 else projected @ covariance
-    fresh = (c**2 * seen + b**2 * projected) @ projected.T
+    fresh = np.asarray((c**2 * seen + b**2 * projected) @ projected.T)
     fresh[np.diag_indices_from(fresh)] += v**2 + s**2
-    return Flow(squares + s**2, b * projected, b * projected, fresh)
+    return fresh
 
 
 def _seen(squares: Array) -> NDArray[np.bool_]:

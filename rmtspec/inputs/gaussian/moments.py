@@ -63,7 +63,7 @@ class Noising:
     delta : float
         Δ = 1 - e^(-2t), the variance of the noise in each.
     excess : float
-        Γ² - 1 = e^(-2t) (σ_x² - 1).
+        Γ² - 1 = e^(-2t) (σ_x² - 1) + (e^(-2t) + Δ - 1).
     """
 
     signal: float
@@ -71,10 +71,12 @@ class Noising:
     excess: float
 
     @classmethod
-    def at(cls, t: float, variance: float) -> Noising:
-        """The pair at time t for data of the given variance a coordinate."""
-        decay = math.exp(-2.0 * t)
-        return cls(decay * variance, -math.expm1(-2.0 * t), decay * (variance - 1.0))
+    def of(cls, signal: float, noise: float, variance: float) -> Noising:
+        """The pair where data and noise have been multiplied by the roots of these two."""
+        rest = signal + noise - 1.0
+        # On the Ornstein-Uhlenbeck path the rest is 0, but for rounding.
+        rest = 0.0 if abs(rest) <= 4.0 * _EPS else rest
+        return cls(signal * variance, noise, signal * (variance - 1.0) + rest)
 
     @property
     def total(self) -> float:

@@ -49,12 +49,12 @@ FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
 _DIGITS = 13.0  # of the coarse contour; the fine one has twice its nodes
-_BATCH = 500  # times evaluated at once
+BATCH = 500  # times evaluated at once
 
 MOST_NODES = 1500
 """Of the coarse contour; beyond, the tables take more than a gigabyte."""
 _WIDEST = 1e20  # ratio of the spectrum's ends beyond which the last time sets the lower end
-_TINY = 1e-30  # of the largest eigenvalue: stands for 0 where 0 itself is an atom or a hard edge
+TINY = 1e-30  # of the largest eigenvalue: stands for 0 where 0 itself is an atom or a hard edge
 _EPS = float(np.finfo(float).eps)
 
 
@@ -74,7 +74,7 @@ class Setting(NamedTuple):
 def setting(model: Model) -> Setting:
     """Directions of the data and what fresh data do along each; NaN where that is not known."""
     levels, weights = model.population.eigenvalues, model.population.weights
-    signal = np.exp(-2.0 * model.t)
+    signal = model.signal
     if not model.conditional:
         variance, precision = levels, 1.0 / (signal * levels + model.delta)
     elif model.held_out is None:
@@ -106,7 +106,7 @@ class Direction(NamedTuple):
     variance: float
 
 
-class _Grid:
+class Grid:
     """Resolvents and their pairs on one contour, which stays `shift` to the right of it."""
 
     def __init__(self, curves: Curves, count: int, shift: float) -> None:
@@ -145,16 +145,16 @@ class _Grid:
         known = f * curves.cross_along(self.points, direction, single)
         scale = curves.scale
         train = scale * 2.0 * fit.real.sum(1)
-        test = scale * (_quadratic(f, *double) - 4.0 * known.real.sum(1))
+        test = scale * (quadratic(f, *double) - 4.0 * known.real.sum(1))
         size = np.abs(f)
         error = 2.0 * ((size @ sizes) * size).sum(1) + 4.0 * np.abs(known).sum(1)
         error = scale * self.ulp * np.maximum(error, 2.0 * np.abs(fit).sum(1))
         if curves.initial > 0.0:
-            start = self._from_start(tau)
+            start = self.from_start(tau)
             train, test, error = train + start.train, test + start.test, error + start.error
         return Losses(train, test, error)
 
-    def _from_start(self, tau: FloatArray) -> Losses:
+    def from_start(self, tau: FloatArray) -> Losses:
         """What the initial A of unit-variance entries adds."""
         curves, gram = self.curves, self.gram
         psi_p, s2, mass = gram.psi_p, gram.s2, gram.equations.atom
@@ -181,7 +181,7 @@ class _Grid:
         seen = self.weights * r * r * (self.x - curves.ridge) * trace
         variance = curves.initial**2
         train = variance * (2.0 * seen.real.sum(1) + left * s2)
-        test = variance * (_quadratic(self.weights * r, *kernels) + left * fresh)
+        test = variance * (quadratic(self.weights * r, *kernels) + left * fresh)
         size = np.abs(self.weights * r)
         sizes = sum(np.abs(t) * p.loss for t, p in zip(kernels, self.pairs, strict=True))
         error = 2.0 * ((size @ sizes) * size).sum(1) + 2.0 * np.abs(seen).sum(1)
@@ -215,9 +215,21 @@ class Curves:
         return True
 
     @property
+    def unit(self) -> float:
+        """Losses are counted in: Δ_t."""
+        return self.model.delta
+
+    @property
+    def starts(self) -> tuple[float, float]:
+        """Train and test loss of A = 0."""
+        return 1.0, 1.0
+
+    @property
     def scale(self) -> float:
-        """V is this root times √Δ_t times what `along` and `pair_along` speak of: a²."""
-        return self.model.coefficients.a**2
+        """V is this root times √Δ_t times what `along` and `pair_along` speak of: (g a)²."""
+        level = self.model.noise_level
+        gain = 1.0 if level is None else level.gain
+        return (gain * self.model.coefficients.a) ** 2
 
     @property
     def noise_square(self) -> float:
@@ -305,7 +317,7 @@ class Curves:
         fixed = at.noise + at.data * direction.variance
         return between * (pair.k + fixed + (self.fresh.data * direction.level) * pair.y)
 
-    def grids(self, longest: float) -> tuple[_Grid, _Grid]:
+    def grids(self, longest: float) -> tuple[Grid, Grid]:
         """Coarse and fine tables for times up to `longest`."""
         low, high = self.ends
         if low > high / _WIDEST:
@@ -319,15 +331,15 @@ class Curves:
         """A time so late that longer ones change nothing in double precision."""
         low, high = self.ends
         scale = low if low > high / _WIDEST else high  # a hard edge at 0 goes like τ^(-1/2)
-        return 1.0 / (_TINY * self.relaxation.rate * scale)
+        return 1.0 / (TINY * self.relaxation.rate * scale)
 
     @cached_property
-    def _unshifted(self) -> tuple[_Grid, _Grid]:
+    def _unshifted(self) -> tuple[Grid, Grid]:
         return self._grids(0.0)
 
-    def _grids(self, shift: float) -> tuple[_Grid, _Grid]:
+    def _grids(self, shift: float) -> tuple[Grid, Grid]:
         count = self.nodes(shift)
-        return _Grid(self, count, shift), _Grid(self, 2 * count, shift)
+        return Grid(self, count, shift), Grid(self, 2 * count, shift)
 
     def nodes(self, shift: float = 0.0) -> int:
         """Nodes of the coarse contour."""
@@ -345,7 +357,7 @@ class Curves:
         finite = np.minimum(tau[~ended], self.latest)
         if finite.size:
             coarse, fine = self.grids(float(finite.max()))
-            for part in np.array_split(np.arange(finite.size), finite.size // _BATCH + 1):
+            for part in np.array_split(np.arange(finite.size), finite.size // BATCH + 1):
                 found, check = (grid.losses(finite[part], direction) for grid in (fine, coarse))
                 differences = [np.abs(a - b) for a, b in zip(found[:2], check[:2], strict=True)]
                 where = np.flatnonzero(~ended)[part]
@@ -362,7 +374,7 @@ class Curves:
     def final(self, direction: Direction | None) -> tuple[float, float, float]:
         """Losses at τ = inf, and the bound on their error, from the real point λ = −γ."""
         gram = self.model.ensemble
-        distance = -self.base if self.base > 0.0 else -_TINY * self.ends[1]
+        distance = -self.base if self.base > 0.0 else -TINY * self.ends[1]
         solved = gram.equations.solve_real(np.array([distance]))
         if solved.status[0] != Status.CONVERGED:
             return np.nan, np.nan, np.inf
@@ -382,7 +394,7 @@ class Curves:
         return scale * train, scale * test, scale * float(error)
 
 
-def _quadratic(f: ComplexArray, plain: ComplexArray, mixed: ComplexArray) -> FloatArray:
+def quadratic(f: ComplexArray, plain: ComplexArray, mixed: ComplexArray) -> FloatArray:
     """2 Re Σ_ij [f_i f_j plain_ij + f_i f̄_j mixed_ij] for every row of f, in real arithmetic."""
     form = np.block(
         [[plain.real + mixed.real, mixed.imag - plain.imag],

@@ -82,12 +82,12 @@ class KernelCurves(Curves):
         if fresh is None:
             return own
         if direction is not None:
-            fresh = fresh @ self._basis(direction)
+            fresh = fresh @ self.basis(direction)
         return self.gram.equations.cross_along(points, self._target(direction), fresh)
 
     def respond(self, first: Points, second: Points, *, identity: bool = False) -> Response:
         """Responses to Ũ, or to the identity, at every pair of points."""
-        return self.gram.equations.respond(first, second, self._source(identity))
+        return self.gram.equations.respond(first, second, self.source(identity))
 
     def pair_along(
         self,
@@ -102,17 +102,18 @@ class KernelCurves(Curves):
         if direction is None:
             return self.model.psi_p * pair.mean
         return self.gram.equations.pair_along(
-            first, second, pair, self._source(identity), self._target(direction)
+            first, second, pair, self.source(identity), self._target(direction)
         )
 
-    def _source(self, identity: bool) -> FreshNeurons:
+    def source(self, identity: bool) -> FreshNeurons:
+        """What stands between two resolvents: Ũ, or the identity."""
         return FreshNeurons(1.0) if identity else self.gram.fresh
 
     def _target(self, direction: Direction | None) -> FloatArray:
         target = self.gram.equations.target
-        return target if direction is None else self._basis(direction).T @ target
+        return target if direction is None else self.basis(direction).T @ target
 
-    def _basis(self, direction: Direction) -> FloatArray:
+    def basis(self, direction: Direction) -> FloatArray:
         """Orthonormal eigenvectors, as columns, of one eigenvalue of the sample covariance."""
         levels, axes = self._principal_axes
         known = self.model.population.eigenvalues

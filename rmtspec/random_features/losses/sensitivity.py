@@ -120,16 +120,19 @@ def change_of(model: Model, name: str) -> dict[str, float]:
     step = _TIME_STEP * model.t
 
     def scalars(time: float) -> FloatArray:
-        at = gaussian_equivalence(model.activation, time, model.population.mean)
-        return np.array([at.c**2, at.b**2, at.v**2, at.s**2])
+        shown = time if model.noise_level is None else model.noise_level.at_time(time)
+        at = gaussian_equivalence(model.activation, shown, model.population.mean)
+        return np.array([at.c**2, at.b**2, at.v**2, at.s**2, at.delta])
 
     slopes = sum(
         weight * (scalars(model.t + i * step) - scalars(model.t - i * step))
         for i, weight in enumerate(_DIFFERENCES, 1)
     )
+    *of_scalars, of_noise = (slopes / step).tolist()
+    exact = 2.0 * float(np.exp(-2.0 * model.t))
     return {
-        **dict(zip(SCALARS, (slopes / step).tolist(), strict=True)),
-        "delta": 2.0 * float(np.exp(-2.0 * model.t)),
+        **dict(zip(SCALARS, of_scalars, strict=True)),
+        "delta": exact if model.noise_level is None else of_noise,
     }
 
 

@@ -49,6 +49,7 @@ class ModelSummary(Summary):
                 "psi_p": model.psi_p,
                 "psi_n": model.psi_n,
                 "t": model.t,
+                **({} if model.noise_level is None else {"path": str(model.noise_level)}),
                 "activation": _name(model.activation),
             },
             "data": _data(model, source, held_out, errors),
@@ -128,8 +129,9 @@ def head(values: Any) -> str:
     model = values["model"]
     given = ", ".join(f"{key} = {rounded(model[key])}" for key in ("psi_p", "psi_n", "t"))
     coefficients = values["coefficients"].items()
+    path = f" ({model['path']})" if "path" in model else ""
     lines = [
-        f"random-feature score model, {given}, {model['activation']}",
+        f"random-feature score model, {given}{path}, {model['activation']}",
         headline(values["population"], values["data"]),
         "coefficients  "
         + ", ".join(f"{key} = {rounded(value)}" for key, value in coefficients)

@@ -51,6 +51,9 @@ class StoppingReport(Summary):
         Beginning of the window, best time to stop, and end of the window; inf: never.
     losses : dict of str to Estimate
         ``train`` and ``test`` at the best time, ``final train`` and ``final test``.
+    memorised : Estimate
+        Part of the pull to its own samples that the score does not have on held-out rows, at the
+        best time.
     doubling : dict
         What twice the rows would do: ``exponent`` of tau_mem in n, ``tau_mem`` then with its
         ``error``, ``test`` (the change of the least test loss between half of the rows and all),
@@ -82,6 +85,11 @@ class StoppingReport(Summary):
     def losses(self) -> dict[str, Estimate]:
         """Losses at the best time and at the end of training."""
         return {name: Estimate(**pair) for name, pair in self["losses"].items()}
+
+    @property
+    def memorised(self) -> Estimate:
+        """Memorised fraction of the score at the best time; see `Training.memorised_fraction`."""
+        return self._estimate("memorised")
 
     @property
     def doubling(self) -> dict[str, Any]:
@@ -129,7 +137,8 @@ class StoppingReport(Summary):
         else:
             words.append(
                 f"Stop at {self._time(self.best)}, where the test loss is {losses['test']} and the "
-                f"train loss {losses['train']} (1 is a model that does nothing)."
+                f"train loss {losses['train']} (1 is a model that does nothing); by then "
+                f"{self.memorised} of the pull to its own samples is memorised."
             )
         if math.isinf(self.tau_mem.value):
             words.append(

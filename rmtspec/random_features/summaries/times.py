@@ -24,7 +24,8 @@ _LINE_POINTS = 400  # of a smooth line
 def automatic_times(training: Trained) -> FloatArray:
     r"""Times over which the losses change: a decade before the first mode to one past the last.
 
-    The mode λ has the time :math:`\psi_p/(\Delta_t(\lambda+\mathrm{ridge}))`, times 1 − momentum.
+    The mode λ has the time :math:`\psi_p/(\omega'(\lambda+\mathrm{ridge}))`, times 1 − momentum; ω'
+    is the clock of the training, Δ_t by default.
     Where the slowest modes carry nothing that could be seen (a bulk may reach down to 0), the range
     ends a decade after the losses have.
 
@@ -127,6 +128,6 @@ def _extreme_times(training: Trained) -> tuple[float, float]:
     found = found[np.isfinite(found)] + training.ridge
     if not found.size:
         found = np.ones(1)
-    scale = (1.0 - training.momentum) * model.psi_p / model.delta
+    scale = (1.0 - training.momentum) * model.psi_p / training.clock
     lowest = float(found.min())
     return scale / float(found.max()), scale / lowest if lowest > 0.0 else math.inf

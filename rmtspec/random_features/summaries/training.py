@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...result import Summary, Table, rounded
 from ..interfaces import Trained
-from ..results import LearningCurves, Window
+from ..results import LearningCurves, PredictionCurves, Window
 from .model import ModelSummary, head, runs_of_bulks
 
 FloatArray = NDArray[np.float64]
@@ -36,7 +36,8 @@ class TrainingSummary(Summary):
     The values are those of `ModelSummary`, with times as this training has them and with
     ``train_decrease`` for each bulk, and ``training`` (the rule), ``stability_limit``, ``curves``
     (columns, and ``end`` at τ = inf), ``directions``, ``best_stopping``, ``window`` and
-    ``collapse``.
+    ``collapse``; ``prediction`` is None for a score network, else what is predicted, with its
+    losses where A = 0 and the least possible one.
     """
 
     @classmethod
@@ -73,6 +74,7 @@ class TrainingSummary(Summary):
                 "timescales": training.timescales().to_dict(),
                 "outliers": [_trained(outlier, training) for outlier in values["outliers"]],
                 "training": {name: float(getattr(training, name)) for name in _SETTINGS},
+                "prediction": _prediction(training),
                 "stability_limit": float(training.stability_limit),
                 "curves": _columns(
                     training.learning_curves(finite), training.learning_curves(np.inf)
@@ -99,12 +101,20 @@ class TrainingSummary(Summary):
     def _settings(self) -> str:
         """How the training differs from gradient flow that starts from zero, if it does."""
         given = {name: value for name, value in self["training"].items() if value != 0.0}
+        target = self["prediction"]
+        said = ""
+        if target is not None:
+            said = (
+                f"\nprediction    {target['name']}, weight {rounded(target['weight'])}: losses are "
+                f"those of the target, {rounded(target['initial'])} before training and "
+                f"{rounded(target['best_possible'])} at best"
+            )
         if not given:
-            return ""
+            return said
         shown = ", ".join(f"{name} = {rounded(value)}" for name, value in given.items())
         if "step" in given:
             shown += f"; steps are stable up to {rounded(self['stability_limit'])}"
-        return f"\ntraining      {shown}"
+        return f"{said}\ntraining      {shown}"
 
     def _moments(self) -> Table:
         """The times that matter, with the losses there or what they mean."""
@@ -152,6 +162,21 @@ class TrainingSummary(Summary):
         return Table(rows)
 
 
+def _prediction(training: Trained) -> dict[str, Any] | None:
+    """What is predicted, and its losses without training."""
+    if training.prediction is None:
+        return None
+    curves = training.learning_curves(0.0)
+    assert isinstance(curves, PredictionCurves)
+    return {
+        "name": training.prediction.name,
+        "weight": training.weight,
+        "skip": training.prediction.noise_skip(training.model.level),
+        "initial": curves.initial_test,
+        "best_possible": curves.best_possible,
+    }
+
+
 def differing(training: Trained) -> list[tuple[str, float]]:
     """Settings in which the training differs from gradient flow that starts from zero."""
     values = ((name, float(getattr(training, name))) for name in _SETTINGS)
@@ -190,7 +215,8 @@ def _trained(outlier: dict[str, float], training: Trained) -> dict[str, float]:
     An eigenvalue λ relaxes in the time :math:`(1-\beta)\psi_p/(\Delta_t x)`, x = λ + γ, and then
     carries :math:`1/x+\gamma/x^2` where gradient flow gives it 1/λ.
     """
-    if training.ridge == training.momentum == 0.0:
+    score = training.prediction is None
+    if training.ridge == training.momentum == 0.0 and score and training.weight == 1.0:
         return outlier
     changed = dict(outlier)
     for side in ("", "slow_"):
@@ -198,8 +224,11 @@ def _trained(outlier: dict[str, float], training: Trained) -> dict[str, float]:
         if math.isnan(location):
             continue
         x = location + training.ridge
-        changed[f"{side}tau"] *= (1.0 - training.momentum) * location / x
-        changed[f"{side}decrease"] *= location / x * (1.0 + training.ridge / x)
+        slower = training.model.delta / training.clock
+        changed[f"{side}tau"] *= slower * (1.0 - training.momentum) * location / x
+        # Of the loss of another target a spike takes another share.
+        share = location / x * (1.0 + training.ridge / x)
+        changed[f"{side}decrease"] *= share if score else math.nan
     return changed
 
 

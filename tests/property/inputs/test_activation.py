@@ -129,7 +129,7 @@ def test_steeper_argument_is_the_same_as_a_narrower_blur(
 ) -> None:
     """tanh(kx) = E sign(x + κη/k): the mixture with variances κ²/k²."""
     square, weight = gaussian.kolmogorov_mixture()
-    pair = gaussian.Noising.at(t, variance)
+    pair = gaussian.Noising.of(math.exp(-2.0 * t), -math.expm1(-2.0 * t), variance)
     exact = gaussian.blurred_sign(square / steepness**2, weight, pair)
     found = gaussian_equivalence(lambda x: np.tanh(steepness * x), t, variance, rtol=1.0)
     bound = 2.0 * found.error + 20 * EPS
@@ -141,7 +141,7 @@ def test_steeper_argument_is_the_same_as_a_narrower_blur(
 @given(times, variances, st.floats(0.01, 100.0))
 def test_rectifier_and_sign_know_no_scale(t: float, variance: float, factor: float) -> None:
     """(kx)₊ = k x₊ and sign kx = sign x, so only ϱ and Γ enter, as a power."""
-    pair = gaussian.Noising.at(t, variance)
+    pair = gaussian.Noising.of(math.exp(-2.0 * t), -math.expm1(-2.0 * t), variance)
     scaled = gaussian.Noising(
         pair.signal * factor, pair.delta * factor, pair.signal * factor + pair.delta * factor - 1.0
     )

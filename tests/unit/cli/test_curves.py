@@ -472,3 +472,64 @@ def test_help_says_what_is_asked_and_how_infinity_is_written(capsys):
         assert option in out
     for option in ("--data", "--held-out", "--collapse", "--plot", "--json"):
         assert option in out
+
+
+def test_path_and_prediction_make_the_curves_of_that_training(report):
+    shown = report("--psi-p", "8", "--psi-n", "4", "--path", "flow:0.4", "--prediction", "velocity",
+                   "--weight", "2", "--tau", "0,1,10")  # fmt: skip
+    model = rs.RandomFeatureModel(8, 4, rs.NoiseLevel.flow(0.4))
+    training = model.training(prediction="velocity", weight=2.0)
+    curves = training.learning_curves([0.0, 1.0, 10.0])
+    for name in (*LOSSES, "error"):
+        np.testing.assert_array_equal(shown["curves"][name], getattr(curves, name))
+    assert shown["model"]["path"] == "flow:0.4"
+    assert shown["prediction"] == {
+        "name": "velocity",
+        "weight": 2.0,
+        "skip": 1.0,
+        "initial": 2.0,
+        "best_possible": curves.best_possible,
+    }
+    assert shown["best_stopping"]["tau"] == training.best_stopping().tau
+    assert sum(bulk["train_decrease"] for bulk in shown["bulks"]) == pytest.approx(
+        curves.initial_train - curves.final_train, rel=1e-6
+    )
+
+
+def test_a_prediction_is_told_in_words(capsys, tmp_path):
+    picture = tmp_path / "flow.png"
+    arguments = ["--path", "edm:0.5:2", "--prediction", "0.5:-1", "--plot", str(picture)]
+    assert main(["curves", "--psi-p", "4", "--psi-n", "2", *arguments]) == 0
+    shown = capsys.readouterr().out
+    assert "(edm:0.5:2)" in shown
+    assert "prediction    0.5 noise -1 data, weight 1: losses are those of the target" in shown
+    assert picture.stat().st_size > 10_000
+
+
+def test_spikes_of_a_prediction_have_its_clock_and_no_share_of_another_loss(report):
+    plain = report(*SMALL, "--spike", "9")["outliers"][0]
+    shown = report(*SMALL, "--spike", "9", "--prediction", "data")["outliers"][0]
+    delta = rs.RandomFeatureModel(8, 4, 0.1).delta
+    assert shown["tau"] == pytest.approx(delta * plain["tau"])
+    assert shown["decrease"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--path", "flow"], "argument --path: must be ou:T"),
+        (["--path", "flow:0.4:1"], "argument --path: must be ou:T"),
+        (["--path", "flow:1.5"], "argument --path: s must"),
+        (["--path", "flow:0.4", "--t", "0.1"], "not allowed with argument"),
+        (["--prediction", "velocty"], "did you mean 'velocity'"),
+        (["--prediction", "0:0"], "argument --prediction"),
+        (["--weight", "0"], "weight must"),
+    ],
+)
+def test_wrong_paths_and_predictions_are_refused(capsys, arguments, words):
+    try:
+        status = main(["curves", *arguments])
+    except SystemExit as end:
+        status = end.code
+    assert status == 2
+    assert words in capsys.readouterr().err

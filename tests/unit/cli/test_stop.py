@@ -36,3 +36,16 @@ def test_data_are_needed(capsys):
         main(["stop"])
     assert ended.value.code == 2
     assert "--data" in capsys.readouterr().err
+
+
+def test_report_says_how_much_is_memorised_at_the_recommended_time(capsys, tmp_path):
+    rng = np.random.default_rng(0)
+    file = tmp_path / "rows.npy"
+    np.save(file, rng.normal(size=(120, 8)))
+    assert main(["stop", "--data", str(file), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert 0.0 < shown["memorised"]["value"] < 1.0
+    assert shown["memorised"]["error"] > 0.0
+    report = rs.stopping_report(np.load(file))
+    assert report.memorised.value == shown["memorised"]["value"]
+    assert f"{report.memorised} of the pull to its own samples is memorised" in str(report)

@@ -97,7 +97,7 @@ def test_what_speaks_against_the_numbers_is_said(rows):
 
 
 def test_splits_that_disagree_are_a_reason_for_doubt():
-    one = _Run(100, 1.0, 5.0, 30.0, 0.5, 0.6, 0.4, 0.7)
+    one = _Run(100, 1.0, 5.0, 30.0, 0.5, 0.6, 0.4, 0.7, 0.1)
     other = dataclasses.replace(one, tau_mem=math.inf)
     assert list(_disagreements([one, one])) == []
     assert list(_disagreements([other, other])) == []
@@ -112,7 +112,7 @@ def test_an_estimate_shows_no_digits_below_its_error():
     assert str(Estimate(2499.0, math.inf)) == "2500, or never,"
 
 
-RUN = _Run(100, 1.0, 5.0, 30.0, 0.5, 0.6, 0.4, 0.9)
+RUN = _Run(100, 1.0, 5.0, 30.0, 0.5, 0.6, 0.4, 0.9, 0.1)
 
 
 def test_halves_of_the_held_out_rows_give_twice_the_standard_error():

@@ -57,6 +57,20 @@ def test_compiled_code_is_kept_for_the_next_process(folder: Path) -> None:
     assert _run(folder) == ("9.0", False)
 
 
+def test_a_kernel_that_calls_others_beside_it_is_compiled_anew_when_one_of_them_changes(
+    folder: Path,
+) -> None:
+    (folder / "other.py").write_text(_OWN.replace("square", "times").replace("x * x", "3.0 * x"))
+    (folder / "own.py").write_text(
+        "from rmtspec.solve.kernel import kernel\nfrom other import times\n\n"
+        "@kernel(beside=True)\ndef square(x):\n    return times(x)\n"
+    )
+    assert _run(folder) == ("9.0", True)
+    assert _run(folder) == ("9.0", False)
+    (folder / "other.py").write_text(_OWN.replace("square", "times").replace("x * x", "x + 1.00"))
+    assert _run(folder) == ("4.0", True)
+
+
 @pytest.mark.parametrize("suffix", ["nbi", "nbc"])
 @pytest.mark.parametrize("damage", [b"", None, b"\x93no pickle at all\xff" * 40])
 def test_broken_files_are_compiled_anew_and_mended(

@@ -239,13 +239,16 @@ def test_every_built_in_names_units_of_all_it_returns():
         "learning_curves": {"tau": 1.0},
         "memorisation": {"tau": 10.0},
         "linear": {"load": 2.0, "alpha_bar": 0.5},
+        "time_integrated": {"t_min": 0.1, "t_max": 0.5},
     }
     for name, problem in BUILT_IN.items():
         coords = {"psi_p": 4.0, "psi_n": 2.0, "t": 0.1} if name != "linear" else {}
         if name == "memorisation":
             del coords["psi_n"]
+        if name == "time_integrated":
+            del coords["t"]
         result = problem.function(**coords, **sets.get(name, {}))
-        assert result.keys() - {"family"} <= problem.quantities.keys(), name
+        assert result.keys() - {"family", "data_class"} <= problem.quantities.keys(), name
         parameters = inspect.signature(problem.function).parameters
         assert parameters.keys() <= problem.checks.keys(), name
 
@@ -671,3 +674,37 @@ def test_missing_extra_is_named(monkeypatch):
     )
     with pytest.raises(ImportError, match=r"sweep needs zarr: pip install 'rmtspec\[sweep\]'"):
         quiet("timescales", GOOD)
+
+
+def test_paths_and_predictions_are_coordinates_by_name():
+    names = ["score", "noise", "v"]
+    found = rs.sweep(
+        "stopping",
+        {"psi_p": 8.0, "psi_n": 4.0, "t": [0.25, 0.5], "path": "flow", "prediction": names},
+        progress=False,
+    )
+    assert found["tau"].dims == ("t", "prediction")
+    for s in (0.25, 0.5):
+        model = rs.RandomFeatureModel(8.0, 4.0, rs.NoiseLevel.flow(s))
+        for name in names:
+            training = model.training(prediction=None if name == "score" else name)
+            best = training.best_stopping()
+            here = found.sel(t=s, prediction=name)
+            assert float(here["tau"]) == best.tau
+            assert float(here["score_error"]) == best.score_error
+            fraction = float(training.memorised_fraction(best.tau))
+            assert float(here["memorised_fraction"]) == fraction
+    times = rs.sweep(
+        "timescales", {"psi_p": 8.0, "psi_n": 4.0, "t": 0.5, "path": ["ou", "flow"]},
+        progress=False,
+    )  # fmt: skip
+    assert float(times["tau_mem"][0]) != float(times["tau_mem"][1])
+
+
+@pytest.mark.parametrize(
+    ("coords", "words"),
+    [({"path": "flaw"}, "did you mean 'flow'"), ({"prediction": ["noises"]}, "prediction must")],
+)
+def test_unknown_paths_and_predictions_are_refused_before_any_work(coords, words):
+    with pytest.raises(ValueError, match=words):
+        rs.sweep("stopping", {"psi_p": 8.0, "psi_n": 4.0, "t": 0.5, **coords}, progress=False)

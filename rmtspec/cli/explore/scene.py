@@ -1,0 +1,202 @@
+"""What the page shows of one state: numbers from public functions, in the order of their making."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...inputs.population import PopulationSpectrum
+from ...plots.spectra import Outline, limits_in_decades, outlines
+from ...plots.style import colours_of_bulks
+from ...random_features.model import RandomFeatureModel
+from ...random_features.results import BestStopping, LearningCurves, Window
+from ...random_features.summaries.times import automatic_times
+from ...random_features.training import Training
+from ..data import Data
+from .state import GIVEN, State
+
+FloatArray = NDArray[np.float64]
+
+_POINTS = 200  # a bulk
+_LEAST_POINTS = 24
+_ALL_POINTS = 6000  # of all bulks
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of --data, once split and once seen as a population of others like them.
+
+    Attributes
+    ----------
+    data : all of them
+    unit_variance : whether they were scaled
+    """
+
+    data: Data
+    unit_variance: bool = False
+
+    @cached_property
+    def parts(self) -> tuple[Data, Data]:
+        """Those to train on and those held out, as `rmtspec curves` parts them."""
+        return self.data.split()
+
+    @cached_property
+    def population(self) -> PopulationSpectrum:
+        """The population behind them."""
+        return PopulationSpectrum.from_samples(self.data.rows, debias=True)
+
+    @property
+    def load(self) -> float:
+        """Rows per dimension."""
+        samples, dimension = self.data.rows.shape
+        return float(samples / dimension)
+
+
+def model_of(state: State, rows: Rows | None) -> RandomFeatureModel:
+    """The model asked for.
+
+    Raises
+    ------
+    ValueError
+        If the values do not go together.
+    """
+    if state.population in GIVEN:
+        assert rows is not None
+        train, held_out = rows.parts
+        return RandomFeatureModel.from_data(
+            train.rows,
+            state.psi_p,
+            state.t,
+            state.activation,
+            test=held_out.rows,
+            kernel="exact" if state.population == "rows" else "gaussian",
+        )
+    population = population_of(state, rows)
+    return RandomFeatureModel(state.psi_p, state.psi_n, state.t, state.activation, population)
+
+
+def population_of(state: State, rows: Rows | None) -> PopulationSpectrum:
+    """The population of random rows; of given ones, that of others like them."""
+    if state.population == "two":
+        return PopulationSpectrum([state.low, state.high], [1.0 - state.share, state.share])
+    if state.population == "power":
+        return PopulationSpectrum.power_law(state.exponent, state.dimension)
+    if state.population == "spikes":
+        return PopulationSpectrum([1.0], [1.0], state.spikes)
+    if state.population == "isotropic":
+        return PopulationSpectrum.isotropic()
+    assert rows is not None
+    return rows.population
+
+
+@dataclass(frozen=True)
+class Bulk:
+    """A bulk as it is drawn, with its name, colour, edges and mass."""
+
+    name: str
+    colour: str
+    edges: tuple[float, float]
+    mass: float
+    line: Outline
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A state's law and learning curves.
+
+    Attributes
+    ----------
+    state : what was asked
+    model, training : the public objects that everything shown is asked of
+    bulks : in ascending order
+    limits : of both axes of the spectrum
+    curves : over the times at which they change
+    families : of eigenvalues, from the top of the spectrum down, with the times of this training
+    facts : single numbers beside the pictures
+    """
+
+    state: State
+    model: RandomFeatureModel
+    training: Training
+    bulks: tuple[Bulk, ...]
+    limits: tuple[tuple[float, float], tuple[float, float]]
+    curves: LearningCurves
+    families: list[dict[str, Any]]
+    facts: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, state: State, rows: Rows | None) -> Scene:
+        """Ask the model of a state.
+
+        Raises
+        ------
+        ValueError
+            If the values do not go together.
+        """
+        model = model_of(state, rows)
+        training = model.training(**state.training)
+        law, names = model.spectrum(), model.bulk_names()
+        count = len(names)
+        points = int(np.clip(_ALL_POINTS // max(count, 1), _LEAST_POINTS, _POINTS))
+        colours = colours_of_bulks(names)
+        bulks = tuple(
+            Bulk(name, colours[name], (float(low), float(high)), float(mass), line)
+            for name, (low, high), mass, line in zip(
+                names, law.support, law.masses, outlines(law, points), strict=True
+            )
+        )
+        peaks = [float(b.line.height.max()) for b in bulks if np.any(b.line.height > 0.0)]
+        limits = limits_in_decades(law, peaks) if bulks else ((0.1, 10.0), (0.1, 10.0))
+        curves = training.learning_curves(automatic_times(training))
+        families = training.timescales().to_dict()["families"]
+        return cls(state, model, training, bulks, limits, curves, families, _facts(training))
+
+    @property
+    def knows_fresh_data(self) -> bool:
+        """Whether the test loss can be told."""
+        return not self.model.conditional or self.model.held_out is not None
+
+    def legend(self) -> list[dict[str, Any]]:
+        """Bulks of one name together, with their colour and mass, from the top down."""
+        found: dict[str, dict[str, Any]] = {}
+        for bulk in reversed(self.bulks):
+            start = {"name": bulk.name, "colour": bulk.colour, "mass": 0.0, "bulks": 0}
+            entry = found.setdefault(bulk.name, start)
+            entry["mass"] += bulk.mass
+            entry["bulks"] += 1
+        return list(found.values())
+
+
+def _facts(training: Training) -> dict[str, Any]:
+    """Single numbers beside the pictures."""
+    model = training.model
+    law, end = model.spectrum(), training.learning_curves(np.inf)
+    return {
+        "floor": model.floor,
+        "atoms": [[float(x), float(mass)] for x, mass in np.asarray(law.atoms)],
+        "outliers": [float(x) for x in np.asarray(law.outliers) if np.isfinite(x)],
+        "stability_limit": float(training.stability_limit),
+        "train": float(end.train),
+        "test": float(end.test),
+        "psi_n": float(model.psi_n),
+    }
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """When to stop, which takes longer to find than all that a `Scene` holds."""
+
+    best: BestStopping
+    window: Window
+
+    @classmethod
+    def of(cls, scene: Scene) -> Stopping | None:
+        """None where the test loss is not known."""
+        if not scene.knows_fresh_data:
+            return None
+        return cls(scene.training.best_stopping(), scene.training.window())

@@ -1,0 +1,1 @@
+"""Random features of several types, on data of several classes, at several noise levels."""

@@ -1,0 +1,1 @@
+"""Compiled parts, in one folder: each is compiled anew when another changes."""

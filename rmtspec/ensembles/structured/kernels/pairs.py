@@ -1,0 +1,137 @@
+"""Products of two resolvents of a structured ensemble: what `two_resolvent` states, compiled."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ....solve.kernel import kernel
+from .equations import dress
+from .jacobian import jacobian
+from .small_matrices import solve_linear
+
+
+@kernel(beside=True)
+def _read(parts, one, two, first, second, source, solution, g1, scales, row):
+    r"""u_0ᵀ∫ρH'u_0 of one column of unknowns, with u_0 dressed as `first` and `second`."""
+    types = parts.weights.size
+    classes, r = scales.shape
+    total = source
+    for sigma in range(types):
+        part = 0j
+        for j in range(parts.shares.size):
+            left, right = 0j, 0j
+            for a in range(parts.slopes.shape[1]):
+                left += first[j, a] * one[5][j, sigma, a]
+                right += second[j, a] * two[5][j, sigma, a]
+            part += parts.shares[j] * left * right
+        total -= parts.psi_p * parts.weights[sigma] * g1[sigma] * solution[sigma, row] * part
+    place = types
+    for y in range(classes):
+        for a in range(r):
+            for b in range(r):
+                part = 0j
+                for j in range(parts.shares.size):
+                    left, right = 0j, 0j
+                    for c in range(r):
+                        left += one[0][y, a, c] * first[j, y * r + c]
+                        right += two[0][y, b, c] * second[j, y * r + c]
+                    part += parts.shares[j] * parts.levels[j, y] * left * right
+                scale = parts.classes[y] * scales[y, a] * scales[y, b]
+                total -= scale * solution[place, row] * part
+                place += 1
+    return total
+
+
+@kernel(beside=True)
+def _between(parts, j, left, right, data, noise):
+    """leftᵀ Θ^M right for one joint eigenvalue."""
+    classes = data.size
+    r = parts.kernels.shape[2]
+    total = 0j
+    for a in range(left.size):
+        y = a // r
+        if y < classes:
+            total += data[y] * parts.levels[j, y] * left[a] * right[a]
+        else:
+            for b in range(classes * r, left.size):
+                total += left[a] * noise[a, b] * right[b]
+    return total
+
+
+@kernel(beside=True)
+def _pair(parts, one, two, g1, g2, s1, s2, first, second, floors, data, noise, sources):
+    """T_M(z_1, z_2) of every sample set M."""
+    types = parts.weights.size
+    rows, (classes, r) = floors.shape[0], s1.shape
+    count = types + classes * r * r
+    scales = np.sqrt(s1 * s2)
+    matrix = jacobian(parts, one, two, g1, g2, scales, count)
+    right = np.zeros((count, rows), dtype=np.complex128)
+    found = np.zeros(rows, dtype=np.complex128)
+    for row in range(rows):
+        for tau in range(types):
+            total = complex(floors[row, tau], 0.0)
+            for j in range(parts.shares.size):
+                total += parts.shares[j] * _between(
+                    parts, j, one[4][j, tau], two[4][j, tau], data[row], noise[row]
+                )
+            right[tau, row] = -g2[tau] * total
+        place = types
+        for y in range(classes):
+            for a in range(r):
+                for b in range(r):
+                    total = complex(sources[row, y], 0.0) if a == b else 0j
+                    for j in range(parts.shares.size):
+                        share = parts.shares[j] * parts.levels[j, y] / parts.psi_n
+                        total -= share * _between(
+                            parts, j, one[3][j, y * r + a], two[3][j, y * r + b],
+                            data[row], noise[row],
+                        )  # fmt: skip
+                    right[place, row] = total / (scales[y, a] * scales[y, b])
+                    place += 1
+        for j in range(parts.shares.size):
+            found[row] += parts.shares[j] * _between(
+                parts, j, first[j], second[j], data[row], noise[row]
+            )
+    if not solve_linear(matrix, right):
+        return np.full(rows, complex(np.nan, np.nan))
+    for row in range(rows):
+        found[row] = _read(parts, one, two, first, second, found[row], right, g1, scales, row)
+    return found
+
+
+@kernel(beside=True)
+def two_resolvents(parts, g, d, sizes, target, floors, data, noise, sources):
+    """T_M(z_i, z_j) and T_M(z_i, conj z_j), (2, rows, n, n), and the target's w (n, J, m).
+
+    g, d, sizes : roots at the n points and their s
+    floors (rows, N), data (rows, Y), noise (rows, m, m), sources (rows, Y) : S', the multiples of
+        λ_y in the data blocks, the noise block and the multiples of one in E_y
+    """
+    count, (joint, size) = g.shape[0], (parts.shares.size, parts.slopes.shape[1])
+    seen = np.zeros((count, joint, size), dtype=np.complex128)
+    dressed = [dress(parts, g[i], d[i]) for i in range(count)]
+    for i in range(count):
+        for j in range(joint):
+            for c in range(size):
+                for a in range(size):
+                    seen[i, j, a] += target[c] * dressed[i][2][j, c, a]
+    tables = np.empty((2, floors.shape[0], count, count), dtype=np.complex128)
+    for k in range(count):
+        dinv, q, low, p, w, v = dressed[k]
+        mirrored = (np.conj(dinv), np.conj(q), np.conj(low), np.conj(p), np.conj(w), np.conj(v))
+        for i in range(k + 1):
+            straight = _pair(
+                parts, dressed[i], dressed[k], g[i], g[k], sizes[i], sizes[k], seen[i], seen[k],
+                floors, data, noise, sources,
+            )  # fmt: skip
+            across = _pair(
+                parts, dressed[i], mirrored, g[i], np.conj(g[k]), sizes[i], sizes[k], seen[i],
+                np.conj(seen[k]), floors, data, noise, sources,
+            )  # fmt: skip
+            for row in range(floors.shape[0]):
+                tables[0, row, i, k] = straight[row]
+                tables[0, row, k, i] = straight[row]
+                tables[1, row, i, k] = across[row]
+                tables[1, row, k, i] = np.conj(across[row])
+    return tables, seen

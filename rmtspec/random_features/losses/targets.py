@@ -1,0 +1,429 @@
+r"""Learning curves of a network that predicts any mixture of noise and data.
+
+The network :math:`N=A\phi/\sqrt p` with features :math:`\phi=f(g\,Wx_s/\sqrt d)`,
+:math:`x_s=\alpha x+\sigma\xi`, is trained from A = 0 on
+:math:`\frac\omega dE|N-\zeta|^2,\ \zeta=u\xi+wx` (u and w after the skip, `inputs.diffusion`).
+With :math:`c=g\alpha a,\ b=g\sigma a` the Gaussian equivalent of a feature is
+:math:`W(cx+b\xi)/\sqrt d` and independent parts, so that
+
+.. math::  V=\tfrac1n\sum E_\xi\,\phi\,\zeta^\top\simeq u\,bW/\sqrt d+w\,GX^\top/n,\qquad
+           \frac A{\sqrt p}=V^\top f_\tau(U),\qquad
+           f_\tau(\lambda)=\frac{1-e^{-2\omega\lambda\tau/\psi_p}}\lambda .
+
+*Mean map.*  With :math:`g_l=k+b^2+c^2yl` and the k, y of `feature_equations`, averaging
+:math:`V^\top R(z)\phi` over W, data and all that differs between samples leaves, along a data
+direction of variance l,
+
+.. math::  \kappa_l\,(cx+b\xi),\qquad\kappa_l(z)=\frac{ub+wc\,y\,l}{g_l},
+
+from the resolvent of the linearised :math:`U` (`two_point`), in which V is the noise column u times
+:math:`bW` plus the data column w times :math:`\frac1nGX^\top`, whose part along l is
+:math:`c\,y\,l\,W`: the shrinkage y is what sharing the samples with U costs.  Therefore
+
+.. math::
+    \tfrac1d\mathrm{Tr}V^\top RV=X(z)=\int\!\rho\,[w^2l(1-y)+\kappa_l^2g_l],\qquad
+    \tfrac1d\mathrm{Tr}\tilde V^\top RV=\tilde X(z)=\int\!\rho\,\kappa_l(ub+wct_l),
+
+t the variance of fresh data.  Two resolvents around :math:`\tilde U` respond by K and Y of
+`two_point`, which know nothing of the target (a perturbation of z along any B moves X by
+:math:`-\int\rho[Yl(w-c\kappa)^2+K\kappa^2]`, the derivative of the formula above, and so it does at
+two points):
+
+.. math::  S(z_1,z_2)=\int\!\rho\,\big[Y\,l\,(w-c\kappa^{(1)})(w-c\kappa^{(2)})
+           +K\,\kappa^{(1)}\kappa^{(2)}\big].
+
+Let :math:`m_l=\oint f_\tau\kappa_l` be the trained mean map and :math:`L_0=u^2+w^2\sigma_x^2` the
+loss of A = 0.  The train and test losses are
+
+.. math::
+    L_{train}&=L_0+\oint(\lambda f^2-2f)X,\\
+    L_{test}&=L_0+\int\!\rho\,\big[(c^2t+b^2)m_l^2-2(ub+wct)m_l\big]+\oint\oint ffS
+      =L^*+E_\zeta,\\
+    E_\zeta&=\int\!\rho\,(\alpha^2l+\sigma^2)\big(ga\,m_l-m_l^*\big)^2+\oint\oint ffS,\qquad
+    m_l^*=\frac{w\alpha l+u\sigma}{\alpha^2l+\sigma^2},\quad
+    L^*=\delta^2\!\int\!\frac{\rho\,l}{\alpha^2l+\sigma^2},
+
+the second by completing the square with the best linear predictor :math:`m^*x_s`: the squared bias
+of the mean map and the variance, without a difference.  For u = 1, w = 0 this is the noise target
+of `curves`, whose score network :math:`-N/\sigma` has :math:`\omega=\sigma^2`.  Given the data, l
+in κ and S is the eigenvalue of their covariance, and :math:`E_\zeta=L_{test}-L^*`.
+
+*Pull to the own sample.*  The score :math:`\hat s=(wx_s-\alpha N)/(\sigma\delta)` has
+
+.. math::  \tfrac1dE[\hat s\cdot x]=\frac{\alpha}{\sigma\delta}(w\sigma_x^2-P),\quad
+           P_{train}=\oint f\!\int\!\rho\,[wl(1-y)+c\,yl\kappa],\quad
+           P_{fresh}=\oint f\!\int\!\rho\,c\,t\kappa,
+
+the polarised forms of X and :math:`\tilde X` with the target x.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...ensembles.exact_kernel import KernelEquations
+from ...ensembles.two_point import Points, Response
+from ...inputs.diffusion.prediction import Target
+from .curves import Curves, Direction, Grid, Losses, quadratic
+from .over_times import Values, over_times
+
+FloatArray = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+
+_EPS = float(np.finfo(float).eps)
+
+
+class Course(NamedTuple):
+    """Losses less those of A = 0, and what the test loss is above the least; (times,) each."""
+
+    train: FloatArray
+    test: FloatArray
+    excess: FloatArray
+    error: FloatArray
+
+
+class Along(NamedTuple):
+    """Directions over which is averaged, as `Setting`."""
+
+    levels: FloatArray
+    weights: FloatArray
+    variance: FloatArray
+    precision: FloatArray
+
+
+class Map(NamedTuple):
+    """The mean map at points, for every direction.
+
+    Attributes
+    ----------
+    kappa : (points, directions)
+    rest : w − cκ, without a difference
+    unseen : 1 − y, without a difference; (points,)
+    forced : X, (points,)
+    """
+
+    kappa: ComplexArray
+    rest: ComplexArray
+    unseen: ComplexArray
+    forced: ComplexArray
+
+
+class Tables(NamedTuple):
+    """Of one grid: the map, S and bounds on the rounding of its entries, plain and mirrored."""
+
+    map: Map
+    spread: list[ComplexArray]
+    sizes: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class TargetCurves:
+    """Losses of one target, from the contours of a model under one training rule.
+
+    Parameters
+    ----------
+    base : the curves whose contours and responses are used
+    target : u and w after the skip
+    delta : δ, 0 for a multiple of what the network is shown
+    """
+
+    base: Curves
+    target: Target
+    delta: float
+
+    @property
+    def unit(self) -> float:
+        """Losses are counted in: the target's own units."""
+        return 1.0
+
+    @property
+    def starts(self) -> tuple[float, float]:
+        """Train and test loss of A = 0."""
+        return self._start(self.base.model.population.mean), self._start(self._fresh_variance)
+
+    def start_along(self, direction: Direction) -> tuple[float, float]:
+        """The same along one direction."""
+        return self._start(direction.level), self._start(direction.variance)
+
+    def _start(self, variance: float) -> float:
+        u, w = self.target
+        return u * u + w * w * variance
+
+    @cached_property
+    def _fresh_variance(self) -> float:
+        """Mean variance of fresh data."""
+        known = self.base.setting
+        return float(known.weights @ known.variance)
+
+    @property
+    def converted(self) -> float:
+        """What a squared error of the prediction is multiplied by to be one of the score."""
+        level = self.base.model.level
+        with np.errstate(divide="ignore"):
+            return float(np.float64(level.alpha / (level.sigma * self.delta)) ** 2)
+
+    def least(self, precision: float) -> float:
+        """L*, from the mean of 1/(α²l + σ²)."""
+        level = self.base.model.level
+        share = (1.0 - level.sigma**2 * precision) / level.alpha**2
+        return self.delta**2 * max(share, 0.0)
+
+    def least_along(self, along: Along) -> float:
+        """L*; of random data without a difference, NaN where the law of fresh data is not known."""
+        if self.base.model.conditional:
+            return self.least(float(along.weights @ along.precision))
+        return self.delta**2 * float(along.weights @ (along.levels / self._weight(along)))
+
+    def losses(self, tau: FloatArray, direction: Direction | None = None) -> Losses:
+        """Losses less those of A = 0, as those of `Curves`."""
+        found = self.course(tau, direction)
+        return Losses(found.train, found.test, found.error)
+
+    def final(self, direction: Direction | None) -> tuple[float, float, float]:
+        """Losses at τ = inf, less those of A = 0, and the bound on their error."""
+        found = self.losses(np.array([np.inf]), direction)
+        return float(found.train[0]), float(found.test[0]), float(found.error[0])
+
+    def along(self, direction: Direction | None) -> Along:
+        """The directions that are averaged over."""
+        known = self.base.setting
+        if direction is None:
+            return Along(
+                known.levels, known.weights, np.nan_to_num(known.variance), known.precision
+            )
+        nearest = int(np.abs(known.levels - direction.level).argmin())
+        values = (direction.level, 1.0, direction.variance, known.precision[nearest])
+        return Along(*(np.array([value]) for value in values))
+
+    def course(self, tau: FloatArray, direction: Direction | None = None) -> Course:
+        """Losses at flat times, inf included; NaN where the tables could not be made."""
+        along = self.along(direction)
+        if self._sees_nothing:
+            zero = np.zeros_like(tau)
+            bias = float(along.weights @ (self._weight(along) * self._best_map(along) ** 2))
+            return Course(zero, zero, np.full_like(tau, bias), zero)
+        found = over_times(
+            self.base, tau, 3,
+            lambda grid, times: self._on_grid(grid, times, along, direction is None),
+            lambda points: self._at_end(points, along),
+        )  # fmt: skip
+        train, test, excess = found.values
+        return Course(train, test, excess, np.asarray(found.errors.max(axis=0)))
+
+    def sketched_excess(self, tau: FloatArray) -> FloatArray:
+        """The excess at flat finite times without a bound: what a search asks for, in a fifth of
+        the time.
+
+        The coarse contour is made for 13 digits.
+        """
+        if self._sees_nothing or self.base.initial > 0.0 or self.base.model.conditional:
+            return self.course(tau).excess
+        along, grid = self.along(None), self.base.grids(float(tau.max(initial=0.0)))[0]
+        here, spread, _ = self.tables(grid, along, True)
+        f = grid.weights * self.base.relaxation.filtered(grid.x, tau)
+        return self.bias(self._mean(here, f), along) + quadratic(f, *spread)
+
+    @property
+    def _sees_nothing(self) -> bool:
+        """Whether no feature correlates with the target, so that A = 0 stays."""
+        base = self.base
+        seen = base.scale > 0.0 or (self.target.data != 0.0 and base.unseen > base.model.floor)
+        return not seen and base.initial == 0.0
+
+    def forced(self, points: Points) -> ComplexArray:
+        """X at points, averaged over all directions."""
+        return self.map(points, self.along(None)).forced
+
+    # -- the mean map ----------------------------------------------------------------------------
+
+    @cached_property
+    def slopes(self) -> tuple[float, float]:
+        """c and b: how a feature sees data and noise."""
+        at, fresh = self.base.model.coefficients, self.base.fresh
+        return float(np.copysign(fresh.data**0.5, at.c)), float(np.copysign(fresh.noise**0.5, at.b))
+
+    def map(self, points: Points, along: Along) -> Map:
+        """The mean map of the target at points."""
+        (u, w), (c, b) = self.target, self.slopes
+        k, y = points.k[:, None], points.y[:, None]
+        h = points.along(along.levels, c * c, b * b)
+        driven = u * b + (w * c) * y * along.levels
+        kappa = driven * h
+        rest = (w * (k + b * b) - u * b * c) * h
+        unseen = self.unseen(points)
+        own = (along.weights * along.levels).sum() * w * w
+        return Map(kappa, rest, unseen, own * unseen + (kappa * driven) @ along.weights)
+
+    def unseen(self, points: Points) -> ComplexArray:
+        """1 − y without a difference, from the equation of y."""
+        equations = self.base.model.ensemble.equations
+        assert not isinstance(equations, KernelEquations)
+        psi_n = self.base.model.psi_n
+        share = equations.v2 / psi_n
+        if self.base.model.conditional:
+            return np.asarray(share / (points.k + share))
+        known, (c, b) = self.base.setting, self.slopes
+        h = points.along(known.levels, c * c, b * b)
+        seen = c * c * (h @ (known.weights * known.levels)) / psi_n
+        return np.asarray(points.y * (share / points.k + seen))
+
+    def _best_map(self, along: Along) -> FloatArray:
+        """m*, the best linear predictor."""
+        (u, w), level = self.target, self.base.model.level
+        return (w * level.alpha * along.levels + u * level.sigma) / self._weight(along)
+
+    def _weight(self, along: Along) -> FloatArray:
+        """Variance of what the network is shown, before the gain."""
+        level = self.base.model.level
+        return level.alpha**2 * along.levels + level.sigma**2
+
+    def spread(
+        self, first: Map, second: Map, pair: Response, along: Along
+    ) -> tuple[ComplexArray, FloatArray]:
+        """S at all pairs, and the size of its terms."""
+        by_noise = pair.k * ((first.kappa * along.weights) @ second.kappa.T)
+        by_data = pair.y * ((first.rest * (along.weights * along.levels)) @ second.rest.T)
+        return by_noise + by_data, (np.abs(by_noise) + np.abs(by_data)) * pair.loss
+
+    @cached_property
+    def _known(self) -> WeakKeyDictionary[Grid, Tables]:
+        return WeakKeyDictionary()
+
+    def tables(self, grid: Grid, along: Along, keep: bool) -> Tables:
+        """Tables of a grid; `keep` those of all directions."""
+        if keep and grid in self._known:
+            return self._known[grid]
+        here = self.map(grid.points, along)
+        there = Map(*(column.conj() for column in here))
+        pairs = [
+            self.spread(here, other, pair, along)
+            for other, pair in zip((here, there), grid.pairs, strict=True)
+        ]
+        sizes = np.asarray(sum(size for _, size in pairs))
+        tables = Tables(here, [table for table, _ in pairs], sizes)
+        if keep:
+            self._known[grid] = tables
+        return tables
+
+    @staticmethod
+    def _mean(here: Map, f: ComplexArray) -> FloatArray:
+        """m at every time and direction."""
+        return np.asarray(2.0 * (f.real @ here.kappa.real - f.imag @ here.kappa.imag))
+
+    def moved(self, grid: Grid, here: Map, f: ComplexArray) -> tuple[FloatArray, FloatArray]:
+        """m at every time and direction, and a bound on its rounding."""
+        return self._mean(here, f), (2.0 * grid.ulp) * (np.abs(f) @ np.abs(here.kappa))
+
+    def _on_grid(self, grid: Grid, tau: FloatArray, along: Along, keep: bool) -> Values:
+        base = self.base
+        here, spread, sizes = self.tables(grid, along, keep)
+        bare = base.relaxation.filtered(grid.x, tau)
+        f = grid.weights * bare
+        seen = f * here.forced
+        fit = (grid.x - base.ridge) * bare * seen - 2.0 * seen
+        train = 2.0 * fit.real.sum(1)
+        mean, off = self.moved(grid, here, f)
+        variance = quadratic(f, *spread)
+        size = np.abs(f)
+        rounding = 2.0 * grid.ulp * ((size @ sizes) * size).sum(1)
+        rows = self._from_map(mean, variance, along)
+        slack = self.slack(mean, off, along)
+        values = np.array([train, *rows])
+        errors = np.array([2.0 * grid.ulp * np.abs(fit).sum(1), *(rounding + slack,) * 2])
+        if base.initial > 0.0:
+            start = grid.from_start(tau)
+            values += np.array([start.train, start.test, start.test])
+            errors += start.error
+        return Values(values, errors)
+
+    def _from_map(
+        self, mean: FloatArray, variance: FloatArray, along: Along
+    ) -> tuple[FloatArray, FloatArray]:
+        """Test loss less that of A = 0, and what it is above the least."""
+        (u, w), (c, b) = self.target, self.slopes
+        seen = c * c * along.variance + b * b
+        driven = u * b + w * c * along.variance
+        test = ((seen * mean - 2.0 * driven) * mean) @ along.weights + variance
+        if self.base.model.conditional:
+            above = self._start(float(along.weights @ along.variance))
+            least = self.least(float(np.nan_to_num(along.weights @ along.precision)))
+            return test, above - least + test
+        return test, self.bias(mean, along) + variance
+
+    def bias(self, mean: FloatArray, along: Along) -> FloatArray:
+        """Squared bias of the mean map, of random data."""
+        off = self.base.scale**0.5 * mean
+        sign = np.copysign(1.0, self.base.model.coefficients.a)
+        square: FloatArray = (sign * off - self._best_map(along)) ** 2
+        return np.asarray(square @ (along.weights * self._weight(along)))
+
+    def slack(self, mean: FloatArray, off: FloatArray, along: Along) -> FloatArray:
+        """How far an error of m moves the test loss."""
+        (u, w), (c, b) = self.target, self.slopes
+        seen = c * c * along.variance + b * b
+        pull = np.abs(seen * mean - (u * b + w * c * along.variance)) + seen * off
+        return np.asarray(2.0 * (pull * off) @ along.weights)
+
+    def _at_end(self, points: Points, along: Along) -> FloatArray:
+        base, here = self.base, self.map(points, along)
+        pair = base.respond(points, points)
+        variance = self.spread(here, here, pair, along)[0][0].real
+        test, excess = self._from_map(here.kappa[:1].real, variance, along)
+        train = -here.forced[0].real
+        if base.ridge > 0.0:
+            square = base.respond(points, points, identity=True)
+            train -= base.ridge * self.spread(here, here, square, along)[0][0, 0].real
+        return np.array([train, test[0], excess[0]])
+
+    # -- the pull to the own sample --------------------------------------------------------------
+
+    def pulls(self, tau: FloatArray) -> Values:
+        """Rows E_fresh − E_train and E_fresh of the pull of the score to the own clean sample.
+
+        In units of α/(σδ).
+        """
+        along = self.along(None)
+        spans = self._spans
+        if self._sees_nothing:
+            fresh = np.full_like(tau, spans[1])
+            return Values(
+                np.array([np.full_like(tau, spans[1] - spans[0]), fresh]), np.zeros((2, tau.size))
+            )
+        found = over_times(
+            self.base, tau, 2,
+            lambda grid, times: self._pulls_on(grid, times, along),
+            lambda points: self._pull(points, along)[:, 0].real,
+        )  # fmt: skip
+        drawn, fresh = found.values
+        return Values(np.array([spans[1] - spans[0] + drawn, spans[1] - fresh]), found.errors)
+
+    @property
+    def _spans(self) -> tuple[float, float]:
+        """w σ_x² of the samples and of fresh data."""
+        w, mean = self.target.data, self.base.model.population.mean
+        if not self.base.model.conditional:
+            return w * mean, w * mean
+        return w * mean, w * self._fresh_variance
+
+    def _pulls_on(self, grid: Grid, tau: FloatArray, along: Along) -> Values:
+        f = grid.weights * self.base.relaxation.filtered(grid.x, tau)
+        traces = self._pull(grid.points, along)
+        values = 2.0 * (f @ traces.T).real.T
+        return Values(values, 2.0 * grid.ulp * (np.abs(f) @ np.abs(traces).T).T)
+
+    def _pull(self, points: Points, along: Along) -> ComplexArray:
+        """Rows P_train − P_fresh and P_fresh at points."""
+        here, (c, _), w = self.map(points, along), self.slopes, self.target.data
+        fresh = c * (here.kappa @ (along.weights * along.variance))
+        if not self.base.model.conditional:
+            apart = here.unseen * (here.rest @ (along.weights * along.levels))
+            return np.array([apart, fresh])
+        seen = here.kappa @ (along.weights * along.levels)
+        mean = w * float(along.weights @ along.levels)
+        return np.array([mean * here.unseen + c * points.y * seen - fresh, fresh])

@@ -1,0 +1,218 @@
+r"""Two networks trained on independent data sets: bias and variance of the score, and distance.
+
+Given W two trainings on independent sets of n samples are independent.  The response Y of
+`ensembles.two_point` runs through the samples and K through W as well, so that of the products of
+two resolvents
+
+============================  ============================================
+both trainings share          responses
+============================  ============================================
+everything (the test loss)    K, Y
+W                             K_0, 0 (`two_point.independent_response`)
+nothing                       0, 0
+============================  ============================================
+
+With S of `targets` and :math:`K-K_0=\mathrm{lift}\cdot Y` the error of the score splits, with
+:math:`\nu=\alpha^2/(\sigma\delta)^2`, into
+
+.. math::
+    E_{score}=\underbrace{\nu\!\int\!\rho\,(\alpha^2l+\sigma^2)(ga\,m_l-m_l^*)^2}_{\text{bias}^2
+      \text{ of the mean map}}
+      +\underbrace{\nu\oint\oint ff\!\int\!\rho K_0\kappa\kappa'}_W
+      +\underbrace{\nu\oint\oint ff\,Y\!\int\!\rho\big[l(w-c\kappa)(w-c\kappa')
+      +\mathrm{lift}\,\kappa\kappa'\big]}_{\text{data sets}},
+
+no part of which is a difference.  On fresh points the distance of the two noise predictions is
+:math:`D=\frac{\sigma^2}dE|s_1-s_2|^2=2\sigma^2\cdot` the variance over what the two do not share.
+
+On the training points of the first set :math:`E\phi\phi^\top=U_1`, so that
+
+.. math::  \tfrac1dE|N_1|^2=\oint\lambda f^2X,\qquad
+           \tfrac1dE\,N_1N_2=\oint\oint\lambda_1f(\lambda_1)f(\lambda_2)\,K_I\!\int\!\rho\kappa\kappa'
+
+with K_I the response of independent sets to the identity; of independent W, with the mean map of
+the second network in place of the network,
+:math:`\int\rho\,m_l\oint f\,[wcl(1-y)+\kappa(b^2+c^2yl)]`.  The second network sees them as fresh.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...ensembles.feature_equations import FeatureEquations
+from ...ensembles.two_point import Independent, Points, Response, Source
+from .curves import Curves, Grid, quadratic
+from .over_times import Values, over_times
+from .targets import Along, Map, TargetCurves
+
+FloatArray = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+
+_ROWS = 7
+
+
+class Split(NamedTuple):
+    """Parts of the error, in units of the target, and products on training points; all (times,).
+
+    Attributes
+    ----------
+    bias : squared bias of the mean map
+    features, samples : variance over W, and over data sets at the same W
+    own : E|N_1|² on its training points
+    shared, apart : E N_1N_2 there, with the same W and with independent ones
+    fresh : E|N_2|² there
+    error : bound on the error of bias, features and samples
+    train_error : of the others
+    """
+
+    bias: FloatArray
+    features: FloatArray
+    samples: FloatArray
+    own: FloatArray
+    shared: FloatArray
+    apart: FloatArray
+    fresh: FloatArray
+    error: FloatArray
+    train_error: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class TwoDataSetCurves:
+    """Two networks with one target, of random data.
+
+    Parameters
+    ----------
+    curves : those of the target
+    """
+
+    curves: TargetCurves
+
+    def split(self, tau: FloatArray) -> Split:
+        """Parts of the error at flat times, inf included."""
+        base, along = self.curves.base, self.curves.along(None)
+        found = over_times(
+            base, tau, _ROWS,
+            lambda grid, times: self._on_grid(grid, times, along),
+            lambda points: self._at_end(points, along),
+        )  # fmt: skip
+        errors = found.errors
+        bounds = errors[:3].max(axis=0), errors[3:].max(axis=0)
+        rows: list[FloatArray] = [*found.values, *bounds]
+        return Split(*rows)
+
+    @property
+    def _base(self) -> Curves:
+        return self.curves.base
+
+    @property
+    def _equations(self) -> FeatureEquations:
+        equations = self._base.model.ensemble.equations
+        assert isinstance(equations, FeatureEquations)
+        return equations
+
+    def _on_grid(self, grid: Grid, tau: FloatArray, along: Along) -> Values:
+        base, curves = self._base, self.curves
+        here = curves.map(grid.points, along)
+        there = Map(*(column.conj() for column in here))
+        mirrored = grid.points.conjugate()
+        tables, sizes = [], []
+        for points, other, pair in zip(
+            (grid.points, mirrored), (here, there), grid.pairs, strict=True
+        ):
+            found = self._tables(grid.points, points, here, other, pair, along)
+            tables.append(found[:3])
+            sizes.append(found[3])
+        features, samples, identity = (list(kind) for kind in zip(*tables, strict=True))
+        bare = base.relaxation.filtered(grid.x, tau)
+        f = grid.weights * bare
+        done = (grid.x - base.ridge) * bare  # λf
+        mean, off = curves.moved(grid, here, f)
+        size = np.abs(f)
+        values = [
+            curves.bias(mean, along),
+            quadratic(f, *features),
+            quadratic(f, *samples),
+            2.0 * (f * done * here.forced).real.sum(1),
+            _bilinear(grid.weights * done, f, *identity),
+            self._apart(mean, 2.0 * (f @ self._own(grid.points, here, along)).real, along),
+        ]
+        values.append(self._squared(mean, along) + values[1] + values[2])
+        rounding = 2.0 * grid.ulp * ((size @ np.asarray(sum(sizes))) * size).sum(1)
+        slack = curves.slack(mean, off, along)
+        known = 4.0 * grid.ulp * np.abs(f * done * here.forced).sum(1)
+        crossed = (
+            2.0 * grid.ulp * ((np.abs(grid.weights * done) @ np.abs(identity[0])) * size).sum(1)
+        )
+        errors = [slack, rounding, rounding, known, 2.0 * crossed, slack + known]
+        return Values(np.array(values), np.array([*errors, rounding + slack]))
+
+    def _tables(
+        self, first: Points, second: Points, here: Map, there: Map, pair: Response, along: Along
+    ) -> tuple[ComplexArray, ComplexArray, ComplexArray, FloatArray]:
+        """Tables of W, of the data sets, and of K_I, and the size of their terms."""
+        alone = self._equations.respond_apart(first, second, self._base.fresh)
+        squared = (here.kappa * along.weights) @ there.kappa.T
+        left = (here.rest * (along.weights * along.levels)) @ there.rest.T
+        features = alone.k * squared
+        samples = pair.y * (left + alone.lift * squared)
+        size = np.abs(features) + np.abs(pair.y) * (np.abs(left) + np.abs(alone.lift * squared))
+        identity = self._identity(first, second).k * squared
+        return features, samples, identity, size * np.maximum(pair.loss, alone.loss)
+
+    def _identity(self, first: Points, second: Points) -> Independent:
+        fresh = self._base.fresh
+        one = Source(1.0, 0.0, 0.0, np.zeros_like(fresh.variance))
+        return self._equations.respond_apart(first, second, one)
+
+    def _own(self, points: Points, here: Map, along: Along) -> ComplexArray:
+        """How V sees cx + bξ of its own samples, along every direction."""
+        (c, b), w = self.curves.slopes, self.curves.target.data
+        seen = b * b + c * c * points.y[:, None] * along.levels
+        return np.asarray(w * c * here.unseen[:, None] * along.levels + here.kappa * seen)
+
+    @staticmethod
+    def _apart(mean: FloatArray, own: FloatArray, along: Along) -> FloatArray:
+        return np.asarray((mean * own) @ along.weights)
+
+    def _squared(self, mean: FloatArray, along: Along) -> FloatArray:
+        """Mean square of the mean map on fresh points."""
+        c, b = self.curves.slopes
+        return np.asarray((mean * mean) @ (along.weights * (c * c * along.levels + b * b)))
+
+    def _at_end(self, points: Points, along: Along) -> FloatArray:
+        base, curves = self._base, self.curves
+        (u, w), (c, b) = curves.target, curves.slopes
+        here = curves.map(points, along)
+        pair = base.respond(points, points)
+        features, samples, identity, _ = self._tables(points, points, here, here, pair, along)
+        variances = features[0, 0].real, samples[0, 0].real
+        mean = here.kappa[:1].real
+        shared = float(mean[0] @ (along.weights * (u * b + w * c * along.levels)))
+        own = here.forced[0].real
+        if base.ridge > 0.0:
+            square = base.respond(points, points, identity=True)
+            own -= base.ridge * curves.spread(here, here, square, along)[0][0, 0].real
+            shared -= base.ridge * identity[0, 0].real
+        rows = self._own(points, here, along)[:1].real
+        return np.array(
+            [
+                curves.bias(mean, along)[0],
+                *variances,
+                own,
+                shared,
+                self._apart(mean, rows, along)[0],
+                self._squared(mean, along)[0] + sum(variances),
+            ]
+        )
+
+
+def _bilinear(
+    g: ComplexArray, f: ComplexArray, plain: ComplexArray, mixed: ComplexArray
+) -> FloatArray:
+    """2 Re Σ_ij [g_i f_j plain_ij + g_i f̄_j mixed_ij] for every row of g and f."""
+    total = ((g @ plain) * f).sum(1) + ((g @ mixed) * f.conj()).sum(1)
+    return np.asarray(2.0 * total.real)

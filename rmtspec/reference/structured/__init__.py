@@ -1,0 +1,1 @@
+"""Random features of several types on classes of data and noise levels."""

@@ -1,0 +1,1 @@
+"""Networks that predict any mixture of noise and data, at any number of digits."""

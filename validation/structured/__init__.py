@@ -1,0 +1,1 @@
+"""Networks and data with structure, simulated with true features, against theory."""
