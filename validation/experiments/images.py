@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import rmtspec as rs
-from validation.experiments import memorisation, networks_judged
+from validation.experiments.pairs import memorisation, networks_judged
 from validation.harness.checks import Check, measured, power, within
 from validation.harness.experiment import (
     Experiment,

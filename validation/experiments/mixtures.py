@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import rmtspec as rs
-from validation.experiments import memorisation, networks_judged
+from validation.experiments.pairs import memorisation, networks_judged
 from validation.harness.checks import Check, averaged, compared, measured, power, within
 from validation.harness.experiment import (
     Experiment,

@@ -22,8 +22,8 @@ from torch import nn
 
 from validation.harness import arguments
 from validation.harness.records import ForeignRecordsError
-from validation.measures.pairs import Examination
 from validation.networks.diffusion import Levels
+from validation.networks.examination import Examination
 from validation.networks.layers import ResidualMLP
 from validation.networks.stacked import Stacked
 from validation.networks.unet import UNet

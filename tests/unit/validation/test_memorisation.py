@@ -10,10 +10,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from validation.experiments import memorisation  # noqa: E402
+from validation.experiments.pairs import memorisation  # noqa: E402
 from validation.harness.experiment import Setup, Task, packed  # noqa: E402
 from validation.harness.records import ForeignRecordsError  # noqa: E402
-from validation.measures import pairs as examined  # noqa: E402
+from validation.networks import examination as examined  # noqa: E402
 from validation.networks import pairs  # noqa: E402
 
 FIELD = {"n": 8, "width": 4, "optimiser": "adam", "exponent": 2.0, "source": "field",

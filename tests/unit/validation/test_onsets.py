@@ -9,8 +9,8 @@ import pytest
 
 import rmtspec as rs
 from validation.curves.two_sets import two_sets
-from validation.experiments.leans import Lean
-from validation.experiments.onsets import ONSETS, Curve, exponent, first_above, floor_of
+from validation.experiments.pairs.leans import Lean
+from validation.experiments.pairs.onsets import ONSETS, Curve, exponent, first_above, floor_of
 
 STEPS = np.concatenate([[0.0], np.geomspace(1.0, 1e5, 400)])
 COPIED = "tau_mem, a tenth copied"

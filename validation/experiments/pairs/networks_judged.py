@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from validation.experiments import leans
-from validation.experiments.features_beside import TIMES, Beside, beside
-from validation.experiments.leans import Lean
-from validation.experiments.onsets import (
+from validation.experiments.pairs import leans
+from validation.experiments.pairs.features_beside import TIMES, Beside, beside
+from validation.experiments.pairs.leans import Lean
+from validation.experiments.pairs.onsets import (
     ONSETS,
     exponents,
     judge_exponents,

@@ -20,7 +20,7 @@ from scipy.optimize import brentq
 
 import rmtspec as rs
 from validation.curves.two_sets import TwoSets, two_sets
-from validation.experiments.onsets import (
+from validation.experiments.pairs.onsets import (
     ONSETS,
     Curve,
     Exponent,

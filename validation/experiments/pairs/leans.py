@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from validation.experiments.memorisation import measured_level, schedule
-from validation.experiments.onsets import first_above, lean
+from validation.experiments.pairs.memorisation import measured_level, schedule
+from validation.experiments.pairs.onsets import first_above, lean
 from validation.harness.checks import Check, limit, measured, within
 from validation.harness.experiment import Outcome, unpacked
 
