@@ -92,7 +92,7 @@ def test_a_pair_that_was_killed_ends_as_the_uninterrupted_one_bit_for_bit(
     def until_killed(*arguments: Any) -> None:
         keep(*arguments)
         saved[0] += 1
-        if saved[0] % 4 == 0:
+        if saved[0] % 3 == 0:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(pairs, "_keep", until_killed)
