@@ -14,6 +14,7 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
 _SCALES = ("smoke", "cpu", "gpu")
+_RUN_SCALES = ("smoke", "cpu", "long", "gpu")
 
 
 def _count(low: int) -> Callable[[str], int]:
@@ -97,9 +98,9 @@ def _declare_run(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--scale",
-        choices=_SCALES,
+        choices=_RUN_SCALES,
         default="smoke",
-        help="a minute, under an hour, or the papers' sizes on a GPU",
+        help="a minute, under an hour, hours of pairs of networks, or a GPU",
     )
     parser.add_argument(
         "--device", choices=("cpu", "cuda"), help="default: cuda at the scale gpu, cpu otherwise"
@@ -135,8 +136,21 @@ def _run(arguments: argparse.Namespace) -> int:
     )
 
 
+def _declare_judge(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="+", metavar="NAMES", help="experiments (see `list`)")
+    parser.add_argument("--scale", choices=_RUN_SCALES, default="gpu")
+    parser.add_argument("--results", type=_existing_folder, default=RESULTS)
+
+
+def _judge(arguments: argparse.Namespace) -> int:
+    from validation.experiments.registry import EXPERIMENTS
+    from validation.harness.runner import judge_again
+
+    return judge_again(EXPERIMENTS, arguments.names, arguments.scale, arguments.results)
+
+
 def _declare_list(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--scale", choices=_SCALES, default="cpu")
+    parser.add_argument("--scale", choices=_RUN_SCALES, default="cpu")
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -334,6 +348,8 @@ def _kept_in_results(arguments: argparse.Namespace) -> str:
 COMMANDS = (
     Command("run", "experiments on claims of the papers; results as JSON lines", _declare_run,
             _run, kept=_kept_in_results),
+    Command("judge", "kept results judged anew, without a run; every check is printed",
+            _declare_judge, _judge, kept=lambda arguments: "files are written whole"),
     Command("list", "the experiments, their claims and tolerances", _declare_list, _list,
             kept=lambda arguments: "nothing was under way"),
     Command("report", "one HTML page of all results", _declare_report, _report,

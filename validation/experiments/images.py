@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import rmtspec as rs
-from validation.experiments import memorisation, onsets
+from validation.experiments.pairs import memorisation, networks_judged
 from validation.harness.checks import Check, measured, power, within
 from validation.harness.experiment import (
     Experiment,
@@ -38,6 +38,34 @@ _SIZES: dict[str, dict[str, Any]] = {
     "gpu": {"n": (128, 256, 512, 1024, 2048, 4096), "channels": 32, "steps": 100_000, "side": 16,
             "generated": 2048, "samplings": 12},
 }  # fmt: skip
+_READING = {
+    "digits": "What one may conclude. With 16 to 512 digits a U-Net needs the same number of "
+    "updates to learn what the smallest set can teach (exponent -0.01(1)), and the more "
+    "updates to memorise the more digits there are. How many more depends on the "
+    "definition: a tenth of the samples copied grows like n^1.28(12), half of them only "
+    "like n^0.6(1) (16 to 64 digits), the loss gap of a tenth like n^1.48(9), the half "
+    "lean like n^1.50(5). Random features with one fitted number have 1.37 for that gap "
+    "at these n, because n comes near what they can hold; the exponent 1 is their limit "
+    "of many features. Better losses take longer: nine tenths of each network's own best "
+    "grows like n^0.7, so that 'tau_gen stays' holds for one level of loss. The lean on "
+    "single digits is there well before the test loss is least: stopping at the least "
+    "test loss leaves beta of a quarter at n = 512. Distances between the two networks "
+    "hold the noise of their training besides that of their data; beta does not. What one "
+    "may not conclude: that the exponent is 1 or any other single number, anything of "
+    "larger images, of n above 512 or of other optimisers than Adam; the law in the width "
+    "rests on three widths, the narrowest of which did not copy in all runs.",
+    "field": "What one may conclude. As for digits: one level of loss is learned in the same "
+    "number of updates at 16 to 512 fields (exponent -0.02(2)), and memorisation comes "
+    "later: a tenth copied like n^1.25(9), half of the samples like n^0.6(2), the gap "
+    "like n^1.30(8). Copies of fields with 64 to 13 effective dimensions have the same "
+    "exponent within its error; the half lean falls from n^1.44(6) to n^1.17(8). Variance "
+    "between data sets overtakes bias before the least test loss for 128 fields or more, "
+    "after it for fewer. Distances between the two networks hold the noise of their "
+    "training besides that of their data; beta does not. What one may not conclude: that "
+    "the exponent is 1 or any other single number, or that random features give the "
+    "window of these networks: fitted at n = 512, they have it three times too short at n "
+    "= 128 and 256.",
+}
 _LEVELS = 100
 _MEASURED_TIME = 0.1
 _TEST = 256
@@ -47,8 +75,8 @@ _MEMORISED = 0.2  # of the samples: this is where tau_mem is read off
 
 
 def _plan(source: str, scale: str) -> list[Task]:
-    if scale == "gpu" and source != "folder":
-        return memorisation.tasks(source)
+    if source != "folder" and scale in ("long", "gpu"):
+        return memorisation.tasks(source) if scale == "gpu" else memorisation.long_tasks(source)
     sizes = dict(_SIZES[scale])
     counts = sizes.pop("n")
     if source == "digits":
@@ -107,6 +135,8 @@ def _measure(task: Task, setup: Setup) -> Values:
     from validation.networks.unet import UNet
 
     s, device = task.settings, setup.device
+    if "optimiser" in s:
+        return memorisation.measure(f"unet-{s['source']}", task, setup)
     own, held_out = _pictures(task, setup)
     seed = setup.torch_seed("unet", s["source"], s["n"])
     data, test = (
@@ -157,16 +187,15 @@ def _measure(task: Task, setup: Setup) -> Values:
 
 def _judge(outcomes: Sequence[Outcome]) -> list[Check]:
     if "optimiser" in outcomes[0].task.settings:
-        return onsets.judge(outcomes)
+        return networks_judged.judge(outcomes)
     checks = []
     trained = outcomes[0].task.settings["steps"] >= 1000
-    sizes, times, ends = [], [], []
+    sizes, times = [], []
     for task, values in outcomes:
         n = task.settings["n"]
         table = unpacked(values["memorised"])
         test = unpacked(values["test"])
         best = values["step"][int(np.argmin(test))]
-        ends.append(table[-1])
         checks.append(
             measured(f"n = {n}: memorised share at the end, step {table[-1, 0]:g}", table[-1, 1],
                      0.5 * (table[-1, 3] - table[-1, 2]) / 1.96,
@@ -184,12 +213,13 @@ def _judge(outcomes: Sequence[Outcome]) -> list[Check]:
         )  # fmt: skip
         sizes.append(float(n))
         times.append(_half(table))
-    if trained:
-        first, last = ends[0], ends[-1]
+    if trained and np.isfinite(times[0]) and np.isfinite(times[-1]):
         checks.append(
-            within(f"memorised share at the end, n = {sizes[0]:g} less n = {sizes[-1]:g}",
-                   first[1] - last[1], max(0.0, (first[1] - first[2]) + (last[3] - last[1])),
-                   math.inf, note="the more data, the later: beyond the bootstrap intervals")
+            within(f"onset of memorisation, n = {sizes[-1]:g} over n = {sizes[0]:g}",
+                   times[-1] / times[0], 1.0, math.inf,
+                   note="asked only where both networks got there; one network a size, whose "
+                   "share of copies goes up and down by a fifth between milestones: shares at one "
+                   "step are not compared, and exponents are a matter of the scale gpu")
         )  # fmt: skip
     seen = np.isfinite(times)
     note = (
@@ -219,7 +249,7 @@ def _half(table: Any) -> float:
 
 def _figures(outcomes: Sequence[Outcome]) -> list[Figure]:
     if "optimiser" in outcomes[0].task.settings:
-        return onsets.figures(outcomes)
+        return networks_judged.figures(outcomes)
 
     def draw(figure: Any) -> None:
         left, right = figure.subplots(1, 2)
@@ -245,10 +275,14 @@ def _experiment(name: str, source: str, what: str) -> Experiment:
         name=name,
         claim=f"A U-Net on {what} generalises before it memorises, the more images the later",
         source="arXiv 2505.17638, Sect. 2 and Fig. 2 (there CelebA, SGD, 2 million updates)",
-        theory="tau_mem proportional to n",
-        statistic="losses at t = 0.1, memorised share of DDIM samples, Adam",
-        tolerance="at most a tenth memorised at the least test loss (largest n); the share at the "
-        "end falls with n beyond bootstrap intervals; exponents not judged",
+        theory="tau_mem proportional to n, tau_gen constant; random features with fitted psi_p",
+        statistic="losses at t = 0.1, share of copies among DDIM samples, Adam; at the scales long "
+        "and gpu pairs on disjoint data, three a size",
+        tolerance="one network a size: at most a tenth memorised at the least test loss (largest "
+        "n), the onset at the largest n later than at the smallest where both got there; pairs: "
+        "onset of copies later, share at the end smaller at the largest n, beta above 0 at half "
+        "the updates of the least test loss; exponents not judged",
+        reading=_READING.get(source, ""),
         plan=partial(_plan, source),
         measure=_measure,
         judge=_judge,

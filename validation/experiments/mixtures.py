@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import rmtspec as rs
-from validation.experiments import memorisation, onsets
+from validation.experiments.pairs import memorisation, networks_judged
 from validation.harness.checks import Check, averaged, compared, measured, power, within
 from validation.harness.experiment import (
     Experiment,
@@ -39,8 +39,10 @@ _GAP = 0.1  # of L_gen at which memorisation is said to have begun
 
 
 def _plan_mlp(scale: str) -> list[Task]:
-    if scale == "gpu":
-        return memorisation.tasks("mixture")
+    if scale in ("long", "gpu"):
+        return (
+            memorisation.tasks("mixture") if scale == "gpu" else memorisation.long_tasks("mixture")
+        )
     sizes = _MLP_SIZES[scale]
     settings = {"width": sizes["width"], "steps": sizes["steps"]}
     return [
@@ -65,6 +67,8 @@ def _measure_mlp(task: Task, setup: Setup) -> Values:
     from validation.networks.training import Plan, milestones, train
 
     s, device = task.settings, setup.device
+    if "optimiser" in s:
+        return memorisation.measure("mlp-mixture", task, setup)
     seed = setup.torch_seed("mlp", task.key)
     levels = Levels.of(rs.NoiseSchedule.at_times(_times()), dtype=torch.float32, device=device)
     double = Levels.of(rs.NoiseSchedule.at_times(_times()), device=device)
@@ -126,7 +130,7 @@ def _first(steps: Any, values: Any, level: float) -> float:
 
 def _judge_mlp(outcomes: Sequence[Outcome]) -> list[Check]:
     if "optimiser" in outcomes[0].task.settings:
-        return onsets.judge(outcomes)
+        return networks_judged.judge(outcomes)
     trained = outcomes[0].task.settings["steps"] >= 1000
     sizes = sorted({o.task.settings["n"] for o in outcomes})
     mem, gen, best = [], [], []
@@ -183,7 +187,7 @@ def _mlp_exponents(sizes: list[int], mem: list[float], gen: list[float]) -> list
 
 def _figures_mlp(outcomes: Sequence[Outcome]) -> list[Figure]:
     if "optimiser" in outcomes[0].task.settings:
-        return onsets.figures(outcomes)
+        return networks_judged.figures(outcomes)
 
     def draw(figure: Any) -> None:
         left, right = figure.subplots(1, 2)
@@ -206,9 +210,23 @@ MLP = Experiment(
     claim="A residual MLP on two Gaussians generalises first and memorises later, the more data "
     "the later",
     source="arXiv 2505.17638, Sect. B and Figs. 9, 10 (there SGD, up to 4 million updates)",
-    theory="exact score of the mixture; exponents 1 (tau_mem) and 0 (tau_gen)",
-    statistic="losses and score error at t = 0.1, KL from the time-integrated score, Adam",
-    tolerance="KL rises again at the smallest n; score error falls with n; exponents not judged",
+    theory="exact score of the mixture; exponents 1 (tau_mem) and 0 (tau_gen); random features "
+    "with fitted psi_p",
+    statistic="losses and score error at t = 0.1, KL from the time-integrated score, Adam; at the "
+    "scales long and gpu pairs on disjoint data, three a size, SGD with momentum and Adam",
+    tolerance="one network a size: KL rises again at the smallest n, score error falls with n; "
+    "pairs: onset of copies later, share at the end smaller at the largest n, beta above 0 at half "
+    "the updates of the least test loss; exponents not judged",
+    reading="What one may conclude. With 128 to 2048 samples, full batches and SGD, copies come "
+    "later like n^1.17(3) over the three sizes that got there, the half lean like "
+    "n^1.28(3) over four; the loss gap grows faster still, 1.6(2); random features with "
+    "one fitted number have 1.40 there. One level of loss is learned in 50 to 70 updates "
+    "from 256 samples on, in 122 with 128. Variance between data sets overtakes the bias "
+    "before the test loss is least, on average at every n, as in theory. With Adam the "
+    "two sizes on file give 0.83(4), below 1: the optimiser matters, and two sizes decide "
+    "nothing. Distances hold the noise of training too; beta does not. What one may not "
+    "conclude: the exponent 1 of the limit of many features, or anything of 1024 samples "
+    "and more, of which a tenth was not copied in the time.",
     plan=_plan_mlp,
     measure=_measure_mlp,
     judge=_judge_mlp,

@@ -14,8 +14,8 @@ import numpy as np
 from validation.harness.checks import Check
 from validation.harness.draws import generator
 
-SCALES = ("smoke", "cpu", "gpu")
-"""A minute on two cores; under an hour on two cores; the papers' sizes, on a GPU."""
+SCALES = ("smoke", "cpu", "long", "gpu")
+"""A minute on two cores; under an hour on two cores; hours on a core a process; on a GPU."""
 
 Values = dict[str, Any]
 
@@ -113,6 +113,7 @@ class Experiment:
     needs : modules it cannot do without, beside those of the package
     by_request : whether it runs only when it is named, for a folder of images
     prepare : looks at the request before any work; raises RequestError
+    reading : what a reader may conclude, and what not
     together : trains all tasks of the scale "gpu" at once, within a time; experiments that have
         the same share the card
     """
@@ -130,7 +131,12 @@ class Experiment:
     needs: tuple[str, ...] = ()
     by_request: bool = False
     prepare: Callable[[Setup], None] | None = None
+    reading: str = ""
     together: Together | None = None
+
+    def planned(self, scale: str) -> list[Task]:
+        """Return the tasks of a scale; at "long" only pairs of networks have any."""
+        return [] if scale == "long" and self.together is None else self.plan(scale)
 
     @property
     def statement(self) -> dict[str, str]:

@@ -148,8 +148,19 @@ def _machines(results: Sequence[ResultFile]) -> list[str]:
     return ["<h2>Machines and versions</h2><ul>", *seen, "</ul>"]
 
 
+def _left_out(reasons: dict[str, str], planned: int) -> list[str]:
+    if not reasons:
+        return []
+    rows = [f"<li>{_text(key)}: {_text(why)}</li>" for key, why in reasons.items()]
+    return [
+        f"<details><summary>{len(reasons)} of {planned} tasks did not fit the time</summary><ul>",
+        *rows,
+        "</ul></details>",
+    ]
+
+
 def _section(experiment: Experiment, result: ResultFile) -> list[str]:
-    plan = experiment.plan(result.scale)
+    plan = experiment.planned(result.scale)
     command = (
         f"python -m validation run {result.experiment} --scale {result.scale} "
         f"--device {result.arguments['device']} --seed {result.arguments['seed']}"
@@ -162,8 +173,18 @@ def _section(experiment: Experiment, result: ResultFile) -> list[str]:
         f'<h3 id="{_anchor(result)}">{_text(result.experiment)}</h3>',
         f"<dl>{''.join(told)}</dl>",
     ]
+    if experiment.reading and result.scale != "smoke":
+        parts.append(f"<p>{_text(experiment.reading)}</p>")
+    left_out = {
+        task.key: str(why)
+        for run in result.runs
+        for task in plan
+        if task.key not in result.tasks and (why := run.get("left out", {}).get(task.key))
+    }
+    parts += _left_out(left_out, len(plan))
     done = sum(task.key in result.tasks for task in plan)
-    if done < len(plan) or not result.checks:
+    whole = done + len(left_out) == len(plan)
+    if not whole or not result.checks:
         parts.append(f'<p class="bad">Unfinished: {done} of {len(plan)} tasks are done.</p>')
     table = _table(result.checks)
     if len(result.checks) > FOLDED:
@@ -175,7 +196,7 @@ def _section(experiment: Experiment, result: ResultFile) -> list[str]:
             "</details>",
         ]
     pictures = []
-    if done == len(plan):
+    if whole:
         result.accept(plan)
         pictures = [_picture(figure) for figure in experiment.figures(result.outcomes(plan))]
     sigmas = _judged_sigmas(result.checks)

@@ -28,7 +28,7 @@ from validation.harness.machine import (
     versions,
 )
 from validation.harness.records import ForeignRecordsError
-from validation.harness.result_file import ResultFile, resume
+from validation.harness.result_file import ResultFile, load, path_of, resume
 
 _SAVE_SECONDS = 2.0
 _BAR = "{desc:44.44} {percentage:3.0f} %|{bar:24}| {elapsed}, {remaining} left"
@@ -116,6 +116,32 @@ def run(
     return 1 if failures else 0
 
 
+def judge_again(
+    experiments: Mapping[str, Experiment], names: Sequence[str], scale: str, results: Path
+) -> int:
+    """Judge what is on file anew, without a run; return the exit status.
+
+    Raises
+    ------
+    RequestError
+        If a file that is named is missing or broken.
+    """
+    failures = 0
+    for name in names:
+        experiment = _find(experiments, name)
+        path = path_of(results, name, scale)
+        if not path.exists():
+            raise RequestError(f"argument NAMES: no result file {path}")
+        plan, result = experiment.planned(scale), load(path)
+        result.accept(plan)
+        result.statement = experiment.statement
+        result.checks = experiment.judge(result.outcomes(plan))
+        result.save(plan)
+        print_checks(experiment, result.checks, every=True)
+        failures += sum(check.verdict == FAILED for check in result.checks)
+    return 1 if failures else 0
+
+
 def _find(experiments: Mapping[str, Experiment], name: str) -> Experiment:
     if name not in experiments:
         raise RequestError(
@@ -136,7 +162,7 @@ def _folder(results: Path) -> Path:
 def _begin(experiment: Experiment, scale: str, results: Path, setup: Setup) -> _Unfinished:
     if experiment.by_request and setup.images is None:
         raise RequestError(f"argument --images: {experiment.name} needs a folder of images")
-    plan = experiment.plan(scale)
+    plan = experiment.planned(scale)
     arguments: dict[str, Any] = {
         "device": setup.device,
         "experiment": experiment.name,
@@ -265,10 +291,10 @@ def _conclude(entry: _Unfinished) -> int:
     return sum(check.verdict == FAILED for check in checks)
 
 
-def print_checks(experiment: Experiment, checks: Sequence[Check]) -> None:
-    """Print one line a check; of long lists those that did not fail are counted only."""
+def print_checks(experiment: Experiment, checks: Sequence[Check], *, every: bool = False) -> None:
+    """Print one line a check; of long lists those that did not fail are counted, unless `every`."""
     print(f"\n{experiment.name}: {experiment.claim}")
-    shown = checks if len(checks) <= FOLDED else [c for c in checks if c.verdict == FAILED]
+    shown = checks if every or len(checks) <= FOLDED else [c for c in checks if c.verdict == FAILED]
     print(f"  {'check':<62} {'theory':>11} {'experiment':>11} {'s.e.':>8} {'sigma':>7}  verdict")
     for check in shown:
         theory = "" if check.theory is None else f"{check.theory:.5g}"
@@ -285,7 +311,7 @@ def print_checks(experiment: Experiment, checks: Sequence[Check]) -> None:
 def print_list(experiments: Mapping[str, Experiment], scale: str) -> int:
     """Print every experiment with its claim, source, tolerance and tasks at a scale."""
     for experiment in experiments.values():
-        tasks = experiment.plan(scale)
+        tasks = experiment.planned(scale)
         minutes = sum(task.work for task in tasks) / 60.0
         print(f"{experiment.name}: {experiment.claim}")
         print(f"    source     {experiment.source}")

@@ -8,8 +8,11 @@ network. All randomness of a crowd comes from one generator.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -18,8 +21,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from validation.harness import arguments
-from validation.measures.pairs import Examination
+from validation.harness.records import ForeignRecordsError
 from validation.networks.diffusion import Levels
+from validation.networks.examination import Examination
 from validation.networks.layers import ResidualMLP
 from validation.networks.stacked import Stacked
 from validation.networks.unet import UNet
@@ -29,6 +33,7 @@ Array = NDArray[np.float64]
 
 _BETAS = (0.9, 0.999)
 _EPSILON = 1e-8
+_SAVED = 500
 
 
 @dataclass(frozen=True)
@@ -247,3 +252,45 @@ class Crowd:
             getattr(self, name).copy_(state[name])
         self.networks.flat.copy_(state["flat"])
         self.generator.set_state(state["generator"])
+
+
+def resumed(crowd: Crowd, checkpoint: Path) -> list[dict[str, Any]]:
+    """Train a crowd of one pair to its end, from its checkpoint on if there is one.
+
+    The state is saved after every milestone, and at least every `_SAVED` updates.
+    """
+    records: list[dict[str, Any]] = []
+    if checkpoint.exists():
+        records = _restored(crowd, checkpoint)
+    for stop in crowd.course.milestones[len(records) :]:
+        while crowd.step < stop:
+            crowd.advance(min(_SAVED, stop - crowd.step))
+            if crowd.step < stop:
+                _keep(crowd, records, checkpoint)
+        records += crowd.examine()
+        _keep(crowd, records, checkpoint)
+    return records
+
+
+def _restored(crowd: Crowd, checkpoint: Path) -> list[dict[str, Any]]:
+    try:
+        found = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        crowd.restore(found["state"])
+        return list(found["records"])
+    except (KeyError, TypeError, RuntimeError, EOFError, UnpicklingError) as problem:
+        raise ForeignRecordsError(
+            f"{checkpoint} is no checkpoint of this run ({problem!s:.120}): remove it first"
+        ) from None
+
+
+def _keep(crowd: Crowd, records: list[dict[str, Any]], checkpoint: Path) -> None:
+    """Write the state in one step: a reader sees the old file or the new, never half."""
+    scratch = checkpoint.with_name(f".{checkpoint.name}.{os.getpid()}.tmp")
+    try:
+        with scratch.open("wb") as stream:
+            torch.save({"state": crowd.state(), "records": records}, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        scratch.replace(checkpoint)
+    finally:
+        scratch.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ from validation.harness.experiment import (
     packed,
     unpacked,
 )
+from validation.harness.report import report
 from validation.harness.result_file import load
 
 ROOT = Path(__file__).parents[3]
@@ -286,6 +288,49 @@ def test_a_task_that_breaks_leaves_the_others_and_is_told(
     assert main(["run", *ONE, "--results", str(tmp_path)]) == 0
 
 
+def test_what_did_not_fit_the_time_is_kept_with_its_reason_and_told(
+    means: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given: list[float] = []
+
+    def together(jobs: Any, setup: Any, seconds: float, done: Any, say: Any) -> Any:
+        given.append(seconds)
+        (name, first), *rest = jobs
+        done(name, first.key, means.measure(first, setup), 0.5)
+        return {(name, task.key): "left out: no time" for name, task in rest}
+
+    trained = replace(means, together=together)
+    everything = {"means": trained}
+    runner.run(everything, ["means"], "gpu", "cpu", tmp_path, minutes=0.5)
+    assert given == [30.0]
+    head, *rows = (tmp_path / "means.gpu.jsonl").read_text().splitlines()
+    plan = [task.key for task in means.plan("gpu")]
+    assert json.loads(head)["runs"][-1]["left out"] == dict.fromkeys(plan[1:], "left out: no time")
+    assert [json.loads(row)["task"] for row in rows if "task" in json.loads(row)] == plan[:1]
+    assert f"{len(plan) - 1} of {len(plan)} left out" in capsys.readouterr().out
+    report(everything, tmp_path, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert f"{len(plan) - 1} of {len(plan)} tasks did not fit the time" in page
+    assert "Unfinished" not in page
+
+
+def test_kept_results_are_judged_anew_without_a_run(means: Experiment, tmp_path: Path) -> None:
+    runner.run({"means": means}, ["means"], "smoke", "cpu", tmp_path)
+    file = tmp_path / "means.smoke.jsonl"
+    before = file.read_text()
+
+    def broken(task: Task, setup: Any) -> Any:
+        raise AssertionError("no task is done again")
+
+    stricter = replace(
+        means, measure=broken, judge=lambda outcomes: [within("count", len(outcomes), 0.0, 0.0)]
+    )
+    assert runner.judge_again({"means": stricter}, ["means"], "smoke", tmp_path) == 1
+    assert '"check": "count"' in file.read_text()
+    assert runner.judge_again({"means": means}, ["means"], "smoke", tmp_path) == 0
+    assert file.read_text() == before
+
+
 # --- refusals ------------------------------------------------------------------------------------
 
 
@@ -310,6 +355,9 @@ def test_bad_requests_end_with_status_2_one_line_and_nothing_written(
     assert "no-such" in _refused(["run", "no-such", *asked], capsys)
     assert "huge" in _refused(["run", "--scale", "huge", *asked], capsys)
     assert "--processes" in _refused(["run", "--processes", "0", *asked], capsys)
+    for minutes in ("0", "-1", "nan", "inf", "many"):
+        assert "--minutes" in _refused(["run", "--minutes", minutes, *asked], capsys)
+    assert "no result file" in _refused(["judge", "slips", "--results", str(empty)], capsys)
     assert "--results" in _refused(["run", "slips", "--results", str(file)], capsys)
     assert "--results" in _refused(["run", "slips", "--results", str(file / "below")], capsys)
     assert "--images" in _refused(["run", "--images", str(tmp_path / "none"), *asked], capsys)
@@ -387,9 +435,9 @@ def test_every_experiment_states_its_claim_and_plans_different_tasks(name: str) 
     assert experiment.name == name
     assert all(experiment.statement.values())
     for scale in SCALES:
-        tasks = experiment.plan(scale)
+        tasks = experiment.planned(scale)
         assert len({task.key for task in tasks}) == len(tasks)
-        assert tasks or scale == "smoke"
+        assert tasks or scale != "cpu"
         for task in tasks:
             assert task.work > 0.0
             json.dumps(task.settings, allow_nan=False)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,11 @@ _TEST = {"digits": 256, "field": 256, "mixture": 2048}
 _SIDE = 8
 _UNET_SIZES = (16, 32, 64, 128, 256, 512)
 _MLP_SIZES = (128, 256, 512, 1024, 2048)
+_LONG_SIZES = {"digits": (16, 32, 64, 128, 256), "field": (16, 32, 64, 128, 256),
+               "mixture": (32, 64, 128, 256, 512)}  # fmt: skip
+# Updates a sample: twice those at which a tenth is copied.
+_LONG_UPDATES = {"digits": 120, "field": 100, "mixture": 220}
+_STEP_SECONDS = {"unet": 0.1, "mlp": 4e-5}  # of a pair on one core; of an MLP a sample of the batch
 _ADAM, _SGD = {"optimiser": "adam"}, {"optimiser": "sgd"}
 
 
@@ -64,6 +70,26 @@ def tasks(name: str) -> list[Task]:
     return found
 
 
+def long_tasks(name: str) -> list[Task]:
+    """Return the pairs of an experiment at the scale `long`: hours, a core a process."""
+    found = []
+    for n in _LONG_SIZES[name]:
+        steps = _LONG_UPDATES[name] * n
+        if name == "mixture":
+            settings: Values = {"n": n, "width": 128, **_SGD, "dimension": 8}
+            work = steps * n * _STEP_SECONDS["mlp"]
+        else:
+            settings = {"n": n, "width": 8, **_ADAM}
+            work = steps * _STEP_SECONDS["unet"]
+            if name == "field":
+                settings["exponent"] = 2.0
+        label = ", ".join(f"{key} {value}" for key, value in settings.items())
+        for draw in range(3):
+            task = {**settings, "source": name, "rank": 0, "draw": draw, "steps": steps}
+            found.append(Task(f"{label}, draw {draw}", task, work))
+    return found
+
+
 def _unet_tasks(name: str, add: Callable[..., None]) -> None:
     steep = {"exponent": 2.0} if name == "field" else {}
     for n in _UNET_SIZES:
@@ -93,6 +119,12 @@ def _mlp_tasks(add: Callable[..., None]) -> None:
 
 def course(settings: Values) -> Course:
     """Return how the networks of a task are trained: what tasks of one crowd have in common."""
+    found = _course(settings)
+    steps = settings.get("steps", found.steps)
+    return replace(found, steps=steps, least=min(found.least, steps))
+
+
+def _course(settings: Values) -> Course:
     from validation.networks.pairs import Course
 
     n, width, optimiser = settings["n"], settings["width"], settings["optimiser"]
@@ -167,6 +199,37 @@ def values(records: Sequence[Values]) -> Values:
         "step": [record["step"] for record in records],
         **{name: packed([record[name] for record in records], 5) for name in names},
     }
+
+
+def measure(name: str, task: Task, setup: Setup) -> Values:
+    """Train one pair, from where a run that was killed left it.
+
+    Parameters
+    ----------
+    name : experiment
+    task, setup
+
+    Returns
+    -------
+    dict
+        As `values` has it; the same bit for bit however often the training was killed.
+    """
+    import torch
+
+    from validation.networks.diffusion import Levels
+    from validation.networks.pairs import Crowd, resumed
+
+    source = task.settings["source"]
+    levels = Levels.of(schedule(source), dtype=torch.float32, device=setup.device)
+    seed = setup.torch_seed("crowd", task.key)
+    crowd = Crowd(
+        course(task.settings), [pair(task, setup)], levels, measured_level(source), seed,
+        setup.device,
+    )  # fmt: skip
+    checkpoint = setup.checkpoint(name, task)
+    records = resumed(crowd, checkpoint)
+    checkpoint.unlink(missing_ok=True)
+    return values(records)
 
 
 def train_together(

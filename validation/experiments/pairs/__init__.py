@@ -1,0 +1,1 @@
+"""Pairs of networks on disjoint data: tasks, onsets, leans, random features beside."""
