@@ -210,8 +210,8 @@ def _integrals(at, h1, seen1, h2, seen2, weight, factors, b2):
 @kernel
 def _spared(psi, part1, part2, both, taken):
     """`spared` for one pair, whose measure has mass 1."""
-    plain = psi + _size(taken)
-    ones = abs(psi - 1.0) + _size(both) + _size(part1) + _size(part2)
+    plain = _size(psi) + _size(taken)
+    ones = _size(psi - 1.0) + _size(both) + _size(part1) + _size(part2)
     if ones < plain:
         return (psi - 1.0) + (part1 + part2 - both), ones
     return psi - taken, plain

@@ -104,9 +104,9 @@ _announced = False
 
 
 def _announce(folder: str | None) -> None:
-    """Say once a process, on standard error, why the first numbers take their time."""
+    """Say once a process, on a terminal, why the first numbers take their time."""
     global _announced
-    if not _announced:
+    if not _announced and sys.stderr is not None and sys.stderr.isatty():
         _announced = True
         kept = f"kept in {folder}" if folder else "no folder to keep them in: set NUMBA_CACHE_DIR"
         print(f"rmtspec: compiling kernels, which takes some seconds ({kept})", file=sys.stderr)

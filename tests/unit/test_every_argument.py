@@ -121,6 +121,7 @@ OWN = {
 LEFT = {
     "check_off_support": "takes an array that stieltjes has checked",
     "sizes": "takes a model and a dimension that are checked", "checked_dimension": "the same",
+    "panels": "of an ensemble: edges that a law has found",
     "boundary": "of an ensemble: arrays that a law has checked",
     "transform": "of an ensemble: arrays that a law has checked",
     "determinant": "of an ensemble: points of a contour", "spiked": "of an ensemble: the same",
