@@ -19,7 +19,7 @@
 # `DIAGRAMS[name].compute()` fills one, `plot_diagram` draws it, and from the shell
 # `rmtspec sweep NAME --plot FILE` does both.
 #
-# Needs `pip install 'rmtspec[sweep]'`. Some grids are coarse here so that the whole tour takes half
+# Needs `pip install '.[sweep]'`. Some grids are coarse here so that the whole tour takes half
 # a minute; left out, they have 40 x 40 points.
 
 # %%

@@ -179,7 +179,7 @@ def dataframe(rows: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> pandas.D
     try:
         import pandas
     except ImportError:
-        raise ImportError("to_dataframe needs pandas: pip install 'rmtspec[sweep]'") from None
+        raise ImportError("to_dataframe needs pandas: pip install '.[sweep]'") from None
     return pandas.DataFrame(rows)
 
 
@@ -198,7 +198,7 @@ def dataset(
     try:
         import xarray
     except ImportError:
-        raise ImportError("to_xarray needs xarray: pip install 'rmtspec[sweep]'") from None
+        raise ImportError("to_xarray needs xarray: pip install '.[sweep]'") from None
     return xarray.Dataset(dict(variables), dict(coords), dict(attributes))
 
 

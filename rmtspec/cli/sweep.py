@@ -182,7 +182,7 @@ def _client(address: str | None) -> Iterator[Any]:
         from distributed.comm.core import connect
     except ImportError:
         raise ImportError(
-            "argument --scheduler: needs distributed: pip install 'rmtspec[sweep]'"
+            "argument --scheduler: needs distributed: pip install '.[sweep]'"
         ) from None
 
     async def knock() -> None:

@@ -107,7 +107,7 @@ def read_parquet(file: Path) -> Stored:
         from pyarrow import parquet
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
-            "a .parquet file needs pyarrow: pip install 'rmtspec[data]'"
+            "a .parquet file needs pyarrow: pip install '.[data]'"
         ) from None
     table = parquet.ParquetFile(file).read()
     columns = [str(name) for name in table.column_names]
@@ -138,7 +138,7 @@ def read_pictures(folder: Path) -> Stored:
         from PIL import Image
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
-            "a folder of pictures needs pillow: pip install 'rmtspec[data]'"
+            "a folder of pictures needs pillow: pip install '.[data]'"
         ) from None
     entries = sorted(e for e in folder.iterdir() if not e.name.startswith("."))
     files = [e for e in entries if e.is_file() and e.suffix.lower() in PICTURES]

@@ -249,7 +249,7 @@ def digits() -> NDArray[np.float64]:
         from sklearn.datasets import load_digits
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
-            "data 'digits' needs scikit-learn: pip install 'rmtspec[data]'"
+            "data 'digits' needs scikit-learn: pip install '.[data]'"
         ) from None
     return standardise(load_digits().data)
 
@@ -301,7 +301,7 @@ def photographs(side: int = 8, *, patch_mean: bool = True) -> NDArray[np.float64
         from skimage.io import imread
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
-            "data 'photographs' needs scikit-image: pip install 'rmtspec[data]'"
+            "data 'photographs' needs scikit-image: pip install '.[data]'"
         ) from None
     # By their paths: the functions of skimage.data would download a picture that is missing.
     pictures = (imread(Path(data_dir) / f"{name}.png") for name in _PHOTOGRAPHS)

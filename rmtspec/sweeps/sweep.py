@@ -242,7 +242,7 @@ def _summarised(data: xarray.Dataset, results: Results, grid: Grid, name: str) -
 def _require_extra() -> None:
     for name in ("xarray", "zarr", "dask", "distributed", "joblib", "threadpoolctl", "tqdm"):
         if importlib.util.find_spec(name) is None:
-            raise ImportError(f"sweep needs {name}: pip install 'rmtspec[sweep]'", name=name)
+            raise ImportError(f"sweep needs {name}: pip install '.[sweep]'", name=name)
 
 
 def _workers(client: Any, workers: int | None) -> int:

@@ -217,7 +217,7 @@ def test_bad_files_end_with_one_line_that_names_them(refused, tmp_path, content,
 
 def test_missing_scikit_learn_is_one_line(refused, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    assert "pip install 'rmtspec[data]'" in refused("spectrum", "--data", "digits")
+    assert "pip install '.[data]'" in refused("spectrum", "--data", "digits")
 
 
 def test_version_is_printed(capsys):

@@ -291,10 +291,10 @@ def test_a_missing_extra_is_one_line_that_says_how_to_install_it(refused, monkey
 
     monkeypatch.setattr(importlib.util, "find_spec", absent)
     monkeypatch.setitem(sys.modules, package, None)
-    assert "pip install 'rmtspec[sweep]'" in refused("kl", *GRIDS["kl"])
+    assert "pip install '.[sweep]'" in refused("kl", *GRIDS["kl"])
     if package == "distributed":
         line = refused("kl", "--scheduler", "tcp://127.0.0.1:1")
-        assert "pip install 'rmtspec[sweep]'" in line
+        assert "pip install '.[sweep]'" in line
 
 
 def test_help_says_what_every_option_does(capsys):
