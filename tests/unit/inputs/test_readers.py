@@ -75,7 +75,7 @@ READ_RIGHT = {
     "semicolons in .txt": ("t.txt", TEXT.replace(",", ";")),
     "savetxt": ("t.txt", "# a b c\n" + TEXT.replace(",", " ")),
     "packed": ("t.csv.gz", gzip.compress(TEXT.encode(), mtime=0)),
-    "packed tabs": ("t.tsv.gz", gzip.compress(TEXT.replace(",", "\t").encode())),
+    "packed tabs": ("t.tsv.gz", gzip.compress(TEXT.replace(",", "\t").encode(), mtime=0)),
     "npy": ("t.npy", _npy(TABLE)),
     "npy in Fortran order, big end first": ("t.npy", _npy(np.asfortranarray(TABLE.astype(">f8")))),
     "npz with labels": ("t.npz", _npz(x=TABLE, labels=np.array([0, 1]))),
@@ -109,7 +109,7 @@ IN_ONE_LINE = [
     ("t.csv", "version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "git lfs pull"),
     ("t.npy", "version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "cannot be read"),
     ("t.csv.gz", TEXT, "cannot be read: .*gzip"),
-    ("t.csv.gz", gzip.compress(TEXT.encode() * 99)[:40], "cannot be read"),
+    ("t.csv.gz", gzip.compress(TEXT.encode() * 99, mtime=0)[:40], "cannot be read"),
     ("t.npz", _npy(TABLE), "one array: end its name in .npy"),
     ("t.npy", _npz(x=TABLE), "archive of arrays: end its name in .npz"),
     # nothing in it
