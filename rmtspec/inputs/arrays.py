@@ -137,11 +137,13 @@ def refuse_named(columns: list[str] | None, where: str = "") -> None:
             )
 
 
-def remarks(rows: FloatArray, *, few: bool = True, repeats: bool = True) -> list[str]:
+def remarks(
+    rows: FloatArray, *, few: bool = True, repeats: bool = True, columns: bool = True
+) -> list[str]:
     """What a user should hear about a table of samples, one line each.
 
-    Scale (mean variance outside [0.1, 10]), and, if asked for, repeated rows and no more rows than
-    columns.
+    Scale (mean variance outside [0.1, 10]), and, if asked for, repeated rows, columns that are
+    constant or repeat others, and no more rows than columns.
     A row counts as repeated where all its numbers are equal to another's: copies that are turned,
     mirrored or shifted are not recognised, and tables of few small integers repeat by chance.
     """
@@ -160,6 +162,8 @@ def remarks(rows: FloatArray, *, few: bool = True, repeats: bool = True) -> list
             f"{repeated} of {count} rows repeat others: each counts as a sample of its own, which "
             "it is not; drop the copies, those turned or mirrored too, which are not recognised"
         )
+    if columns:
+        found += _idle_columns(rows)
     if few and count <= dimension:
         found.append(
             f"{count} rows of {dimension} numbers leave {dimension - count + 1} directions without "
@@ -168,11 +172,28 @@ def remarks(rows: FloatArray, *, few: bool = True, repeats: bool = True) -> list
     return found
 
 
+def _idle_columns(rows: FloatArray) -> list[str]:
+    """What is said of columns that bring no direction of their own."""
+    dimension = rows.shape[1]
+    varies = np.any(rows != rows[0], axis=0)
+    constant = dimension - int(np.count_nonzero(varies))
+    repeated = dimension - constant
+    if repeated:
+        repeated -= distinct_rows(np.ascontiguousarray(rows[:, varies].T))[0].size
+    return [
+        f"{number} of {dimension} columns {what}, and count in the dimension d all the same: drop "
+        "them unless the network sees them"
+        for number, what in ((constant, "are constant"), (repeated, "repeat others exactly"))
+        if number
+    ]
+
+
 def warn_of(rows: FloatArray, test: FloatArray | None = None, *, repeats: bool = True) -> None:
     """Say what is odd about samples, a `DataWarning` each, to the first caller outside.
 
     Scale and repeated rows, and held-out rows that are training rows or in other units; not n <= d,
-    which is nothing odd where rows are few against dimensions.
+    which is nothing odd where rows are few against dimensions, nor columns of no variance, which
+    pictures have at their edges.
 
     Parameters
     ----------
@@ -182,7 +203,7 @@ def warn_of(rows: FloatArray, test: FloatArray | None = None, *, repeats: bool =
     repeats : bool
         Whether rows that repeat others count for more than they should.
     """
-    found = remarks(rows, few=False, repeats=repeats)
+    found = remarks(rows, few=False, repeats=repeats, columns=False)
     if test is not None and (other := _other_units(rows, test)):
         found.append(other)
     known = set() if test is None else set(_keys(rows))

@@ -137,6 +137,9 @@ def test_repeated_rows_are_counted_with_their_numbers():
         (255.0 * np.abs(X), "mean variance 1.86e.*drown the noise.*--unit-variance"),
         (0.1 * X, "are drowned by the noise"),
         (np.concatenate([X, X[:5]]), "5 of 35 rows repeat others.*mirrored"),
+        (np.column_stack([X, 7.0 * np.ones((30, 2))]), "^2 of 6 columns are constant.*dimension d"),
+        (np.column_stack([X, X[:, 1:]]), "^3 of 7 columns repeat others exactly.*dimension d"),
+        (np.column_stack([X, 2.0 * X]), None),
         (X.T, "4 rows of 30 numbers leave 27 directions without variance.*transpose"),
     ],
 )
@@ -150,7 +153,7 @@ def test_what_a_user_should_hear_about_a_table_is_said_once(x, expected):
 
 
 def test_a_table_of_constants_has_no_scale_to_speak_of():
-    assert remarks(np.ones((3, 2)), few=False) == [
+    assert remarks(np.ones((3, 2)), few=False, columns=False) == [
         "2 of 3 rows repeat others: each counts as a sample of its own, which it is not; drop the "
         "copies, those turned or mirrored too, which are not recognised"
     ]
