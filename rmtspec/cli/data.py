@@ -165,7 +165,7 @@ def read(arguments: argparse.Namespace) -> Data | None:
     """The data set asked for, if any; what is odd about it is said in warnings."""
     data = _read(arguments)
     if data is not None:
-        for remark in remarks(data.rows):
+        for remark in remarks(data.rows, columns=data.source not in _BUNDLED):
             warnings.warn(remark, DataWarning, stacklevel=caller_level())
     return data
 

@@ -5,6 +5,7 @@ Everything here looks at an array in memory; `readers` and `text_tables` look at
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from hashlib import blake2b
@@ -24,6 +25,11 @@ LARGEST = 1e40
 USUAL_VARIANCE = 0.1, 10.0
 """Mean variances that a diffusion model with noise of variance 1 is used with."""
 
+_SIGMAS = 5.0  # by which held-out rows are off before that is not chance
+_OTHER_SCALE = 4.0  # a factor of mean variances: other data of a kind differ by less
+
+_LABELS = frozenset({"label", "labels", "class", "classes", "target", "species", "category"})
+_NUMBERS = frozenset({"index", "idx", "id", "row", "unnamed: 0", "__index_level_0__"})
 _LEAST_INDEX = 10
 """Rows from which 0, 1, 2, ... in a column is taken for row numbers: by chance it is 1 in 10!."""
 
@@ -57,8 +63,8 @@ def as_rows(
     TypeError
         If the entries are not real numbers, the array is sparse, or a named column holds text.
     ValueError
-        If entries are masked, missing, infinite or out of range, there are too few rows, or a
-        column is the row number.
+        If entries are masked, missing, infinite or out of range, there are too few rows, a column
+        is the row number, or one of a data frame is named as labels or row numbers are.
 
     Warns
     -----
@@ -66,6 +72,7 @@ def as_rows(
         If an array with more than two axes was flattened.
     """
     array, labels = _plain(name, value)
+    refuse_named(labels, f"{name}: ")
     _refuse_no_numbers(name, array)
     columns = columns or labels
     shape = array.shape
@@ -110,11 +117,33 @@ def refuse_row_numbers(name: str, rows: FloatArray, columns: list[str] | None) -
             )
 
 
-def remarks(rows: FloatArray, *, few: bool = True, repeats: bool = True) -> list[str]:
+def refuse_named(columns: list[str] | None, where: str = "") -> None:
+    """Refuse columns whose names say that they hold labels or row numbers.
+
+    Parameters
+    ----------
+    columns : list of str, optional
+        Names.
+    where : str
+        What the message begins with.
+    """
+    for place, column in enumerate(columns or []):
+        word = column.strip().lower()
+        if word in _LABELS | _NUMBERS:
+            what = "labels" if word in _LABELS else "row numbers"
+            raise ValueError(
+                f"{where}column {place + 1} is named {column!r}, as {what} are: delete it, or "
+                "rename it if it is a quantity of the samples"
+            )
+
+
+def remarks(
+    rows: FloatArray, *, few: bool = True, repeats: bool = True, columns: bool = True
+) -> list[str]:
     """What a user should hear about a table of samples, one line each.
 
-    Scale (mean variance outside [0.1, 10]), and, if asked for, repeated rows and no more rows than
-    columns.
+    Scale (mean variance outside [0.1, 10]), and, if asked for, repeated rows, columns that are
+    constant or repeat others, and no more rows than columns.
     A row counts as repeated where all its numbers are equal to another's: copies that are turned,
     mirrored or shifted are not recognised, and tables of few small integers repeat by chance.
     """
@@ -133,6 +162,8 @@ def remarks(rows: FloatArray, *, few: bool = True, repeats: bool = True) -> list
             f"{repeated} of {count} rows repeat others: each counts as a sample of its own, which "
             "it is not; drop the copies, those turned or mirrored too, which are not recognised"
         )
+    if columns:
+        found += _idle_columns(rows)
     if few and count <= dimension:
         found.append(
             f"{count} rows of {dimension} numbers leave {dimension - count + 1} directions without "
@@ -141,11 +172,28 @@ def remarks(rows: FloatArray, *, few: bool = True, repeats: bool = True) -> list
     return found
 
 
+def _idle_columns(rows: FloatArray) -> list[str]:
+    """What is said of columns that bring no direction of their own."""
+    dimension = rows.shape[1]
+    varies = np.any(rows != rows[0], axis=0)
+    constant = dimension - int(np.count_nonzero(varies))
+    repeated = dimension - constant
+    if repeated:
+        repeated -= distinct_rows(np.ascontiguousarray(rows[:, varies].T))[0].size
+    return [
+        f"{number} of {dimension} columns {what}, and count in the dimension d all the same: drop "
+        "them unless the network sees them"
+        for number, what in ((constant, "are constant"), (repeated, "repeat others exactly"))
+        if number
+    ]
+
+
 def warn_of(rows: FloatArray, test: FloatArray | None = None, *, repeats: bool = True) -> None:
     """Say what is odd about samples, a `DataWarning` each, to the first caller outside.
 
-    Scale and repeated rows, and held-out rows that are training rows; not n <= d, which is nothing
-    odd where rows are few against dimensions.
+    Scale and repeated rows, and held-out rows that are training rows or in other units; not n <= d,
+    which is nothing odd where rows are few against dimensions, nor columns of no variance, which
+    pictures have at their edges.
 
     Parameters
     ----------
@@ -155,7 +203,9 @@ def warn_of(rows: FloatArray, test: FloatArray | None = None, *, repeats: bool =
     repeats : bool
         Whether rows that repeat others count for more than they should.
     """
-    found = remarks(rows, few=False, repeats=repeats)
+    found = remarks(rows, few=False, repeats=repeats, columns=False)
+    if test is not None and (other := _other_units(rows, test)):
+        found.append(other)
     known = set() if test is None else set(_keys(rows))
     if test is not None and (shared := sum(key in known for key in _keys(test))):
         found.append(
@@ -164,6 +214,59 @@ def warn_of(rows: FloatArray, test: FloatArray | None = None, *, repeats: bool =
         )
     for remark in found:
         warnings.warn(remark, DataWarning, stacklevel=caller_level())
+
+
+def _other_units(rows: FloatArray, test: FloatArray) -> str | None:
+    r"""What is said where sampling cannot explain how far held-out rows are from the others.
+
+    With s the standard deviation of the squared norm of a row over its mean, the mean variances of
+    n and r rows differ by chance by a share of :math:`s\sqrt{1/(n-1)+1/(r-1)}`; five of these, of
+    the larger one, and a factor 4 are asked for.  The squared distance of the means, over d times
+    the mean variance, is :math:`(1/n+v/r)Q`, v the ratio of the mean variances.  Q has mean 1, and
+    for Gaussian data, whose shares :math:`a_i` of the variance have :math:`2\sum_ia_i^2=s^2`, it
+    exceeds :math:`1+s\sqrt2(\sqrt x+x)` with probability below :math:`e^{-x}` (Laurent and
+    Massart, Ann. Statist. 28, 2000, lemma 1); x is that of five standard deviations, and one
+    standard deviation a component is asked for.  The mean variance may be too small by a share
+    :math:`5s/\sqrt{n-1}`; where that is 1 nothing is known.  s is the larger one of both tables,
+    and at least :math:`\sqrt{2/\min(d,\max(n,r)-1)}`, that of isotropic Gaussian data.
+    """
+    (variance, spread), (others, scatter) = _spread(rows), _spread(test)
+    if not variance > 0.0:
+        return None
+    count, held = len(rows), len(test)
+    least = math.sqrt(2.0 / max(min(rows.shape[1], max(count, held) - 1), 1))
+    s = max(spread, scatter, least)
+    found = []
+    if count > 1 and held > 1:
+        small, large = sorted((variance, others))
+        share = _SIGMAS * s * math.sqrt(1.0 / (count - 1) + 1.0 / (held - 1))
+        if large > _OTHER_SCALE * small and large - small > share * large:
+            found.append(f"its mean variance is {others / variance:.3g} times that of x")
+    shift = test.mean(axis=0) - rows.mean(axis=0)
+    distance = float(shift @ shift) / (rows.shape[1] * variance)
+    x = _SIGMAS**2 / 2.0
+    chance = 1.0 / count + max(others / variance, 1.0) / held
+    chance *= 1.0 + s * math.sqrt(2.0) * (math.sqrt(x) + x)
+    certain = 1.0 - _SIGMAS * s / math.sqrt(max(count - 1, 1))
+    if certain * distance > max(certain, chance):
+        found.append(f"its mean is {math.sqrt(distance):.3g} standard deviations from that of x")
+    if not found:
+        return None
+    return (
+        f"test (--held-out) is in other units than x, or of other data: {' and '.join(found)}; "
+        "shift and scale both by the same numbers"
+    )
+
+
+def _spread(rows: FloatArray) -> tuple[float, float]:
+    """Mean variance, and the relative standard deviation of the squared norms of rows."""
+    centred = rows - rows.mean(axis=0)
+    norms = np.einsum("ij,ij->i", centred, centred)
+    mean = float(norms.mean())
+    if not mean > 0.0:
+        return 0.0, 0.0
+    unbiased = mean / rows.shape[1] * len(rows) / max(len(rows) - 1, 1)
+    return unbiased, float(norms.std()) / mean
 
 
 def distinct_rows(rows: FloatArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

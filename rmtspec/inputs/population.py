@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
 from .arrays import as_rows, distinct_rows, warn_of
-from .sample_spectrum import RANK_TOLERANCE, fit_population, sample_eigenvalues
+from .sample_spectrum import RANK_TOLERANCE, fit_population, sample_eigenvalues, zeros_are_real
 
 __all__ = ["LARGEST", "RANK_TOLERANCE", "SMALLEST", "PopulationSpectrum"]
 
@@ -288,7 +288,8 @@ class PopulationSpectrum:
         norms = times * np.einsum("ij,ij->i", data[first] / scale, data[first] / scale)
         lost = 1 if center else 0
         unbiased = eigenvalues * (samples / (samples - lost))
-        atoms, weights = fit_population(unbiased, norms, first.size - lost)
+        known = zeros_are_real(times, lost, dimension)
+        atoms, weights = fit_population(unbiased, norms, first.size - lost, known)
         return cls(atoms, weights, dimension=dimension, samples=samples, fitted=True)
 
     @property
@@ -376,14 +377,15 @@ class PopulationSpectrum:
 
         .. math::  PR = \Bigl(1+\frac1n\Bigr)\Big/\Bigl(\frac1{\widehat{PR}}-\frac1n\Bigr),
 
-        the inverse of `sampled_participation_ratio`, for independent Gaussian samples; infinite
-        where the measured value is not below n, and that of the atoms where they are `fitted` or
-        no samples are known.
+        the inverse of `sampled_participation_ratio`, for independent Gaussian samples, and not
+        above d, which no participation ratio exceeds; that of the atoms where they are `fitted`
+        or no samples are known.
         """
         if self.samples is None or self.fitted:
             return self.participation_ratio
         rest = 1.0 / self.participation_ratio - 1.0 / self.samples
-        return (1.0 + 1.0 / self.samples) / rest if rest > 0.0 else np.inf
+        unbiased = (1.0 + 1.0 / self.samples) / rest if rest > 0.0 else np.inf
+        return min(unbiased, np.inf if self.dimension is None else float(self.dimension))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PopulationSpectrum):

@@ -80,8 +80,30 @@ def triangle(rows: FloatArray) -> FloatArray:
     return reduced
 
 
+def zeros_are_real(times: NDArray[np.intp], lost: int, dimension: int) -> bool:
+    """Whether directions in which no row varies are zeros of the population, not too few rows.
+
+    They are where the different rows are as many as the dimensions, and in a population of few
+    different rows, such as one-hot vectors, of which the sample has seen all: the share of the
+    population that is not in a sample is that of the rows which occur once in it (Good, Biometrika
+    40, 1953), and here it is less than one dimension's.  Rows that all occur equally often are
+    copies of a table, not draws.
+
+    Parameters
+    ----------
+    times : (k,) how often each of the different rows occurs
+    lost : 1 if the rows are centred with their own mean, 0 otherwise
+    dimension : of the rows
+    """
+    if times.size - lost >= dimension:
+        return True
+    rows, once = int(times.sum()), int(np.count_nonzero(times == 1))
+    copies = bool(np.all(times == times[0]))
+    return rows - lost >= dimension and once * dimension < rows and not copies
+
+
 def fit_population(
-    eigenvalues: FloatArray, norms: FloatArray, samples: int
+    eigenvalues: FloatArray, norms: FloatArray, samples: int, zeros_known: bool
 ) -> tuple[FloatArray, FloatArray]:
     """Atoms and weights of the population behind sample eigenvalues.
 
@@ -92,7 +114,9 @@ def fit_population(
     norms : (rows,)
         Squared norms of the rows, on any scale.
     samples : int
-        Rows, less one if they are centred with their own mean.
+        Different rows, less one if they are centred with their own mean.
+    zeros_known : bool
+        Whether eigenvalues 0 of the sample are those of the population; see `zeros_are_real`.
 
     Returns
     -------
@@ -112,9 +136,8 @@ def fit_population(
     w, solved = _row_factor(seen * (dimension / samples), norms / norms.mean())
     z, w, seen = z[solved], w[solved], seen[solved]
     table = w[:, None] * atoms / (w[:, None] * atoms - z[:, None]) / seen[:, None]
-    # Zeros of a sample with fewer rows than dimensions say nothing; with more rows they are real.
     zeros = 1.0 - positive.size / dimension
-    free = samples < dimension
+    free = not zeros_known
     atoms, table = np.append(0.0, atoms), np.column_stack([np.zeros(z.size), table])
     weights = _weights(atoms, table, free, zeros)
     kept = weights > 0.0

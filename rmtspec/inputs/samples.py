@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
 from ..result import DataWarning, caller_level
-from .arrays import LARGEST, as_rows
+from .arrays import LARGEST, as_rows, refuse_named
 from .readers import (
     PICTURES,
     Stored,
@@ -66,8 +66,6 @@ _ADVICE = {
     )
     for kind in kinds
 }
-_LABELS = frozenset({"label", "labels", "class", "classes", "target", "species", "category"})
-_NUMBERS = frozenset({"index", "idx", "id", "row", "unnamed: 0", "__index_level_0__"})
 _MOST_LABELS = 100
 _ROWS_A_LABEL = 5
 
@@ -144,7 +142,7 @@ def read_samples(path: str | os.PathLike[str], *, as_is: bool = False) -> NDArra
         if not as_is:
             if not file.is_dir():
                 _refuse_one_picture(stored.values)
-            _refuse_named(stored.columns)
+            refuse_named(stored.columns)
     except _UNREADABLE as error:
         raise ValueError(f"{name} cannot be read: {_reason(error)}") from None
     try:
@@ -185,18 +183,6 @@ def _refuse_one_picture(values: NDArray[Any]) -> None:
             f"shape {values.shape} looks like one coloured picture, not like many grey ones: stack "
             "pictures along a first axis"
         )
-
-
-def _refuse_named(columns: list[str] | None) -> None:
-    """Refuse columns whose names say that they hold labels or row numbers."""
-    for place, column in enumerate(columns or []):
-        word = column.strip().lower()
-        if word in _LABELS | _NUMBERS:
-            what = "labels" if word in _LABELS else "row numbers"
-            raise ValueError(
-                f"column {place + 1} is named {column!r}, as {what} are: delete it, or rename it "
-                "if it is a quantity of the samples"
-            )
 
 
 def _warn_of_labels(name: str, rows: NDArray[np.float64]) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 _GREY = "#666666"
+_NEAR = 0.25  # of the width of the axes: two labels beside each other, and some air
 
 
 def plot_against_load(
@@ -174,17 +175,23 @@ def _finish(ax: Axes, name: str) -> None:
 
 def _mark_loads(ax: Axes, loads: FloatArray, own: float | None) -> None:
     ax.set_xlim(loads[0], loads[-1])
+    # Labels of lines that are near each other stand on either side of the two.
+    side = 0
+    if own is not None and abs(np.log(own)) < _NEAR * np.log(loads[-1] / loads[0]):
+        side = 1 if own >= 1.0 else -1
+    sides = {-1: "right", 0: "center", 1: "left"}
     for place, text, style in ((1.0, r"$n=d$", ":"), (own, "these data", "-")):
         if place is None or not loads[0] <= place <= loads[-1]:
             continue
         ax.axvline(place, color=INK, lw=0.8, ls=style, zorder=1)
+        outward = side if text == "these data" else -side
         ax.annotate(
             text,
             (place, 1.0),
             xycoords=ax.get_xaxis_transform(),
-            xytext=(0.0, 2.0),
+            xytext=(2.0 * outward, 2.0),
             textcoords="offset points",
-            ha="center",
+            ha=sides[outward],
             va="bottom",
             fontsize="small",
         )

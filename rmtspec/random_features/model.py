@@ -131,7 +131,9 @@ class RandomFeatureModel(RandomFeatures):
             variance 2/PR), and the low eigenvalues of real features are smeared by 4 to 70 %, while
             the fast bulk holds to about 2 % (measured on 8x8 digits, PR = 13).
         DataWarning
-            If rows repeat others, also those of x in test, or the mean variance is far from 1.
+            If rows repeat others, also those of x in test, the mean variance is far from 1, or the
+            rows of test have four times the mean variance of x, or a quarter, or another mean by
+            more than a standard deviation, and sampling does not explain it.
         UserWarning
             If the Gaussian equivalent has to stand in for the exact kernel.
 

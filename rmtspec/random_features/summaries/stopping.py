@@ -114,6 +114,11 @@ class StoppingReport(Summary):
             f"t = {rounded(model['t'])}, {model['activation']}; times in {self['unit']}"
         )
         yield self._paragraph()
+        yield (
+            f"tau_gen and tau_mem are by the test loss, where it enters and leaves its "
+            f"{100 * self['share']:.0f} % window; `rmtspec timescales` gives times of the spectrum "
+            "by these names, which differ."
+        )
         rows: list[tuple[str, ...]] = [("rows", "tau_gen", "best", "tau_mem", "train", "test")]
         rows[0] = (*rows[0], "final train", "final test")
         for run in self["subsets"]:

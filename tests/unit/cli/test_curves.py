@@ -312,6 +312,16 @@ def test_unit_variance_scales_held_out_rows_with_the_others(report, samples, tmp
         np.testing.assert_allclose(both[0][name], both[1][name], rtol=1e-10)
 
 
+def test_held_out_rows_in_other_units_than_the_data_are_warned_of(report, samples, tmp_path):
+    _, test, path, _ = samples
+    np.save(tmp_path / "pixels.npy", 255.0 * test)
+    arguments = ["--data", path, "--held-out", str(tmp_path / "pixels.npy"), "--psi-p", "4"]
+    said = report(*arguments, "--tau", "1")["warnings"]
+    (found,) = (line for line in said if "other units" in line)
+    assert "--held-out" in found
+    assert "times that of x" in found
+
+
 def test_held_out_rows_are_scaled_by_the_data_and_not_by_themselves(report, samples):
     x, test, path, held_out = samples
     shown = report("--data", path, "--held-out", held_out, "--unit-variance", "--psi-p", "4")

@@ -338,6 +338,10 @@ def test_what_is_odd_about_a_file_is_said_once(command, samples, tmp_path, repor
     said = report(command, "--data", str(tmp_path / "twice.npy"))["warnings"]
     assert sum("rows repeat others" in line for line in said) == 1
     assert sum("drown the noise" in line for line in said) == 1
+    np.save(tmp_path / "idle.npy", np.column_stack([x, x[:, :2], np.ones(len(x))]))
+    said = report(command, "--data", str(tmp_path / "idle.npy"))["warnings"]
+    assert sum(f"1 of {x.shape[1] + 3} columns are constant" in line for line in said) == 1
+    assert sum(f"2 of {x.shape[1] + 3} columns repeat others" in line for line in said) == 1
 
 
 # Matplotlib knows the notebook's backend by name where its package is installed.

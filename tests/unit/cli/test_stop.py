@@ -31,6 +31,13 @@ def test_the_shell_says_what_python_says(file, capsys, tmp_path):
     assert shown["unit"] == "steps"
 
 
+def test_times_of_the_report_are_told_apart_from_those_of_the_spectrum(file, capsys):
+    assert main(["stop", "--data", file[1], "--psi-p", "8"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("tau_gen and tau_mem are by the test loss") == 1
+    assert "5 % window; `rmtspec timescales` gives times of the spectrum" in shown
+
+
 def test_data_are_needed(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["stop"])

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import rmtspec as rs
-from rmtspec.inputs.arrays import as_rows, distinct_rows, remarks
-from rmtspec.inputs.samples import standardise
+from rmtspec.inputs.arrays import _other_units, as_rows, distinct_rows, remarks
+from rmtspec.inputs.samples import read_samples, standardise
 
 pytestmark = pytest.mark.filterwarnings("ignore:the data have mean variance:rmtspec.DataWarning")
 
@@ -71,6 +71,25 @@ def test_columns_of_a_data_frame_that_hold_no_numbers_are_named(columns, kind, m
         rs.PopulationSpectrum.from_samples(_frame(**columns))
 
 
+@pytest.mark.parametrize("name", ["label", "Target", "class", "species", "id", "Index"])
+def test_columns_named_as_labels_are_refused_in_a_data_frame_as_in_a_file(name, tmp_path):
+    frame = _frame(a=[1.0, 2.0, 4.0], **{name: [2, 0, 1]})
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    with pytest.raises(ValueError, match=r"cannot be read: column 2 is named") as from_file:
+        read_samples(tmp_path / "table.csv")
+    words = str(from_file.value).split("cannot be read: ")[1]
+    for read in (
+        rs.PopulationSpectrum.from_samples,
+        standardise,
+        lambda x: rs.RandomFeatureModel.from_data(X[:, :2], 2.0, 0.1, test=x),
+    ):
+        with pytest.raises(ValueError, match=r"^(x|test): column 2 is named") as caught:
+            read(frame)
+        assert str(caught.value).split(": ", 1)[1].strip() == words
+    assert read_samples(tmp_path / "table.csv", as_is=True).shape == (3, 2)
+    assert as_rows("x", frame.to_numpy()).shape == (3, 2)
+
+
 def test_dates_and_nullable_columns_of_a_data_frame_are_read_or_named():
     pandas = pytest.importorskip("pandas")
     frame = _frame(a=[1, 2, 4], b=[0.5, 1.5, 1.0]).convert_dtypes()
@@ -118,6 +137,9 @@ def test_repeated_rows_are_counted_with_their_numbers():
         (255.0 * np.abs(X), "mean variance 1.86e.*drown the noise.*--unit-variance"),
         (0.1 * X, "are drowned by the noise"),
         (np.concatenate([X, X[:5]]), "5 of 35 rows repeat others.*mirrored"),
+        (np.column_stack([X, 7.0 * np.ones((30, 2))]), "^2 of 6 columns are constant.*dimension d"),
+        (np.column_stack([X, X[:, 1:]]), "^3 of 7 columns repeat others exactly.*dimension d"),
+        (np.column_stack([X, 2.0 * X]), None),
         (X.T, "4 rows of 30 numbers leave 27 directions without variance.*transpose"),
     ],
 )
@@ -131,7 +153,7 @@ def test_what_a_user_should_hear_about_a_table_is_said_once(x, expected):
 
 
 def test_a_table_of_constants_has_no_scale_to_speak_of():
-    assert remarks(np.ones((3, 2)), few=False) == [
+    assert remarks(np.ones((3, 2)), few=False, columns=False) == [
         "2 of 3 rows repeat others: each counts as a sample of its own, which it is not; drop the "
         "copies, those turned or mirrored too, which are not recognised"
     ]
@@ -177,3 +199,37 @@ def test_held_out_rows_that_are_training_rows_are_counted():
     rs.RandomFeatureModel.from_data(X, 2.0, 0.1, test=fresh)
     with pytest.warns(rs.DataWarning, match="2 of 22 rows of test are rows of x too"):
         rs.RandomFeatureModel.from_data(X, 2.0, 0.1, test=np.concatenate([fresh, X[4:6]]))
+
+
+@pytest.mark.filterwarnings("ignore::rmtspec.FewDimensionsWarning")
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda y: 8.0 * y, "its mean variance is [67][0-9].* times that of x;"),
+        (lambda y: 0.1 * y, r"its mean variance is 0.01\d* times that of x;"),
+        (lambda y: y + 1.5, r"its mean is 1\.\d* standard deviations from that of x;"),
+        (lambda y: 255.0 * y + 127.0, "its mean variance is .* and its mean is .* of x;"),
+        (lambda y: 255.0 * y[:1] + 127.0, "its mean is"),
+        (lambda y: 0.0 * y, "its mean variance is 0 times that of x;"),
+    ],
+)
+def test_held_out_rows_in_other_units_are_warned_of(change, words):
+    rng = np.random.default_rng(3)
+    x, fresh = rng.normal(size=(60, 30)), rng.normal(size=(40, 30))
+    with pytest.warns(rs.DataWarning, match=f"^test .--held-out. is in other units.*{words}"):
+        rs.RandomFeatureModel.from_data(x, 2.0, 0.1, test=change(fresh))
+
+
+@pytest.mark.parametrize("held", [1, 2, 5, 40])
+@pytest.mark.parametrize("dimension", [1, 4, 40])
+@pytest.mark.parametrize("tail", [np.inf, 5.0])
+def test_chance_puts_no_held_out_rows_in_other_units(held, dimension, tail):
+    # Beyond the bounds is below 1e-5 for Gaussian rows; a heavy tail widens them with its spread.
+    rng = np.random.default_rng(4)
+    scales = np.geomspace(1.0, 0.1, dimension)
+    for _ in range(100):
+        count = int(rng.integers(2, 60))
+        rows = rng.normal(size=(count + held, dimension)) * scales
+        if tail < np.inf:
+            rows *= np.sqrt(tail / rng.chisquare(tail, size=(len(rows), 1)))
+        assert _other_units(rows[:count], rows[count:]) is None

@@ -82,6 +82,27 @@ def test_null_space_of_many_samples_is_kept_and_that_of_few_is_not():
     assert few.weights[few.eigenvalues < 0.1].sum() < 0.25  # half of the sample's eigenvalues are 0
 
 
+def test_null_space_of_a_population_of_few_different_rows_is_kept():
+    rng = np.random.default_rng(12)
+    one_hot = np.sqrt(10.0) * np.eye(10)[rng.integers(10, size=2000)]
+    fit = rs.PopulationSpectrum.from_samples(one_hot, debias=True)
+    # Of the covariance of 10 equally frequent unit vectors, 1 - 1 1'/10: components sum to one.
+    assert fit.eigenvalues[0] == 0.0
+    assert fit.weights[0] == pytest.approx(0.1, rel=1e-3)
+    assert fit.mean == pytest.approx(0.9, rel=5e-3)
+    rare = np.concatenate([np.eye(10)[rng.integers(9, size=1999)], np.eye(10)[9:]])
+    kept = rs.PopulationSpectrum.from_samples(np.sqrt(10.0) * rare, debias=True)
+    assert kept.weights[0] == pytest.approx(0.1, rel=1e-3)
+
+
+def test_copies_of_few_rows_make_no_null_space_real():
+    x = np.random.default_rng(13).normal(size=(30, D))
+    for copied in (np.tile(x, (4, 1)), np.concatenate([x, x[:20]])):
+        fit = rs.PopulationSpectrum.from_samples(copied, debias=True)
+        assert len(copied) > D
+        assert fit.weights[fit.eigenvalues == 0.0].sum() < 0.25  # of the sample 0.4
+
+
 def test_fit_scales_with_the_data_and_forgets_their_mean():
     x = np.random.default_rng(4).normal(size=(80, D)) * SCALES["two atoms"]
     base = rs.PopulationSpectrum.from_samples(x, debias=True)

@@ -343,9 +343,20 @@ def test_unbiased_participation_ratio_is_the_inverse_of_the_sampled_one():
     assert truth > measured.participation_ratio
     again = 1.0 / ((1.0 + 1.0 / 90) / truth + 1.0 / 90)
     assert again == pytest.approx(measured.participation_ratio, rel=1e-14)
-    assert PopulationSpectrum(np.ones(90), samples=90).unbiased_participation_ratio == np.inf
+    # A measured value that is not below n would need infinitely many directions; d are there.
+    assert PopulationSpectrum(np.ones(90), samples=90).unbiased_participation_ratio == 90.0
     plain = PopulationSpectrum(np.ones(90))
     assert plain.unbiased_participation_ratio == plain.participation_ratio
+
+
+@pytest.mark.parametrize(("samples", "dimension"), [(200, 30), (40, 1), (5, 12)])
+def test_no_participation_ratio_exceeds_the_dimension(samples, dimension):
+    x = np.random.default_rng(8).normal(size=(samples, dimension))
+    x = np.linalg.qr(x - x.mean(axis=0))[0][:, :dimension] if samples > dimension else x
+    measured = PopulationSpectrum.from_samples(x * np.sqrt(samples))
+    ratios = measured.participation_ratio, measured.unbiased_participation_ratio
+    assert ratios[0] <= ratios[1] * (1.0 + 1e-14)
+    assert ratios[1] <= dimension
 
 
 def test_zero_to_rounding_is_zero_for_listed_eigenvalues_only():

@@ -81,6 +81,20 @@ def test_own_load_is_marked_where_it_is_in_sight():
     )
 
 
+@pytest.mark.parametrize("own", [0.3, 0.75, 0.9, 1.0, 1.05, 1.3, 3.0])
+def test_labels_of_two_loads_do_not_cover_each_other(own):
+    figure = Figure(figsize=(10.0, 3.6), layout="constrained")
+    axes = plot_against_load(
+        rs.LinearDenoiser(POWER, LOADS, 0.1), 0.9, figure.subplots(1, 3), own_load=own
+    )
+    figure.draw_without_rendering()
+    for ax in axes:
+        first, second = (
+            text.get_window_extent() for text in ax.texts if text.get_text() != "infinite"
+        )
+        assert not first.overlaps(second)
+
+
 def test_figure_is_made_where_none_is_given():
     import matplotlib.pyplot as plt
 
