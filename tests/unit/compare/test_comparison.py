@@ -133,6 +133,23 @@ def test_loads_that_were_rounded_are_compared_as_what_they_are() -> None:
     np.testing.assert_allclose(one.z, two.z, rtol=1e-6)
 
 
+def test_loads_that_were_rounded_are_shown_as_they_were_used() -> None:
+    eigenvalues = rs.simulate(rs.RandomFeatureModel(4, 2, 0.1), 26, rng=0, size=3)
+    asked = rs.RandomFeatureModel(4.03, 1.99, 0.1)
+    found = rs.compare(eigenvalues, asked, null_draws=20, rng=0)
+    assert found["model"].startswith("random features, psi_p = 4, psi_n = 2, t = 0.1")
+    assert "remark: psi_p = 4.03 to 4, psi_n = 1.99 to 2: rounded to whole p and n" in str(found)
+    loads = found.to_dict()["loads"]
+    assert loads["psi_p"] == {"asked": 4.03, "used": 4.0}
+    whole = rs.compare(eigenvalues, rs.RandomFeatureModel(4, 2, 0.1), null_draws=20, rng=0)
+    assert whole.chi2 == found.chi2
+    assert "rounded" not in str(whole)
+    wishart = rs.SampleCovariance(0.503, TWO)
+    found = rs.compare(rs.simulate(rs.SampleCovariance(0.5, TWO), 40, rng=0), wishart, rng=0)
+    assert "sample covariance, d/n = 0.5," in found["model"]
+    assert "d/n = 0.503 to 0.5: rounded to whole n at d = 40" in str(found)
+
+
 def test_a_law_alone_can_be_compared_with_and_not_drawn_from(drawn) -> None:
     law = MODEL.spectrum()
     assert rs.compare(drawn, law).chi2 == pytest.approx(rs.compare(drawn, MODEL).chi2)

@@ -45,6 +45,16 @@ def test_true_networks_are_calibrated_by_small_ones() -> None:
     assert "distance from the limit times 40/60" in found["null"]["sentence"]
 
 
+def test_networks_of_rounded_loads_are_shown_as_they_were_drawn(drawn) -> None:
+    asked = rs.RandomFeatureModel(2.01, 1, 0.3, "erf")
+    found = rs.compare(drawn, asked, D, "simulate", rng=1, null_draws=20)
+    assert found["model"].startswith("random features, psi_p = 2, psi_n = 1,")
+    assert "psi_p = 2.01 to 2: rounded to whole p and n at d = 30" in str(found)
+    np.testing.assert_array_equal(found.reference.train, MODEL.learning_curves(TAU).train)
+    # The limit takes loads as they are.
+    assert "psi_p = 2.01" in rs.compare(drawn, asked, D)["model"]
+
+
 def test_fewer_than_three_repeats_have_no_pvalue(drawn) -> None:
     two = {"tau": TAU, "train": drawn.train[:2], "test": drawn.test[:2]}
     found = rs.compare(two, MODEL, D, "simulate", rng=1, null_draws=20)
