@@ -200,7 +200,8 @@ def compare(
         For the draws; without it, a p-value from draws differs a little from call to call.
     null_draws : int >= 2, optional
         Number of draws: 199 for "gaussian", 60 for "simulate", 100 (and half as many at twice the
-        size) for "calibrated".
+        size) for "calibrated".  Their covariance takes 5 more than there are combinations of
+        statistics tested (at most 7), some fewer for "calibrated".
     learning_rate : float > 0, optional
         For curves whose times are steps: tau = step·learning_rate/d².
     progress : bool
@@ -215,7 +216,8 @@ def compare(
     ------
     TypeError, ValueError
         If an argument is of the wrong kind or out of range, the number of eigenvalues is not psi_p
-        d, or a null is asked for that the model does not have.
+        d, null_draws are too few for a covariance, or a null is asked for that the model does not
+        have.
     OSError
         If a file cannot be read.
 
@@ -309,6 +311,8 @@ def _eigenvalues(
     by_formula = null == "gaussian" and sample is None
     formula = nulls.by_formula(exact, statistics, size, beta, assumption(model), sample)
     directions = trusted_directions(formula.covariance)
+    if null != "gaussian" or sample is not None:
+        nulls.enough_draws(null, number, directions.shape[1])
     if isinstance(model, SpectralLaw) or null == "gaussian":
         assumed = formula
     else:
@@ -330,7 +334,7 @@ def _eigenvalues(
         )
     mean, sd = sums.mean(axis=0), assumed.deviations(count)
     square, degrees, pvalue = assumed.test(sums, directions, rng)
-    refused = nulls.refusal(pvalue, by_formula, count, d, size)
+    refused = nulls.refusal(by_formula, count, d, size)
     smeared = null == "calibrated"
     outliers, outside, stray = ([], None, []) if smeared else positions.strays(law, kept, beta)
     values = {

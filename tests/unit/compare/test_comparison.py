@@ -157,13 +157,27 @@ def test_a_law_alone_can_be_compared_with_and_not_drawn_from(drawn) -> None:
         rs.compare(drawn, law, null="simulate")
 
 
-def test_simulated_null_agrees_and_refuses_what_too_few_draws_cannot_give(drawn) -> None:
+def test_simulated_null_agrees(drawn) -> None:
     found = rs.compare(drawn, MODEL, null="simulate", rng=1)
     assert found.pvalue > 1e-4
     assert found["null"]["sentence"].startswith("simulate: 60 draws")
-    few = rs.compare(drawn, MODEL, null="simulate", rng=1, null_draws=6)
-    assert few.pvalue is None
-    assert "null_draws" in str(few)
+
+
+@pytest.mark.parametrize("null", ["gaussian", "simulate", "calibrated"])
+def test_draws_too_few_for_a_covariance_are_refused_and_enough_give_a_pvalue(drawn, null) -> None:
+    for few in (2, 3):
+        with pytest.raises(
+            ValueError, match=r"null_draws must be at least \d+ for the cov"
+        ) as said:
+            rs.compare(drawn, MODEL, null=null, rng=1, null_draws=few)
+    needed = int(str(said.value).split("at least ")[1].split()[0])
+    with pytest.raises(ValueError, match="null_draws must be"):
+        rs.compare(drawn, MODEL, null=null, rng=1, null_draws=needed - 1)
+    found = rs.compare(drawn, MODEL, null=null, rng=1, null_draws=needed)
+    assert found.pvalue is not None
+    assert found.chi2 > 0.0
+    # Nothing is drawn for a law.
+    rs.compare(drawn, MODEL.spectrum(), null_draws=2)
 
 
 def test_calibrated_null_accepts_the_true_features_that_the_gaussian_one_rejects() -> None:
