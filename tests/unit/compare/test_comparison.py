@@ -287,7 +287,7 @@ def test_it_says_everything_as_text_table_html_and_json(drawn) -> None:
         ((np.ones((3, 160)), MODEL, 41), r"observed must hold psi_p d = 164 eigenvalues"),
         ((np.ones((2, 2, 2)), MODEL), "observed must be eigenvalues of shape"),
         (([np.ones(3), np.ones(4)], MODEL), "observed must hold matrices of one size"),
-        (([1.0, np.nan], MODEL), "observed must hold finite"),
+        (([1.0, np.nan], MODEL), "observed must hold finite numbers, got nan"),
         (("nowhere.npy", MODEL), "observed must be a file that exists"),
         ((np.ones(160), MODEL, 40, "guess"), "null must be"),
         ((-np.ones(160), MODEL), "observed must lie above"),
@@ -297,6 +297,14 @@ def test_it_says_everything_as_text_table_html_and_json(drawn) -> None:
 def test_what_cannot_be_compared_is_refused_by_name(arguments, message) -> None:
     with pytest.raises(ValueError, match=message):
         rs.compare(*arguments)
+
+
+@pytest.mark.parametrize("content", [b"0.1 0.2\n", b"PK\x03\x04 but no more", b""])
+@pytest.mark.parametrize("name", ["e.npy", "e.npz"])
+def test_files_that_numpy_did_not_write_are_said_to_be_such(name, content, tmp_path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=r"observed: .*: it is (no NumPy|empty)"):
+        rs.compare(tmp_path / name, MODEL)
 
 
 def test_a_model_is_needed(drawn) -> None:
