@@ -161,9 +161,9 @@ def real_array(
     bad = ~(allowed & (array >= low) & (array <= high))
     if np.any(bad):
         first = array[bad].flat[0].item()
+        within = f" in [{low:g}, {high:g}]" if math.isfinite(low) or math.isfinite(high) else ""
         raise ValueError(
-            f"{name} must hold {'' if infinite else 'finite '}numbers in [{low:g}, {high:g}], "
-            f"got {first!r}"
+            f"{name} must hold {'' if infinite else 'finite '}numbers{within}, got {first!r}"
         )
     return array
 

@@ -169,13 +169,20 @@ def _trained(arguments: argparse.Namespace, model: RandomFeatureModel) -> Traini
     )
 
 
+def _fresh_rows_by(arguments: argparse.Namespace, law: str) -> str:
+    """The option that makes test rows fresh."""
+    if arguments.law is None:
+        return "--psi-n" if arguments.psi_n is not None else "--collapse"
+    return f"--law {law}"
+
+
 def _model(arguments: argparse.Namespace) -> Chosen:
     """The model asked for."""
     law = data.law_of(arguments, psi_n=arguments.psi_n, collapse=arguments.collapse)
     if arguments.held_out is not None and law != "given":
         raise ValueError(
-            f"argument --held-out: not allowed with --law {law}, whose test rows are fresh, got "
-            f"{arguments.held_out!r}"
+            f"argument --held-out: not allowed with {_fresh_rows_by(arguments, law)}, whose test "
+            f"rows are fresh, got {arguments.held_out!r}"
         )
     given = read_without_spikes(arguments)
     if given is None:

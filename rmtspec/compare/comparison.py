@@ -19,7 +19,15 @@ from ..random_features.model import RandomFeatureModel
 from ..result import Summary, Table, dataframe, draw, rounded
 from . import nulls, positions
 from .curve_comparison import compare_curves
-from .finite_size import Model, at_dimension, checked_dimension
+from .finite_size import (
+    Model,
+    at_dimension,
+    at_whole_loads,
+    checked_dimension,
+    loads_used,
+    named,
+    rounding,
+)
 from .observed import Curves, Eigenvalues, read
 from .statistics import Statistics, trusted_directions
 
@@ -178,7 +186,8 @@ def compare(
         A law can be compared with eigenvalues under the Gaussian null.
     dimension : int in [1, 30,000], optional
         d, without which it is p/psi_p, p for a sample covariance, or what the population says.
-        The loads compared with are those of whole numbers of neurons and samples.
+        The loads compared with are those of whole numbers of neurons and samples: they are shown,
+        and a remark names those that were rounded.
     null : {"gaussian", "simulate", "calibrated"}
         What is assumed if the model is right.  "gaussian": matrices of Gaussians, by formula; the
         p-value of small ones (a side of H up to 300) from draws at this d, a second or two.
@@ -191,7 +200,8 @@ def compare(
         For the draws; without it, a p-value from draws differs a little from call to call.
     null_draws : int >= 2, optional
         Number of draws: 199 for "gaussian", 60 for "simulate", 100 (and half as many at twice the
-        size) for "calibrated".
+        size) for "calibrated".  Their covariance takes 5 more than there are combinations of
+        statistics tested (at most 7), some fewer for "calibrated".
     learning_rate : float > 0, optional
         For curves whose times are steps: tau = step·learning_rate/d².
     progress : bool
@@ -206,7 +216,8 @@ def compare(
     ------
     TypeError, ValueError
         If an argument is of the wrong kind or out of range, the number of eigenvalues is not psi_p
-        d, or a null is asked for that the model does not have.
+        d, null_draws are too few for a covariance, or a null is asked for that the model does not
+        have.
     OSError
         If a file cannot be read.
 
@@ -284,9 +295,11 @@ def _eigenvalues(
         if null != "gaussian":
             raise ValueError(f"model must be more than a law for null {null!r}: it is drawn from")
         law, d, name, dropped = model, None, f"law with {len(model.masses)} bulks", 0
+        loads = {}
     else:
         d = _dimension_of(model, size, dimension)
-        model, name = _at_whole_loads(model, d, size), _name(model)
+        asked, model = model, at_whole_loads(model, d, size)
+        name, loads = named(model), loads_used(asked, model)
         law = model.spectrum()
         dropped = _mean_features(model, d) if null == "calibrated" else 0
     statistics = Statistics.of(law)
@@ -298,6 +311,8 @@ def _eigenvalues(
     by_formula = null == "gaussian" and sample is None
     formula = nulls.by_formula(exact, statistics, size, beta, assumption(model), sample)
     directions = trusted_directions(formula.covariance)
+    if null != "gaussian" or sample is not None:
+        nulls.enough_draws(null, number, directions.shape[1])
     if isinstance(model, SpectralLaw) or null == "gaussian":
         assumed = formula
     else:
@@ -319,13 +334,14 @@ def _eigenvalues(
         )
     mean, sd = sums.mean(axis=0), assumed.deviations(count)
     square, degrees, pvalue = assumed.test(sums, directions, rng)
-    refused = nulls.refusal(pvalue, by_formula, count, d, size)
+    refused = nulls.refusal(by_formula, count, d, size)
     smeared = null == "calibrated"
     outliers, outside, stray = ([], None, []) if smeared else positions.strays(law, kept, beta)
     values = {
         "kind": "eigenvalues",
         "what": f"{count} draw{'s' * (count > 1)} of {size} eigenvalues",
         "model": name + ("" if d is None else f", d = {d}"),
+        "loads": loads,
         "draws": count,
         "size": size,
         "dimension": d,
@@ -347,7 +363,10 @@ def _eigenvalues(
         "outside": outside,
         "outside_values": np.unique(np.asarray(stray, dtype=np.float64))[:100].tolist(),
         "mean_feature": [float(row[-1]) for row in found.values] if dropped else [],
-        "trust": list(_remarks(model, null, dropped, d if by_formula and beta == 1 else None)),
+        "trust": [
+            *rounding(loads, d),
+            *_remarks(model, null, dropped, d if by_formula and beta == 1 else None),
+        ],
     }
     return Comparison(values, found.values, law)
 
@@ -381,18 +400,6 @@ def _dimension_of(model: Model, size: int, dimension: int | None) -> int:
             f"got {size}"
         )
     return d
-
-
-def _at_whole_loads(model: Model, d: int, size: int) -> Model:
-    """The model with the loads of whole numbers; its population stays what it is."""
-    if isinstance(model, SampleCovariance):
-        return SampleCovariance(d / max(round(d / model.ratio), 1), model.population)
-    if abs(model.psi_p * d - size) > 1e-9 * size:
-        model = replace(model, psi_p=size / d)
-    samples = max(round(model.psi_n * d), 1)
-    if abs(model.psi_n * d - samples) > 1e-9 * samples:
-        model = replace(model, psi_n=samples / d)
-    return model
 
 
 def with_spikes_inside(model: Model, d: int) -> SpectralLaw:
@@ -444,17 +451,6 @@ def _mean_features(model: Model, d: int) -> int:
     if isinstance(model, SampleCovariance) or model.conditional:
         return 0
     return int(np.isfinite(model.mean_feature_eigenvalue(d)))
-
-
-def _name(model: Model) -> str:
-    if isinstance(model, SampleCovariance):
-        return f"sample covariance, d/n = {rounded(float(model.ratio))}, {model.population!r}"
-    word = model.activation if isinstance(model.activation, str) else "an activation of its own"
-    given = " given the data" if model.conditional else ""
-    return (
-        f"random features{given}, psi_p = {rounded(model.psi_p)}, psi_n = {rounded(model.psi_n)}, "
-        f"t = {rounded(model.t)}, {word}"
-    )
 
 
 def _remarks(

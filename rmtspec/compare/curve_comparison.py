@@ -19,7 +19,7 @@ from ..ensembles.sample_covariance import SampleCovariance
 from ..law import SpectralLaw
 from ..random_features.model import RandomFeatureModel
 from ..random_features.results import LearningCurves
-from .finite_size import Model, at_dimension, checked_dimension
+from .finite_size import Model, at_dimension, checked_dimension, loads_used, named, rounding
 from .observed import SPLITS, Curves
 from .simulate import simulate_curves
 
@@ -56,7 +56,10 @@ def compare_curves(
         kind = "SampleCovariance" if isinstance(model, SampleCovariance) else "SpectralLaw"
         raise TypeError(f"model must be a RandomFeatureModel for curves, got a {kind}")
     d = checked_dimension(model, dimension) if null != "gaussian" or dimension is not None else None
-    theory = model.learning_curves(found.tau)
+    used = model if null == "gaussian" or d is None else at_dimension(model, d)
+    assert isinstance(used, RandomFeatureModel)
+    loads = loads_used(model, used)
+    theory = used.learning_curves(found.tau)
     splits = [name for name in SPLITS if name in found.losses]
     if "test" in splits and np.isnan(theory.test).all():
         raise ValueError("model must have held-out rows (test=...) for an observed test loss")
@@ -75,7 +78,7 @@ def compare_curves(
     else:
         assert d is not None
         number = _NETWORKS[null] if null_draws is None else null_draws
-        drawn, sentence = _networks(found, model, d, null, rng, number, splits, places, progress)
+        drawn, sentence = _networks(found, used, d, null, rng, number, splits, places, progress)
         predicted, sd = drawn.mean(axis=0), _spread(observed, drawn)
         freedom = float(len(drawn) + repeats - 2)
         square, degrees, pvalue = _hotelling(observed, drawn)
@@ -96,12 +99,11 @@ def compare_curves(
         }
         for name, o, e, s, x in zip(names, observed.mean(axis=0), predicted, sd, z, strict=True)
     ]
-    word = model.activation if isinstance(model.activation, str) else "an activation of its own"
     values = {
         "kind": "curves",
         "what": f"{repeats} network{'s' * (repeats > 1)}, {found.tau.size} times",
-        "model": f"random features, psi_p = {model.psi_p:.6g}, psi_n = {model.psi_n:.6g}, "
-        f"t = {model.t:.6g}, {word}",
+        "model": named(used),
+        "loads": loads,
         "draws": repeats,
         "dimension": d,
         "null": {"name": null, "sentence": sentence, "freedom": freedom},
@@ -114,7 +116,7 @@ def compare_curves(
             name: float(np.abs(found.losses[name].mean(axis=0) - getattr(theory, name)).max())
             for name in splits
         },
-        "trust": [],
+        "trust": rounding(loads, d),
     }
     return values, theory
 
@@ -132,7 +134,7 @@ def _places(curve: FloatArray) -> NDArray[np.intp]:
 
 def _networks(
     found: Curves,
-    model: RandomFeatureModel,
+    whole: RandomFeatureModel,
     d: int,
     null: str,
     rng: np.random.Generator,
@@ -141,7 +143,10 @@ def _networks(
     places: dict[str, NDArray[np.intp]],
     progress: bool,
 ) -> tuple[FloatArray, str]:
-    """Losses of networks as large as those observed, (M, losses), and what they are."""
+    """Losses of networks as large as those observed, (M, losses), and what they are.
+
+    `whole` exists at d.
+    """
     times = found.tau
 
     def losses(of: Any) -> FloatArray:
@@ -149,15 +154,13 @@ def _networks(
             [np.atleast_2d(getattr(of, name))[:, places[name]] for name in splits], axis=1
         )
 
-    whole = at_dimension(model, d)
-    assert isinstance(whole, RandomFeatureModel)
     if null == "simulate":
         drawn = simulate_curves(whole, d, rng, times, number, progress=progress)
         return losses(drawn), f"simulate: {number} Gaussian equivalents of the same size, d = {d}"
-    if model.conditional:
+    if whole.conditional:
         raise ValueError("null must be 'gaussian' or 'simulate' for a model of given data")
     small = min(_SMALL, d)
-    near = at_dimension(model, small)
+    near = at_dimension(whole, small)
     assert isinstance(near, RandomFeatureModel)
     drawn = simulate_curves(near, small, rng, times, number, "true", progress=progress)
     shift = losses(drawn) - losses(near.learning_curves(times))

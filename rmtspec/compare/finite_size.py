@@ -12,6 +12,7 @@ from .. import _checks
 from ..ensembles.sample_covariance import SampleCovariance
 from ..inputs.population import PopulationSpectrum
 from ..random_features.model import RandomFeatureModel
+from ..result import rounded
 
 FloatArray = NDArray[np.float64]
 Model: TypeAlias = RandomFeatureModel | SampleCovariance
@@ -74,6 +75,57 @@ def at_dimension(model: Model, dimension: int | None = None) -> Model:
         return replace(model, psi_p=neurons)
     return replace(
         model, psi_p=neurons, psi_n=_rounded(model.psi_n * d, d) / d, population=spectrum
+    )
+
+
+def at_whole_loads(model: Model, d: int, size: int) -> Model:
+    """The model with the loads of whole numbers; its population stays what it is.
+
+    Parameters
+    ----------
+    model : RandomFeatureModel or SampleCovariance
+    d : dimension
+    size : number of eigenvalues, p for random features
+    """
+    if isinstance(model, SampleCovariance):
+        return SampleCovariance(d / _rounded(d / model.ratio, d), model.population)
+    if abs(model.psi_p * d - size) > _WHOLE * size:
+        model = replace(model, psi_p=size / d)
+    samples = _rounded(model.psi_n * d, d)
+    if abs(model.psi_n * d - samples) > _WHOLE * samples:
+        model = replace(model, psi_n=samples / d)
+    return model
+
+
+def loads_used(asked: Model, used: Model) -> dict[str, dict[str, float]]:
+    """Every load as it was asked for and as it is compared with."""
+    names = ("ratio",) if isinstance(asked, SampleCovariance) else ("psi_p", "psi_n")
+    return {
+        name: {"asked": float(getattr(asked, name)), "used": float(getattr(used, name))}
+        for name in names
+    }
+
+
+def rounding(loads: dict[str, dict[str, float]], dimension: int | None) -> list[str]:
+    """A remark on the loads that were rounded, if any was."""
+    moved = [
+        f"{'d/n' if name == 'ratio' else name} = {load['asked']:.9g} to {load['used']:.9g}"
+        for name, load in loads.items()
+        if abs(load["asked"] - load["used"]) > _WHOLE * load["used"]
+    ]
+    whole = "n" if "ratio" in loads else "p and n"
+    return [f"{', '.join(moved)}: rounded to whole {whole} at d = {dimension}"] if moved else []
+
+
+def named(model: Model) -> str:
+    """A model in one line."""
+    if isinstance(model, SampleCovariance):
+        return f"sample covariance, d/n = {rounded(float(model.ratio))}, {model.population!r}"
+    word = model.activation if isinstance(model.activation, str) else "an activation of its own"
+    given = " given the data" if model.conditional else ""
+    return (
+        f"random features{given}, psi_p = {rounded(model.psi_p)}, psi_n = {rounded(model.psi_n)}, "
+        f"t = {rounded(model.t)}, {word}"
     )
 
 

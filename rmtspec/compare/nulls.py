@@ -234,15 +234,39 @@ def is_few(model: Model, dimension: int) -> bool:
     return min(model.psi_p, model.psi_n, 1.0) * dimension < _FEWEST
 
 
-def refusal(
-    pvalue: float | None, by_formula: bool, count: int, d: int | None, size: int
-) -> str | None:
-    """Why there is no p-value, if so."""
-    if pvalue is None:
-        return (
-            "too few null_draws for the covariance of the statistics: "
-            f"at least {LEAST_FREEDOM} more than there are statistics are needed"
+def enough_draws(null: str, count: int, degrees: int) -> None:
+    """Refuse fewer draws than the covariance of so many combinations takes.
+
+    Hotelling's F has M - k + 1 degrees of freedom for M of the covariance; with fewer draws than
+    combinations the covariance is singular, and a chi-square of it is rounding.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer.
+    """
+    needed = degrees + LEAST_FREEDOM
+    if null == "calibrated":
+        needed = next(m for m in range(2, needed + 2) if _freedom(m) - degrees + 1 >= LEAST_FREEDOM)
+    if count < needed:
+        raise ValueError(
+            f"null_draws must be at least {needed} for the covariance of {degrees} combinations "
+            f"of statistics under null {null!r}, got {count}"
         )
+
+
+def _calibrating(count: int) -> tuple[int, int]:
+    """Draws at the smaller and the larger dimension of a calibration."""
+    return count, max(count // 2, 2)
+
+
+def _freedom(count: int) -> int:
+    """Degrees of freedom of the covariance of a calibration."""
+    return sum(_calibrating(count)) - 2
+
+
+def refusal(by_formula: bool, count: int, d: int | None, size: int) -> str | None:
+    """Why there is no p-value, if so."""
     if by_formula and math.sqrt(count) * _NEXT_ORDER > (size if d is None else d):
         return (
             f"means of {count} draws are sharper than the formula, whose next order is some "
@@ -265,7 +289,7 @@ def by_calibration(
     `dropped` eigenvalues at the top of each matrix are left out: that of a mean feature.
     """
     small = _small_dimension(model, dimension)
-    numbers = (count, max(count // 2, 2))
+    numbers = _calibrating(count)
     shifts, squares = [], np.zeros((len(statistics.names),) * 2)
     for d, number in zip((small, 2 * small), numbers, strict=True):
         near = at_dimension(model, d)
@@ -275,7 +299,7 @@ def by_calibration(
         moved = sums - sums.mean(axis=0)
         squares += moved.T @ moved
     a = 1.0 - 2.0 * small / dimension
-    freedom = sum(numbers) - 2.0
+    freedom = float(_freedom(count))
     return Null(
         _limit(model, dimension, statistics) + (1.0 + a) * shifts[1] - a * shifts[0],
         squares / freedom,

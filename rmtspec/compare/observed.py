@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,12 @@ FloatArray = NDArray[np.float64]
 SPLITS = ("train", "test")
 _TIMES = ("tau", "step")
 _REPEATS = ("draw", "seed", "run", "repeat", "repetition")
+_EXPECTED = (
+    "curves have columns 'tau' or 'step', and 'train' or 'test', or 'split' and 'loss', and "
+    f"{_REPEATS[0]!r} for repeats"
+)
+_OF_CURVES = re.compile("tau|time|step|epoch|iter|split|loss|train|test|" + "|".join(_REPEATS))
+_NUMBERED = re.compile(r"(.*?)[ _-]*\d+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +108,9 @@ def _from_file(path: Path, per_step: float | None) -> Eigenvalues | Curves:
             if columns is not None:
                 return _from_columns(columns, per_step)
         if kind.removesuffix(".gz") in SEPARATORS:
-            values = read_text_table(path, as_is=True).values
+            table = read_text_table(path, as_is=True)
+            _refuse_other_names(table.columns or [])
+            values = table.values
             return _eigenvalues(values[:, 0] if values.shape[1] == 1 else values)
     except (ValueError, TypeError) as problem:
         text = str(problem)
@@ -115,11 +124,13 @@ def _from_file(path: Path, per_step: float | None) -> Eigenvalues | Curves:
 
 
 def _table(path: Path) -> dict[str, Any] | None:
-    """Columns of a file whose first line names a time; None if it names none."""
+    """Columns of a file whose first line names a time; None if it is one of eigenvalues."""
     with path.open(newline="", encoding="utf-8-sig") as stream:
         rows = [row for row in csv.reader(stream) if row and not row[0].startswith("#")]
     names = [name.strip() for name in rows[0]] if rows else []
     if not set(names) & set(_TIMES):
+        if len(names) > 1:  # a name alone may be a line of another separator
+            _refuse_other_names(names)
         return None
     columns: dict[str, Any] = {}
     for place, name in enumerate(names):
@@ -128,12 +139,38 @@ def _table(path: Path) -> dict[str, Any] | None:
     return columns
 
 
+def _refuse_other_names(names: list[str]) -> None:
+    """Refuse a table whose first line names columns that are not eigenvalues.
+
+    One column may have any name that is none of curves; several have one name and numbers.
+    """
+    if not names or any(_is_number(name) for name in names):
+        return
+    stems = {_stem(name) for name in names}
+    if len(stems) > 1 or any(_OF_CURVES.search(stem) for stem in stems):
+        raise ValueError(
+            f"its first line names columns {names[:8]}, which are not those of eigenvalues (one "
+            "column, or one name numbered); " + _EXPECTED + ", in a .csv file, named just so"
+        )
+
+
+def _stem(name: str) -> str:
+    found = _NUMBERED.fullmatch(name.lower())
+    return found[1] if found else name.lower()
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
 def _numbers(name: str, cells: list[str]) -> FloatArray:
     for line, cell in enumerate(cells):
-        try:
-            float(cell)
-        except ValueError:
-            raise ValueError(f"row {line + 1}, column {name!r}: {cell!r} is no number") from None
+        if not _is_number(cell):
+            raise ValueError(f"row {line + 1}, column {name!r}: {cell!r} is no number")
     return np.array(cells, dtype=np.float64)
 
 
@@ -141,7 +178,8 @@ def _from_columns(columns: Mapping[str, Any], per_step: float | None) -> Curves:
     clock = next((name for name in _TIMES if name in columns), None)
     if clock is None:
         raise ValueError(
-            f"observed curves need a column of times, 'tau' or 'step', got {sorted(columns)}"
+            "observed curves need a column of times, 'tau' or 'step', got "
+            f"{sorted(columns)[:8]}: {_EXPECTED}"
         )
     times = _checks.real_array("observed times", columns[clock], 0.0, infinite=True)
     if clock == "step":
@@ -168,6 +206,11 @@ def _from_columns(columns: Mapping[str, Any], per_step: float | None) -> Curves:
                 "split": np.repeat(list(losses), times.size),
                 repeat: np.tile(np.asarray(columns[repeat]), len(losses)),
             },
+        )
+    if np.unique(times).size < times.size and any(np.ndim(c) == 1 for c in losses.values()):
+        raise ValueError(
+            "observed times must differ, got repeated ones without a column that tells networks "
+            f"apart: name theirs in a column {_REPEATS[0]!r}"
         )
     found = {}
     for name, column in losses.items():

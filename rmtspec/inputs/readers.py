@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import math
 import warnings
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +36,7 @@ _TENSORS = {
     "U16": "<u2",
     "U8": "u1",
 }
+_STARTS = (b"\x93NUMPY", b"PK\x03\x04", b"PK\x05\x06")  # of arrays and archives of them
 _LONGEST_HEADER = 100_000_000  # bytes, the limit of the safetensors format
 _LISTED = 8  # names listed in a message
 
@@ -45,7 +50,7 @@ class Stored(NamedTuple):
 
 def read_npy(file: Path) -> Stored:
     """The array of a .npy file; an array of Python objects is refused."""
-    with file.open("rb") as stream:
+    with _opened(file) as stream:
         loaded = np.load(stream, allow_pickle=False)
         if not isinstance(loaded, np.ndarray):
             raise ValueError("it is an archive of arrays: end its name in .npz")
@@ -54,11 +59,29 @@ def read_npy(file: Path) -> Stored:
 
 def read_npz(file: Path) -> Stored:
     """The only array of a .npz archive, or the array x."""
-    with file.open("rb") as stream:
+    with _opened(file) as stream:
         archive = np.load(stream, allow_pickle=False)
         if isinstance(archive, np.ndarray):
             raise ValueError("it is one array: end its name in .npy")
         return Stored(np.asarray(archive[_chosen(list(archive))]))
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[IO[bytes]]:
+    """A file that NumPy wrote; its complaints about pickles are said in other words."""
+    with file.open("rb") as stream:
+        start = stream.read(max(map(len, _STARTS)))
+        stream.seek(0)
+        if not start.startswith(_STARTS):
+            raise ValueError("it is no NumPy file" if start else "it is empty")
+        try:
+            yield stream
+        except (zipfile.BadZipFile, zlib.error, EOFError):
+            raise ValueError("it is no NumPy archive, or a damaged one") from None
+        except ValueError as error:
+            if "allow_pickle" not in str(error):
+                raise
+            raise ValueError("it holds Python objects, no numbers") from None
 
 
 def read_safetensors(file: Path) -> Stored:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from .. import _checks
 from ..law import SpectralLaw
-from .style import INK, VERMILION, are_axes, colours_of_bulks
+from ..solve.pointwise import PointwiseLaw
+from .style import BLUE, INK, VERMILION, are_axes, colours_of_bulks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +23,7 @@ _ATOM_COLOUR = INK
 _OUTLIER_COLOUR = VERMILION
 
 _HARD_EDGE_DECADES = 4.0
+_LEAST_SHARE = 1e-4  # of eigenvalues beyond the ends of a picture without edges
 
 
 def plot_spectrum(
@@ -84,20 +86,90 @@ def plot_spectrum(
             )
     _checks.choice("scale", scale, ("log", "linear"))
     points = _checks.integer("points", points, 8, 100_000)
+    logarithmic = scale == "log"
+    ax = _axes(ax, logarithmic)
+    peaks = _draw_bulks(ax, law, names, logarithmic, points)
+    _set_limits(ax, law, peaks, logarithmic)
+    _draw_atoms(ax, law, logarithmic)
+    _draw_outliers(ax, law, logarithmic)
+    _label(ax, law.origin, logarithmic)
+    return ax
+
+
+def plot_pointwise(
+    law: PointwiseLaw,
+    ax: Axes | None = None,
+    *,
+    scale: Literal["log", "linear"] = "log",
+    points: int = 400,
+) -> Axes:
+    r"""Draw the density of a law that is known point by point, of which no edges are known.
+
+    On the logarithmic scale it is the density of :math:`\ln\lambda`, :math:`\lambda\rho(\lambda)`,
+    over λ itself; on the linear scale it is :math:`\rho(\lambda)`, which can be laid over a picture
+    of `plot_spectrum` on that scale.
+
+    Parameters
+    ----------
+    law : PointwiseLaw
+        From `RandomFeatureModel.spectrum_by_neuron`.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure if omitted.
+    scale : {"log", "linear"}
+    points : int
+        Half of them at equal fractions of eigenvalues, half at equal ratios, 8 to 100,000.  The
+        outermost 1e-4 of the eigenvalues on either side are not drawn.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    TypeError
+        If `law` is no PointwiseLaw.
+    ValueError
+        If `scale` is unknown, or `points` is outside its range.
+
+    Examples
+    --------
+    >>> import numpy as np, rmtspec as rs
+    >>> from matplotlib.figure import Figure
+    >>> from rmtspec.plots.spectra import plot_pointwise
+    >>> rows = np.random.default_rng(0).standard_normal((80, 40))
+    >>> law = rs.RandomFeatureModel.from_data(rows, 2, 0.1).spectrum_by_neuron()
+    >>> plot_pointwise(law, Figure().subplots(), points=40).get_xscale()
+    'log'
+    """
+    if not isinstance(law, PointwiseLaw):
+        raise TypeError(f"law must be a PointwiseLaw, got {_checks.shown(law)}")
+    _checks.choice("scale", scale, ("log", "linear"))
+    points = _checks.integer("points", points, 8, 100_000)
+    logarithmic = scale == "log"
+    ax = _axes(ax, logarithmic)
+    shares = np.linspace(_LEAST_SHARE, 1.0 - _LEAST_SHARE, points // 2)
+    # Gaps and bulks of little mass lie between fractions, thin bulks between equal ratios.
+    places = law.quantile(shares)
+    between = np.geomspace(places[0], places[-1], points - shares.size)
+    x = np.unique(np.concatenate([places, between]))
+    height = law.density(x) * (x if logarithmic else 1.0)
+    ax.fill_between(x, height, facecolor=(BLUE, 0.3), edgecolor=BLUE, lw=1.4)
+    if logarithmic and np.nanmax(height) > 0.0:
+        ax.set_ylim(np.nanmax(height) / 1e3, np.nanmax(height) * 3.0)
+    _label(ax, 0.0, logarithmic)
+    return ax
+
+
+def _axes(ax: Axes | None, logarithmic: bool) -> Axes:
+    """Axes to draw a law on, new ones if none are given."""
     if ax is None:
         import matplotlib.pyplot as plt
 
         ax = plt.figure(figsize=(7.0, 4.0), layout="constrained").subplots()
     are_axes(ax)
-    logarithmic = scale == "log"
     if logarithmic:
         ax.set_xscale("log")
         ax.set_yscale("log")
-    peaks = _draw_bulks(ax, law, names, logarithmic, points)
-    _set_limits(ax, law, peaks, logarithmic)
-    _draw_atoms(ax, law, logarithmic)
-    _draw_outliers(ax, law, logarithmic)
-    _label_axes(ax, law, logarithmic)
     return ax
 
 
@@ -338,16 +410,16 @@ def _draw_outliers(ax: Axes, law: SpectralLaw, logarithmic: bool) -> None:
         )
 
 
-def _label_axes(ax: Axes, law: SpectralLaw, logarithmic: bool) -> None:
+def _label(ax: Axes, origin: float, logarithmic: bool) -> None:
     if not logarithmic:
         ax.set_xlabel(r"eigenvalue $\lambda$")
         ax.set_ylabel(r"density $\rho(\lambda)$")
-    elif law.origin == 0.0:
+    elif origin == 0.0:
         ax.set_xlabel(r"eigenvalue $\lambda$")
         ax.set_ylabel(r"density of $\ln\lambda$")
     else:
         ax.set_xlabel(
-            rf"distance from the floor, $\lambda-\lambda_0$   ($\lambda_0$ = {law.origin:.4g})"
+            rf"distance from the floor, $\lambda-\lambda_0$   ($\lambda_0$ = {origin:.4g})"
         )
         ax.set_ylabel(r"density of $\ln(\lambda-\lambda_0)$")
     ax.spines[["top", "right"]].set_visible(False)

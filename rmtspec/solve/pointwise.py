@@ -13,13 +13,16 @@ which is a law again, of mass one, with a density > 0 and an increasing distribu
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
-from ..result import Status, warn_unconverged
+from ..result import Status, draw, warn_unconverged
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -28,6 +31,7 @@ _HEIGHT = 1e-12  # of x: η
 _LEAST = 1e-20  # of the mean: η at x = 0
 _OUTERMOST = 1e-6  # fractions nearer to 0 or 1 are those of edges, which are not known
 _ROUNDS = 120
+_UNKNOWN = ("support", "edges", "masses", "atoms", "outliers", "origin")  # of a SpectralLaw
 _PARTS = 8  # of the neurons, in an estimate of their sampling error
 
 
@@ -73,6 +77,15 @@ class PointwiseLaw:
 
     def __init__(self, ensemble: Pointwise) -> None:
         self.ensemble = ensemble
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _UNKNOWN:
+            raise AttributeError(
+                f"PointwiseLaw has no {name}: edges, bulks and atoms of a law known point by point "
+                f"are not known; model.spectrum().{name} is that of one floor for all neurons, and "
+                "density, cdf, quantile and plot are known of this law"
+            )
+        raise AttributeError(f"PointwiseLaw has no {name}")
 
     def __repr__(self) -> str:
         return f"PointwiseLaw(mean={self.mean():.6g})"
@@ -198,6 +211,11 @@ class PointwiseLaw:
     def mean(self) -> float:
         """The mean eigenvalue, in closed form."""
         return self.ensemble.mean
+
+    def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw the law; see `rmtspec.plots.spectra.plot_pointwise`."""
+        axes: Axes = draw("spectra", "plot_pointwise", self, ax, **options)
+        return axes
 
     def _read(self, name: str, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Fraction below and density at flat points; NaN with one warning where not converged."""

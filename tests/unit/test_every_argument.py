@@ -102,6 +102,7 @@ OWN = {
     ("density", "x"): 1.0, ("cdf", "x"): 1.0, ("pdf", "x"): 1.0, ("to_dataframe", "x"): [1.0],
     ("to_xarray", "x"): [1.0], ("plot_collapse", "curves"): {4.0: CURVES},
     ("plot_against_load", "model"): rs.LinearDenoiser(POPULATION, [1.0, 2.0], 0.1),
+    ("plot_pointwise", "law"): BY_NEURON,
     ("plot_directions", "eigenvalues"): [0.5, 1.5],
     ("plot_directions", "curves"): MODEL.learning_curves([0.1, 1.0], directions=[0.5, 1.5]),
     ("finite_sample", "samples"): 40,

@@ -299,6 +299,22 @@ def test_held_out_rows_give_the_curves_of_this_data_set(report, samples):
     assert shown["data"]["held_out"] == {"source": held_out, "samples": 100}
 
 
+@pytest.mark.parametrize(
+    ("options", "cause"),
+    [
+        (["--collapse", "col.png"], "--collapse"),
+        (["--psi-n", "3"], "--psi-n"),
+        (["--law", "sample"], "--law sample"),
+    ],
+)
+def test_what_makes_test_rows_fresh_is_named_beside_held_out_rows(samples, options, cause, capsys):
+    *_, path, held_out = samples
+    with pytest.raises(SystemExit) as ended:
+        main(["curves", "--data", path, "--held-out", held_out, "--psi-p", "4", *options])
+    assert ended.value.code == 2
+    assert f"argument --held-out: not allowed with {cause}, whose" in capsys.readouterr().err
+
+
 def test_unit_variance_scales_held_out_rows_with_the_others(report, samples, tmp_path):
     x, test, path, held_out = samples
     np.save(tmp_path / "far.npy", 3.0 + 7.0 * x)

@@ -133,6 +133,23 @@ def test_loads_that_were_rounded_are_compared_as_what_they_are() -> None:
     np.testing.assert_allclose(one.z, two.z, rtol=1e-6)
 
 
+def test_loads_that_were_rounded_are_shown_as_they_were_used() -> None:
+    eigenvalues = rs.simulate(rs.RandomFeatureModel(4, 2, 0.1), 26, rng=0, size=3)
+    asked = rs.RandomFeatureModel(4.03, 1.99, 0.1)
+    found = rs.compare(eigenvalues, asked, null_draws=20, rng=0)
+    assert found["model"].startswith("random features, psi_p = 4, psi_n = 2, t = 0.1")
+    assert "remark: psi_p = 4.03 to 4, psi_n = 1.99 to 2: rounded to whole p and n" in str(found)
+    loads = found.to_dict()["loads"]
+    assert loads["psi_p"] == {"asked": 4.03, "used": 4.0}
+    whole = rs.compare(eigenvalues, rs.RandomFeatureModel(4, 2, 0.1), null_draws=20, rng=0)
+    assert whole.chi2 == found.chi2
+    assert "rounded" not in str(whole)
+    wishart = rs.SampleCovariance(0.503, TWO)
+    found = rs.compare(rs.simulate(rs.SampleCovariance(0.5, TWO), 40, rng=0), wishart, rng=0)
+    assert "sample covariance, d/n = 0.5," in found["model"]
+    assert "d/n = 0.503 to 0.5: rounded to whole n at d = 40" in str(found)
+
+
 def test_a_law_alone_can_be_compared_with_and_not_drawn_from(drawn) -> None:
     law = MODEL.spectrum()
     assert rs.compare(drawn, law).chi2 == pytest.approx(rs.compare(drawn, MODEL).chi2)
@@ -140,13 +157,27 @@ def test_a_law_alone_can_be_compared_with_and_not_drawn_from(drawn) -> None:
         rs.compare(drawn, law, null="simulate")
 
 
-def test_simulated_null_agrees_and_refuses_what_too_few_draws_cannot_give(drawn) -> None:
+def test_simulated_null_agrees(drawn) -> None:
     found = rs.compare(drawn, MODEL, null="simulate", rng=1)
     assert found.pvalue > 1e-4
     assert found["null"]["sentence"].startswith("simulate: 60 draws")
-    few = rs.compare(drawn, MODEL, null="simulate", rng=1, null_draws=6)
-    assert few.pvalue is None
-    assert "null_draws" in str(few)
+
+
+@pytest.mark.parametrize("null", ["gaussian", "simulate", "calibrated"])
+def test_draws_too_few_for_a_covariance_are_refused_and_enough_give_a_pvalue(drawn, null) -> None:
+    for few in (2, 3):
+        with pytest.raises(
+            ValueError, match=r"null_draws must be at least \d+ for the cov"
+        ) as said:
+            rs.compare(drawn, MODEL, null=null, rng=1, null_draws=few)
+    needed = int(str(said.value).split("at least ")[1].split()[0])
+    with pytest.raises(ValueError, match="null_draws must be"):
+        rs.compare(drawn, MODEL, null=null, rng=1, null_draws=needed - 1)
+    found = rs.compare(drawn, MODEL, null=null, rng=1, null_draws=needed)
+    assert found.pvalue is not None
+    assert found.chi2 > 0.0
+    # Nothing is drawn for a law.
+    rs.compare(drawn, MODEL.spectrum(), null_draws=2)
 
 
 def test_calibrated_null_accepts_the_true_features_that_the_gaussian_one_rejects() -> None:
@@ -256,7 +287,7 @@ def test_it_says_everything_as_text_table_html_and_json(drawn) -> None:
         ((np.ones((3, 160)), MODEL, 41), r"observed must hold psi_p d = 164 eigenvalues"),
         ((np.ones((2, 2, 2)), MODEL), "observed must be eigenvalues of shape"),
         (([np.ones(3), np.ones(4)], MODEL), "observed must hold matrices of one size"),
-        (([1.0, np.nan], MODEL), "observed must hold finite"),
+        (([1.0, np.nan], MODEL), "observed must hold finite numbers, got nan"),
         (("nowhere.npy", MODEL), "observed must be a file that exists"),
         ((np.ones(160), MODEL, 40, "guess"), "null must be"),
         ((-np.ones(160), MODEL), "observed must lie above"),
@@ -266,6 +297,14 @@ def test_it_says_everything_as_text_table_html_and_json(drawn) -> None:
 def test_what_cannot_be_compared_is_refused_by_name(arguments, message) -> None:
     with pytest.raises(ValueError, match=message):
         rs.compare(*arguments)
+
+
+@pytest.mark.parametrize("content", [b"0.1 0.2\n", b"PK\x03\x04 but no more", b""])
+@pytest.mark.parametrize("name", ["e.npy", "e.npz"])
+def test_files_that_numpy_did_not_write_are_said_to_be_such(name, content, tmp_path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=r"observed: .*: it is (no NumPy|empty)"):
+        rs.compare(tmp_path / name, MODEL)
 
 
 def test_a_model_is_needed(drawn) -> None:

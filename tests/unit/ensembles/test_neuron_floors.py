@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from dataclasses import replace
@@ -147,6 +148,17 @@ def test_density_is_the_slope_of_the_distribution_function() -> None:
     step = 1e-4 * x
     slope = (law.cdf(x + step) - law.cdf(x - step)) / (2.0 * step)
     np.testing.assert_allclose(law.density(x), slope, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["support", "edges", "masses", "atoms", "outliers", "origin"])
+def test_what_is_not_known_of_it_is_said_with_the_law_that_has_it(name) -> None:
+    law = PointwiseLaw(_gram())
+    assert hasattr(rs.RandomFeatureModel(8.0, 4.0, 0.1).spectrum(), name)
+    with pytest.raises(AttributeError, match=rf"has no {name}: .* model.spectrum\(\).{name} is"):
+        getattr(law, name)
+    with pytest.raises(AttributeError, match="has no hedges"):
+        law.hedges  # noqa: B018
+    assert copy.copy(law).mean() == law.mean()
 
 
 def test_quantiles_come_in_any_order_and_shape() -> None:

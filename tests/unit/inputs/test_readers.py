@@ -158,9 +158,12 @@ IN_ONE_LINE = [
     ("t.csv", "Index,a\n5,1\n3,2\n", "column 1 is named 'Index', as row numbers are"),
     ("t.csv", "Unnamed: 0,a\n5,1\n3,2\n", "as row numbers are"),
     # arrays
-    ("t.npy", b"not an array", "cannot be read"),
-    ("t.npz", b"PK\x03\x04 but no more", "cannot be read"),
-    ("t.npy", pickle.dumps([[1, 2], [3, 4]]), "cannot be read"),
+    ("t.npy", b"not an array", "cannot be read: it is no NumPy file$"),
+    ("t.npz", b"1,2\n3,4\n", "cannot be read: it is no NumPy file$"),
+    ("t.npy", b"", "cannot be read: it is empty$"),
+    ("t.npz", b"PKnot", "cannot be read: it is no NumPy file$"),
+    ("t.npz", b"PK\x03\x04 but no more", "cannot be read: it is no NumPy archive, or a damaged"),
+    ("t.npy", pickle.dumps([[1, 2], [3, 4]]), "cannot be read: it is no NumPy file$"),
     ("t.npy", _npy(np.arange(4.0)), r"got shape \(4,\) \(one sample is no data set"),
     ("t.npy", _npy(np.float64(3.0)), r"got shape \(\)"),
     ("t.npy", _npy(np.zeros((1, 4))), r"got shape \(1, 4\)"),
@@ -299,7 +302,7 @@ def test_nothing_is_unpickled(tmp_path):
 
     for name, save in (("a.npy", np.save), ("a.npz", np.savez)):
         save(tmp_path / name, np.array([[Trap()], [Trap()]], dtype=object))
-        with pytest.raises(ValueError, match="cannot be read"):
+        with pytest.raises(ValueError, match="cannot be read: it holds Python objects"):
             read_samples(tmp_path / name)
 
 

@@ -15,7 +15,7 @@ from matplotlib.image import imread
 
 import rmtspec as rs
 from rmtspec.law import SpectralLaw
-from rmtspec.plots.spectra import mark_timescales, plot_spectrum
+from rmtspec.plots.spectra import mark_timescales, plot_pointwise, plot_spectrum
 from rmtspec.plots.style import check_target, save
 from rmtspec.solve.edges import Gaps
 from rmtspec.solve.ensemble import BoundaryValue
@@ -247,3 +247,26 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatc
 def test_impossible_targets_are_refused_before_drawing(tmp_path, name):
     with pytest.raises(ValueError, match="plot file must"):
         check_target(tmp_path / name)
+
+
+@pytest.mark.filterwarnings("ignore::rmtspec.FewDimensionsWarning")
+@pytest.mark.parametrize("scale", ["log", "linear"])
+def test_a_law_known_point_by_point_is_drawn_as_its_density(scale):
+    x = np.random.default_rng(0).standard_normal((40, 20))
+    law = rs.RandomFeatureModel.from_data(x, 2.0, 0.1).spectrum_by_neuron()
+    ax = law.plot(Figure().subplots(), scale=scale, points=200)
+    assert (ax.get_xscale(), ax.get_yscale()) == (scale, scale)
+    outline = ax.collections[0].get_paths()[0].vertices
+    places, heights = outline[outline[:, 1] > 0.0].T
+    places, first = np.unique(places, return_index=True)
+    weight = places if scale == "log" else 1.0
+    np.testing.assert_allclose(heights[first], weight * law.density(places), rtol=1e-12)
+    # All of the mass but 2e-4 is shown.  The law has a gap between eigenvalues 0.04 and 0.05, at
+    # whose two edges, of heights up to 0.1, the trapezoid rule is off by up to half a step of 0.06.
+    across = np.log(places) if scale == "log" else places
+    assert np.trapezoid(heights[first], across) == pytest.approx(1.0, abs=5e-3)
+
+
+def test_only_a_law_known_point_by_point_is_drawn_so():
+    with pytest.raises(TypeError, match="law must be a PointwiseLaw, got"):
+        plot_pointwise(rs.RandomFeatureModel(8, 4, 0.1).spectrum())
