@@ -136,7 +136,7 @@ def plot_pointwise(
     >>> import numpy as np, rmtspec as rs
     >>> from matplotlib.figure import Figure
     >>> from rmtspec.plots.spectra import plot_pointwise
-    >>> rows = np.random.default_rng(0).standard_normal((80, 40))
+    >>> rows = np.random.default_rng(0).standard_normal((400, 100))
     >>> law = rs.RandomFeatureModel.from_data(rows, 2, 0.1).spectrum_by_neuron()
     >>> plot_pointwise(law, Figure().subplots(), points=40).get_xscale()
     'log'
