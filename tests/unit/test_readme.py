@@ -111,3 +111,6 @@ def test_every_call_of_the_table_of_questions_runs_as_written(
     for snippet in re.findall(r"`([^`]+)`", call):
         if _is_code(snippet):
             last = _run(snippet, names, last)
+    import matplotlib.pyplot as plt
+
+    plt.close("all")

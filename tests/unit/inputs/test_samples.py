@@ -97,11 +97,11 @@ def test_choice_of_patch_mean_is_yes_or_no():
 @pytest.mark.parametrize("name", ["skimage.color", "skimage.data", "skimage.io"])
 def test_missing_scikit_image_is_said_with_the_command_that_installs_it(monkeypatch, name):
     monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'rmtspec\[data\]'"):
+    with pytest.raises(ModuleNotFoundError, match=r"pip install '\.\[data\]'"):
         photographs()
 
 
 def test_missing_scikit_learn_is_said_with_the_command_that_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'rmtspec\[data\]'"):
+    with pytest.raises(ModuleNotFoundError, match=r"pip install '\.\[data\]'"):
         digits()

@@ -213,6 +213,7 @@ def test_directions_have_a_line_for_train_and_for_test():
 def test_figures_are_made_where_none_is_given(curves):
     import matplotlib.pyplot as plt
 
+    plt.close("all")
     assert plot_learning_curves(curves).shape == (2,)
     assert plot_collapse({4.0: curves}).shape == (2,)
     model = rs.RandomFeatureModel(16, 4, 0.1)

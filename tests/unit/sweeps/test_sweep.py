@@ -672,7 +672,7 @@ def test_missing_extra_is_named(monkeypatch):
         "find_spec",
         lambda name: None if name == "zarr" else real(name),
     )
-    with pytest.raises(ImportError, match=r"sweep needs zarr: pip install 'rmtspec\[sweep\]'"):
+    with pytest.raises(ImportError, match=r"sweep needs zarr: pip install '\.\[sweep\]'"):
         quiet("timescales", GOOD)
 
 
