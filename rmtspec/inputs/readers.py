@@ -129,9 +129,7 @@ def read_parquet(file: Path) -> Stored:
         import pyarrow as arrow
         from pyarrow import parquet
     except ModuleNotFoundError:
-        raise ModuleNotFoundError(
-            "a .parquet file needs pyarrow: pip install '.[data]'"
-        ) from None
+        raise ModuleNotFoundError("a .parquet file needs pyarrow: pip install '.[data]'") from None
     table = parquet.ParquetFile(file).read()
     columns = [str(name) for name in table.column_names]
     parts = []

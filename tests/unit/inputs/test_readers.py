@@ -414,7 +414,7 @@ def test_a_missing_reader_is_said_with_the_command_that_installs_it(
     monkeypatch.setitem(sys.modules, module, None)
     if name:
         (tmp_path / name).write_bytes(b"PAR1")
-    with pytest.raises(ModuleNotFoundError, match=r"pip install 'rmtspec\[data\]'"):
+    with pytest.raises(ModuleNotFoundError, match=r"pip install '\.\[data\]'"):
         read_samples(tmp_path / name)
 
 
