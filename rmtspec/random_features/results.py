@@ -136,7 +136,7 @@ class PredictionCurves(LearningCurves):
     excess : test − best_possible, of random data without a difference; (like test)
     prediction : the target
     level : the noise level
-    weight : of the loss: τ is the clock of gradient flow on weight·|N − target|²/d
+    weight : of the loss: τ is the clock of gradient flow on weight·(N − target)²/d
     initial_train, initial_test : losses where A = 0
     final_train, final_test : losses where training ends
     best_possible : the least test loss of a linear predictor, of any for Gaussian data; NaN where

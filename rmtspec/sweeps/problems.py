@@ -17,7 +17,7 @@ name                  at every point
 
 Those of random features take `path`, "ou", "ddpm", "edm" or "flow": t is then the time, alpha_bar,
 sigma or s of that path.  Curves and stopping take `prediction`, a name, and `weight`: training
-times are then those of the loss weight·|N − target|²/d, and losses those of the target.
+times are then those of the loss :math:`w|N-\zeta|^2/d` of weight w, losses those of the target ζ.
 
 Each is a plain function of numbers: call it to see what a single point gives.
 """
