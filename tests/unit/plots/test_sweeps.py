@@ -198,7 +198,9 @@ def test_failed_points_are_named_apart_from_those_without_a_value(monkeypatch):
             raise ValueError("too many")
         return original.function(psi_p, psi_n, t, activation, population)
 
-    monkeypatch.setitem(BUILT_IN, "edges", dataclasses.replace(original, function=fails))
+    monkeypatch.setitem(
+        BUILT_IN, "edges", dataclasses.replace(original, function=fails, together=None)
+    )
     with pytest.warns(rs.ConvergenceWarning, match="too many"):
         data = DIAGRAMS["gap"].compute(**AXES["gap"], progress=False, workers=1)
     (ax,) = maps(drawn(data))
