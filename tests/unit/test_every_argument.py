@@ -151,7 +151,7 @@ KNOWN = {
     ("sweep", "func", "class"): "RuntimeError, as documented: no point could be computed",
 }
 # Work in proportion to the entries, of which one odd value has 70, or to what f asks for.
-SLOW = ("Training.kl_bound", "Training.summary", "SpectralLaw.integrate")
+SLOW = ("Training.kl_bound", "Training.summary", "Training.compare", "SpectralLaw.integrate")
 
 
 def public_signatures():
