@@ -195,7 +195,8 @@ def test_failed_points_are_told_once_and_do_not_end_the_sweep(capsys, monkeypatc
             raise ValueError("too wide")
         return original.function(psi_p, psi_n, t, activation, population)
 
-    monkeypatch.setitem(BUILT_IN, "edges", dataclasses.replace(original, function=fails))
+    alone = dataclasses.replace(original, function=fails, together=None)
+    monkeypatch.setitem(BUILT_IN, "edges", alone)
     arguments = ["sweep", "gap", *RATIOS, "--workers", "1"]
     assert main(arguments) == 0
     out, err = capsys.readouterr()
@@ -218,7 +219,8 @@ def test_a_sweep_without_one_good_point_ends_with_status_1_and_one_line(capsys, 
     def fails(psi_p, psi_n, t, activation="tanh", population=None):
         raise ValueError("never")
 
-    monkeypatch.setitem(BUILT_IN, "edges", dataclasses.replace(original, function=fails))
+    alone = dataclasses.replace(original, function=fails, together=None)
+    monkeypatch.setitem(BUILT_IN, "edges", alone)
     assert main(["sweep", "gap", *RATIOS]) == 1
     out, err = capsys.readouterr()
     assert out == ""
