@@ -32,6 +32,15 @@ def missing() -> str:
     return ""
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """One thread of BLAS as on the page: several add in another order."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        yield
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Chromium without a window."""

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
 import rmtspec as rs
 from rmtspec.cli.explore.scene import Scene
@@ -310,8 +309,7 @@ def test_own_rows_are_shown_and_interrupting_the_server_leaves_no_traceback(
     from rmtspec.cli.data import load
     from rmtspec.cli.explore.scene import Rows
 
-    # One thread of BLAS as on the page: others add in another order.
-    with serving("--data", str(own_rows)) as server, threadpool_limits(1, user_api="blas"):
+    with serving("--data", str(own_rows)) as server:
         window = Window(browser, server.url)
         rows = Rows(load(str(own_rows)))
         state = State(population="rows", psi_n=10.0)
