@@ -13,6 +13,7 @@ import xarray as xr
 from zarr.storage import LocalStore
 
 import rmtspec as rs
+from rmtspec.sweeps.points import Evaluation
 
 COORDS = {"x": np.arange(5.0), "y": [1, 2, 3], "k": 2.5}
 
@@ -139,3 +140,26 @@ def test_whole_numbers_continue_the_sweep_of_floats(tmp_path):
     assert (tmp_path / "calls").read_text() == calls
     with pytest.raises(ValueError, match="x was"):
         rs.sweep(counted, {"x": [1, 2, 4], "k": 4}, **options)
+
+
+@pytest.mark.parametrize("problem", ["timescales", "edges"])
+def test_problems_computed_together_are_continued_to_the_same_bits(tmp_path, monkeypatch, problem):
+    coords = {"psi_p": np.geomspace(0.5, 64.0, 4), "psi_n": np.geomspace(0.3, 50.0, 9), "t": 0.1}
+    whole, of_block = rs.sweep(problem, coords, progress=False, workers=2), Evaluation.block
+    blocks = iter(range(3))
+
+    def ends(self, *arguments, **options):
+        if next(blocks, None) is None:
+            raise KeyboardInterrupt
+        return of_block(self, *arguments, **options)
+
+    def swept_in(workers):
+        return rs.sweep(
+            problem, coords, progress=False, workers=workers, store=tmp_path / "s", chunk=3
+        )
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Evaluation, "block", ends)
+        with pytest.raises(KeyboardInterrupt):
+            swept_in(1)
+    assert swept_in(2).identical(whole)
