@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..solve import REORDERED
+from ..solve.cauchy_sums.cells import atom, nearby
 from ..solve.density.panels import panel_search
 from ..solve.edges import Gaps
 from ..solve.kernel import kernel
@@ -176,18 +177,26 @@ def _reciprocal(x):
     return complex(x.real * scale, -x.imag * scale)
 
 
+@kernel
+def _nearby(k, y, tau, weights, b2):
+    """The atoms as they are seen from η, where g_l = y (η + τ)."""
+    eta = (k + b2) * _reciprocal(y)
+    return nearby(tau, weights, eta.real, eta.real, abs(eta.imag))
+
+
 @kernel(fastmath=REORDERED)
 def _first_sums(k, y, tau, weights, zero_weight, b2):
     """S_0 and c²S_1, with c²l = τ."""
     kr, ki, yr, yi = k.real + b2, k.imag, y.real, y.imag
     r0 = i0 = r1 = i1 = 0.0
-    for j in range(tau.size):
-        gr, gi = kr + tau[j] * yr, ki + tau[j] * yi
+    for j in range(weights.size):
+        t = atom(tau, j)
+        gr, gi = kr + t * yr, ki + t * yi
         scale = weights[j] / (gr * gr + gi * gi)
         r0 += scale * gr
         i0 -= scale * gi
-        r1 += tau[j] * scale * gr
-        i1 -= tau[j] * scale * gi
+        r1 += t * scale * gr
+        i1 -= t * scale * gi
     if zero_weight > 0.0:
         scale = zero_weight / (kr * kr + ki * ki)
         r0 += scale * kr
@@ -204,8 +213,8 @@ def _sums(k, y, tau, weights, zero_weight, b2):
     kr, ki, yr, yi = k.real + b2, k.imag, y.real, y.imag
     r0 = i0 = r1 = i1 = r00 = i00 = r01 = i01 = r11 = i11 = e0 = e1 = 0.0
     base, steep = abs(kr) + abs(ki) + b2, abs(yr) + abs(yi)
-    for j in range(tau.size):
-        t, w = tau[j], weights[j]
+    for j in range(weights.size):
+        t, w = atom(tau, j), weights[j]
         gr, gi = kr + t * yr, ki + t * yi
         scale = 1.0 / (gr * gr + gi * gi)
         hr, hi = gr * scale, -gi * scale
@@ -277,7 +286,10 @@ def _newton(
     error = residual = rounding = np.inf
     for step in range(max_steps):
         k, y = _phase(log_k, wall_k, far_k), _phase(log_y, wall_y, far_y)
-        s0, s1, s00, s01, s11, e0, e1 = _sums(k, y, tau, weights, zero_weight, b2)
+        near_tau, share = tau, weights
+        if tau.ndim == 2:
+            near_tau, share = _nearby(k, y, tau, weights, b2)
+        s0, s1, s00, s01, s11, e0, e1 = _sums(k, y, near_tau, share, zero_weight, b2)
         inverse_y, v2_k = _reciprocal(y), v2 * _reciprocal(k)
         f2 = psi_n * (inverse_y - 1.0) - v2_k - s1
         f2_k, f2_y = v2_k + k * s01, s11 * y - psi_n * inverse_y
@@ -357,7 +369,8 @@ def _cold(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt,
     q, d = -_reciprocal(tilted), complex(1.0, 1e-6)
     for _ in range(8):
         k, y = _reciprocal(psi_p * q), _reciprocal(d)
-        s0, s1 = _first_sums(k, y, tau, weights, zero_weight, b2)
+        near, share = _nearby(k, y, tau, weights, b2)
+        s0, s1 = _first_sums(k, y, near, share, zero_weight, b2)
         q = 0.5 * q + 0.5 * _reciprocal(v2 * y + k * (1.0 - k * s0) - z)
         d = 0.5 * d + 0.5 * (1.0 + (v2 * psi_p * q + s1) / psi_n)
     log_k, wall_k, far_k = _polar(_reciprocal(psi_p * q))
@@ -383,8 +396,8 @@ def _warm(
 def _continued(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps):
     """Follow the root down from a large imaginary part."""
     mean = 0.0
-    for j in range(tau.size):
-        mean += weights[j] * tau[j]
+    for j in range(weights.size):
+        mean += weights[j] * atom(tau, j)
     height = 10.0 * ((1.0 + psi_p) * (mean + b2) + (1.0 + psi_p / psi_n) * v2 + abs(z))
     lifted = complex(z.real, z.imag + height)
     state = _cold(

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..result import Status
+from ..solve.cauchy_sums.cells import seen_through_cells
 from ..solve.edges import Gaps, Intervals, checked
 from .real_axis.feature import balance, feature_axis, inverse_map, locate
 from .real_axis.feature_map import LOWER, UPPER
@@ -166,7 +167,8 @@ class FeatureGaps:
         rest = (self.psi_p, self.psi_n, self.b2, self.v2, self.u)
         if not self.has_data:  # every direction counts as one without data
             return np.empty(0), np.empty(0), 1.0, *rest
-        return self.c2 * self.eigenvalues, self.weights, self.zero_weight, *rest
+        atoms = seen_through_cells(self.c2 * self.eigenvalues, self.weights)
+        return atoms, self.weights, self.zero_weight, *rest
 
     def solve_real(self, z: FloatArray) -> FeatureSolution:
         """Solve for (k, y) at flat real z − s² outside the support (NaN on it)."""

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from ..result import Status
 from ..solve import REORDERED
+from ..solve.cauchy_sums.cells import atom, from_pole, nearby, seen_through_cells
 from ..solve.density.panels import panel_search
 from ..solve.edges import REACH, Gaps, Intervals, checked
 from ..solve.kernel import kernel
@@ -119,10 +120,7 @@ class WeightedGram:
             *_solve(
                 np.ascontiguousarray(z.real),
                 np.ascontiguousarray(z.imag),
-                self.mu,
-                self.weight,
-                self.aspect,
-                self.spare,
+                *self._map_data,
                 self.doubt,
                 self.max_steps,
             )
@@ -141,7 +139,7 @@ class WeightedGram:
             target = z[outside]
             anchor, offset = self._intervals.point(index[outside].astype(np.intp), x[outside])
             k[outside], error[outside], residual[outside] = polish_real(
-                target, anchor, offset, self.mu, self.weight, self.aspect, self.spare, self.doubt
+                target, anchor, offset, *self._map_data, self.doubt
             )
             status[outside] = np.where(
                 residual[outside] < 1e-12, Status.CONVERGED, Status.PRECISION_EXHAUSTED
@@ -153,9 +151,8 @@ class WeightedGram:
     ) -> tuple[FloatArray, FloatArray]:
         """Panels of the density of the eigenvalues, of which there are `per` a dimension."""
         table, failed = _panel_search(
-            edges, hard,
-            (self.mu, self.weight, self.aspect, self.spare, self.doubt, self.max_steps, per),
-        )  # fmt: skip
+            edges, hard, (*self._map_data, self.doubt, self.max_steps, per)
+        )
         return table, failed
 
     def determinant(self, first: ComplexArray, second: ComplexArray) -> ComplexArray:
@@ -177,9 +174,9 @@ class WeightedGram:
         found, ordered = find_gaps(table, self.aspect, self._map_data)
         return _Axis(Intervals(*table), table, found, checked(found, ordered))
 
-    @property
+    @cached_property
     def _map_data(self) -> tuple[FloatArray, FloatArray, float, float]:
-        return self.mu, self.weight, self.aspect, self.spare
+        return seen_through_cells(self.mu, self.weight), self.weight, self.aspect, self.spare
 
     @cached_property
     def visible(self) -> FloatArray:
@@ -208,7 +205,7 @@ class WeightedGram:
         return self._axis.intervals
 
     def _map(self, anchor: FloatArray, offset: FloatArray) -> tuple[FloatArray, FloatArray]:
-        value, rise = real_maps(anchor, offset, self.mu, self.weight, self.aspect, self.spare)
+        value, rise = real_maps(anchor, offset, *self._map_data)
         return value, rise
 
 
@@ -225,11 +222,11 @@ class _Axis(NamedTuple):
 def _complex_parts(kr, ki, mu, weight):
     """Mass that counts one and that does not, the rests of z/k, dz/dk and of the size of terms."""
     on = off = part_r = part_i = rise_r = rise_i = size = 0.0
-    for j in range(mu.size):
-        w, gr = weight[j], kr + mu[j]
+    for j in range(weight.size):
+        w, m, gr = weight[j], atom(mu, j), from_pole(kr, mu, j, 0.0)
         scale = 1.0 / (gr * gr + ki * ki)
-        missing_r, missing_i = (kr * gr + ki * ki) * scale, ki * mu[j] * scale
-        whole_r = mu[j] * gr * scale
+        missing_r, missing_i = (kr * gr + ki * ki) * scale, ki * m * scale
+        whole_r = m * gr * scale
         near = missing_r * missing_r + missing_i * missing_i < 0.25
         on += pick(near, w, 0.0)
         off += pick(near, 0.0, w)
@@ -238,7 +235,7 @@ def _complex_parts(kr, ki, mu, weight):
         square_r = pick(near, missing_r * (missing_r - 2.0), whole_r * whole_r)
         rise_r += w * (square_r - missing_i * missing_i)
         rise_i -= 2.0 * w * missing_i * whole_r
-        small = pick(near, kr * kr + ki * ki, mu[j] * mu[j])
+        small = pick(near, kr * kr + ki * ki, m * m)
         size += w * np.sqrt(small * scale)
     return on, off, part_r, part_i, rise_r, rise_i, size
 
@@ -246,7 +243,10 @@ def _complex_parts(kr, ki, mu, weight):
 @kernel
 def _equation(kr, ki, zr, zi, mu, weight, aspect, spare):
     """F(k), dF/dlog k and the sum of the sizes of the terms of F, split as in `net_count`."""
-    on, off, part_r, part_i, rise_r, rise_i, size = _complex_parts(kr, ki, mu, weight)
+    near, share = mu, weight
+    if mu.ndim == 2:
+        near, share = nearby(mu, weight, kr, kr, abs(ki))
+    on, off, part_r, part_i, rise_r, rise_i, size = _complex_parts(kr, ki, near, share)
     count, count_size = net_count(on, off, aspect, spare)
     fr, fi = kr * (count + part_r) - ki * part_i - zr, ki * (count + part_r) + kr * part_i - zi
     dr, di = kr * (count + rise_r) - ki * rise_i, ki * (count + rise_r) + kr * rise_i
@@ -276,7 +276,7 @@ def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, spare, doubt, max_step
             return log_k, wall, far, np.inf, np.inf, 3
         length = np.sqrt(sr * sr + si * si)
         residual = np.sqrt(fr * fr + fi * fi) / size
-        rounding = (8.0 + np.sqrt(mu.size)) * eps * size + doubt * modulus
+        rounding = (8.0 + np.sqrt(weight.size)) * eps * size + doubt * modulus
         rounding *= np.sqrt(norm)
         error = 4.0 * (length + rounding + eps * (1.0 + abs(log_k)))
         if extra:
@@ -307,9 +307,9 @@ def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, spare, doubt, max_step
 def _pull(kr, ki, mu, weight):
     """∫μ/(k + μ), real and imaginary part."""
     ar = ai = 0.0
-    for j in range(mu.size):
-        gr = kr + mu[j]
-        scale = weight[j] * mu[j] / (gr * gr + ki * ki)
+    for j in range(weight.size):
+        gr = from_pole(kr, mu, j, 0.0)
+        scale = weight[j] * atom(mu, j) / (gr * gr + ki * ki)
         ar += gr * scale
         ai -= ki * scale
     return ar, ai
@@ -320,7 +320,8 @@ def _cold(zr, zi, mu, weight, aspect, spare, doubt, max_steps):
     """Start from k = −z/P with a few averaged fixed-point steps."""
     kr, ki = -zr / aspect, -max(zi, 1e-3 * abs(zr)) / aspect
     for _ in range(8):
-        ar, ai = _pull(kr, ki, mu, weight)
+        near, share = nearby(mu, weight, kr, kr, abs(ki))
+        ar, ai = _pull(kr, ki, near, share)
         kr, ki = (
             0.5 * kr + 0.5 * (kr * ar - ki * ai - zr) / aspect,
             0.5 * ki + 0.5 * (kr * ai + ki * ar - zi) / aspect,
@@ -335,7 +336,7 @@ def _cold(zr, zi, mu, weight, aspect, spare, doubt, max_steps):
 @kernel
 def _continued(zr, zi, mu, weight, aspect, spare, doubt, max_steps):
     """Follow the root down from a large imaginary part."""
-    height = 10.0 * (mu[-1] * (1.0 + np.sqrt(aspect)) ** 2 + abs(zr))
+    height = 10.0 * (atom(mu, weight.size - 1) * (1.0 + np.sqrt(aspect)) ** 2 + abs(zr))
     state = _cold(zr, zi + height, mu, weight, aspect, spare, doubt, max_steps)
     factor = 0.2
     for _ in range(400):

@@ -164,13 +164,14 @@ def between(lower, upper, above):
     return edges[:bulks], masses[:bulks], narrow[:atoms]
 
 
-def gap_search(inverse_map: Any) -> tuple[Any, Any]:
+def gap_search(inverse_map: Any, seen_from: Any) -> tuple[Any, Any]:
     """Compile the searches on the real axis for one inverse map.
 
     Parameters
     ----------
     inverse_map : kernel (interval, anchor, offset, data) -> (z, dz/dk, k) at the real point
         anchor + offset, from data of any kind
+    seen_from : kernel (interval, low, high, data) -> what stands for the data on this interval
 
     Returns
     -------
@@ -261,14 +262,15 @@ def gap_search(inverse_map: Any) -> tuple[Any, Any]:
     def find(table, aspect, data):
         count, found = np.intp(0), np.empty((6, table.shape[1]))
         for i in range(table.shape[1]):
-            is_open, left, right = crossing(i, table, aspect, data)
+            near = seen_from(i, table[LOW, i], table[HIGH, i], data)
+            is_open, left, right = crossing(i, table, aspect, near)
             if not is_open:
                 continue
             one, other = table[LOW_VALUE, i], table[HIGH_VALUE, i]
             if np.isnan(one):
-                one = value(i, left, table, data)
+                one = value(i, left, table, near)
             if np.isnan(other):
-                other = value(i, right, table, data)
+                other = value(i, right, table, near)
             found[0, count], found[1, count] = min(one, other), max(one, other)
             found[2, count], found[3, count] = table[ABOVE, i], i
             found[4, count], found[5, count] = left, right
@@ -284,7 +286,8 @@ def gap_search(inverse_map: Any) -> tuple[Any, Any]:
             if gap >= 0 and z[j] < gaps[1, gap]:
                 i = np.intp(gaps[3, gap])
                 found[0, j] = i
-                found[1, j] = root(i, gaps[4, gap], gaps[5, gap], z[j], table, aspect, data, _EXACT)
+                near = seen_from(i, table[LOW, i], table[HIGH, i], data)
+                found[1, j] = root(i, gaps[4, gap], gaps[5, gap], z[j], table, aspect, near, _EXACT)
         return found
 
     return find, locate

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...solve.cauchy_sums.cells import atom, first_atoms, nearby
 from ...solve.edges import ABOVE, HIGH, HIGH_VALUE, LOW, LOW_VALUE, SCALE, gap_search, point
 from ...solve.kernel import kernel
 from .feature_map import BY_K, LOWER, UPPER, map_at, roots_of_k
@@ -47,16 +48,30 @@ def _map_of_interval(i, anchor, offset, data):
     return value, rise, k
 
 
-find_gaps, locate = gap_search(_map_of_interval)
+@kernel
+def _seen_from(i, low, high, data):
+    """The atoms as they are seen from all η of an interval; low and high are ends in k on roots."""
+    branch, ends, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, spare, closing = data
+    if branch[i] == BY_K:
+        low, high = -atom(tau, 0) if weights.size else -np.inf, np.inf
+    elif branch[i] != DATA:
+        low, high = ends[0, i] + ends[1, i], ends[2, i] + ends[3, i]
+        low = low if low <= high else -np.inf
+    near, share = nearby(tau, weights, low, high, 0.0)
+    return branch, ends, near, share, zero_weight, psi_p, psi_n, b2, v2, u, spare, closing
+
+
+find_gaps, locate = gap_search(_map_of_interval, _seen_from)
 
 
 @kernel
 def inverse_map(index, anchor, offset, data):
     """Rows z − s², dz/dk, k, y, the size of the terms of z, dy/dk at points of intervals."""
-    branch, ends, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, spare, closing = data
+    branch, ends, _, _, zero_weight, psi_p, psi_n, b2, v2, u, spare, closing = data
     rows = np.empty((6, offset.size))
     for j in range(offset.size):
         i = index[j]
+        tau, weights = _seen_from(i, 0.0, 0.0, data)[2:4]
         rows[0, j], rows[1, j], rows[2, j], rows[3, j], rows[4, j], rows[5, j] = map_at(
             branch[i], anchor[j], offset[j], ends[0, i], ends[1, i], ends[2, i], ends[3, i],
             tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, spare, closing,
@@ -212,11 +227,12 @@ def feature_axis(
     tau, weights, above, whole, signal, zero_weight,
     psi_p, psi_n, b2, v2, data_excess, excess, closing,
 ):  # fmt: skip
-    """Intervals and gaps, from those of the data level (none if tau is empty).
+    """Intervals and gaps, from those of the data level (none if there are no weights).
 
     Parameters
     ----------
-    tau, weights, zero_weight : positive eigenvalues c²l, ascending, their weights, and that of 0
+    tau, weights, zero_weight : positive eigenvalues c²l, ascending, or their cells, the weights of
+        the eigenvalues, and that of 0
     above, whole : mass of ρ above each, and of all
     signal : mean of all c²l
     data_excess, excess : mass of the data directions less psi_n, of H less psi_p, rounded once
@@ -232,7 +248,7 @@ def feature_axis(
     balanced = abs(excess) <= HARD_EDGE * psi_p
     spare_p = 0.0 if balanced else excess
     atom, bare = max(0.0, -spare_p / psi_p), b2 == 0.0 and v2 == 0.0
-    has_data, hard = tau.size > 0, False
+    has_data, hard = weights.size > 0, False
     data_spare, rank, noise_mass, sample_mass = -psi_n, 0.0, 1.0, psi_n
     if has_data:
         hard = abs(data_excess) <= HARD_EDGE * psi_n
@@ -247,7 +263,9 @@ def feature_axis(
     if has_data:
         few = data_excess < -0.5 * psi_n
         mass = whole if few else psi_n + data_spare
-        data_table = gram_intervals(tau, weights, above, psi_n, data_spare, mass)
+        data_table = gram_intervals(
+            first_atoms(tau, weights), weights, above, psi_n, data_spare, mass
+        )
         size = data_table.shape[1]
         data = (
             np.full(size, DATA), np.empty((4, 0)), tau, weights, zero_weight,

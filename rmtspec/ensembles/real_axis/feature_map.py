@@ -24,6 +24,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...solve import REORDERED
+from ...solve.cauchy_sums.cells import atom, from_pole
 from ...solve.kernel import kernel
 
 BY_K, UPPER, LOWER = 0, 1, 2
@@ -49,12 +50,6 @@ def roots_of_k(kappa, b2, u):
 
 
 @kernel
-def _from_pole(pole, tau, offset):
-    """η + τ at η = pole + offset, in the order that is exact next to the pole."""
-    return (pole + tau) + offset
-
-
-@kernel
 def _pick(condition, this, other):
     """A choice between two numbers: unlike a branch, it can be made in a vectorised loop."""
     return this if condition else other
@@ -65,9 +60,9 @@ def _data_sums(pole, offset, tau, weights):
     """Weight with τ > |η| and with τ < |η|, Σ w |τ/(η + τ)|, and the rests of −df1 and of κ'."""
     eta = pole + offset
     high = low = rest = size = rise = 0.0
-    for j in range(tau.size):
-        t, w = tau[j], weights[j]
-        inverse = 1.0 / _from_pole(pole, t, offset)
+    for j in range(weights.size):
+        t, w = atom(tau, j), weights[j]
+        inverse = 1.0 / from_pole(pole, tau, j, offset)
         ratio = t * inverse
         above = t > abs(eta)
         high += _pick(above, w, 0.0)
@@ -98,11 +93,12 @@ def _solve_eta(kappa, tau, weights, psi_n, spare):
     Newton from the right of the root decreases monotonically.
     """
     mean = 0.0
-    for j in range(tau.size):
-        mean += weights[j] * tau[j]
+    for j in range(weights.size):
+        mean += weights[j] * atom(tau, j)
+    lowest = atom(tau, 0)
     pole, offset = 0.0, max(kappa, 0.0) + mean / psi_n
     if kappa < 0.0 and spare > 0.0:
-        pole, offset = -tau[0], 0.5 * tau[0]
+        pole, offset = -lowest, 0.5 * lowest
         ratio, slope, _ = _data_ratio(pole, offset, tau, weights, psi_n, spare)
         if slope <= 0.0 or (pole + offset) * ratio < kappa:  # not right of the root
             pole, offset = 0.0, 0.0
@@ -113,8 +109,8 @@ def _solve_eta(kappa, tau, weights, psi_n, spare):
         if not (step > 4e-16 * abs(offset) or at_bound) or slope <= 0.0:
             break
         offset -= step
-        if pole + offset <= -tau[0]:  # at the end of the branch a step means nothing: κ' is 0 there
-            return -tau[0], 0.0
+        if pole + offset <= -lowest:  # at the end of the branch a step means nothing: κ' is 0 there
+            return -lowest, 0.0
         if kappa > 0.0:  # the root is above κ; rounding may say less where it is tiny
             offset = max(offset, kappa)
     return pole, offset
@@ -132,9 +128,9 @@ def _real_sums(pole, offset, ridge, level, tau, weights):
     eta = pole + offset
     on_f = off_f = rest_f = size_f = on_e = off_e = rest_e = size_e = second = 0.0
     squares = squares_e = 0.0
-    for j in range(tau.size):
-        t, w = tau[j], weights[j]
-        inverse = 1.0 / _from_pole(pole, t, offset)
+    for j in range(weights.size):
+        t, w = atom(tau, j), weights[j]
+        inverse = 1.0 / from_pole(pole, tau, j, offset)
         whole, missing = (ridge + t) * inverse, level * inverse
         near = abs(missing) < 0.5
         on_f += _pick(near, w, 0.0)
@@ -193,7 +189,7 @@ def map_at(
         k = anchor + offset
         kb, ku = (anchor + b2) + offset, (anchor + u) + offset
         pole, at = 0.0, 1.0
-        if tau.size:
+        if weights.size:
             pole, at = _solve_eta(kb * (ku / k), tau, weights, psi_n, spare)
         ratio, rise, df1 = _data_ratio(pole, at, tau, weights, psi_n, spare)
     else:
@@ -207,7 +203,7 @@ def map_at(
     eta = pole + at
     along_b = (abs(k) + b2) / abs(kb)
     along_u = (1.0 + df1 / psi_n) / abs(ratio) + ((abs(k) + u) / abs(ku) if u > 0.0 else 0.0)
-    if tau.size and (along_b < along_u or k == 0.0):
+    if weights.size and (along_b < along_u or k == 0.0):
         y = kb / eta
     else:
         y = ratio * (k / ku if u > 0.0 else 1.0)

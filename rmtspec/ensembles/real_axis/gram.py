@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...solve import REORDERED
+from ...solve.cauchy_sums.cells import atom, from_pole, nearby
 from ...solve.edges import ABOVE, HIGH, HIGH_VALUE, LOW, LOW_VALUE, SCALE, gap_search
 from ...solve.kernel import kernel
 
@@ -24,21 +25,15 @@ def pick(condition, this, other):
     return this if condition else other
 
 
-@kernel
-def _from_pole(anchor, mu, offset):
-    """k + μ at k = anchor + offset, in the order that is exact next to the pole."""
-    return (anchor + mu) + offset
-
-
 @kernel(fastmath=REORDERED)
 def _real_parts(anchor, offset, mu, weight):
     """Mass that counts one and that does not, the rests of z/k, dz/dk and of the size of terms."""
     k = anchor + offset
     on = off = part = rise = size = 0.0
-    for j in range(mu.size):
+    for j in range(weight.size):
         w = weight[j]
-        inverse = 1.0 / _from_pole(anchor, mu[j], offset)
-        missing, whole = k * inverse, mu[j] * inverse
+        inverse = 1.0 / from_pole(anchor, mu, j, offset)
+        missing, whole = k * inverse, atom(mu, j) * inverse
         near = abs(missing) < 0.5
         on += pick(near, w, 0.0)
         off += pick(near, 0.0, w)
@@ -81,7 +76,9 @@ def real_maps(anchor, offset, mu, weight, aspect, spare):
     """z and dz/dk at real points."""
     value, rise = np.empty(offset.size), np.empty(offset.size)
     for i in range(offset.size):
-        value[i], rise[i], _ = real_map(anchor[i], offset[i], mu, weight, aspect, spare)
+        k = anchor[i] + offset[i]
+        near, share = nearby(mu, weight, k, k, 0.0)
+        value[i], rise[i], _ = real_map(anchor[i], offset[i], near, share, aspect, spare)
     return value, rise
 
 
@@ -91,7 +88,15 @@ def _map_of_interval(_, anchor, offset, data):
     return real_map(anchor, offset, mu, weight, aspect, spare)
 
 
-find_gaps, locate = gap_search(_map_of_interval)
+@kernel
+def _seen_from(_, low, high, data):
+    """The measure as it is seen from an interval."""
+    mu, weight, aspect, spare = data
+    near, share = nearby(mu, weight, low, high, 0.0)
+    return near, share, aspect, spare
+
+
+find_gaps, locate = gap_search(_map_of_interval, _seen_from)
 
 
 @kernel
@@ -101,13 +106,14 @@ def polish_real(z, anchor, offset, mu, weight, aspect, spare, doubt):
     k, error, residual = np.empty(z.size), np.empty(z.size), np.empty(z.size)
     for i in range(z.size):
         at = anchor[i] + offset[i]
-        ratio, rise, size = _real_sums(anchor[i], offset[i], mu, weight, aspect, spare)
+        near, share = nearby(mu, weight, at, at, 0.0)
+        ratio, rise, size = _real_sums(anchor[i], offset[i], near, share, aspect, spare)
         scale = abs(at) * size + abs(z[i])
         rest = at * ratio - z[i]
         step = rest / rise
         step = min(max(step, -0.5 * abs(offset[i])), 0.5 * abs(offset[i]))
         k[i] = at - step
-        rounding = (8.0 + np.sqrt(mu.size)) * eps * scale + doubt * abs(at)
+        rounding = (8.0 + np.sqrt(weight.size)) * eps * scale + doubt * abs(at)
         error[i] = 4.0 * (abs(step) + rounding / abs(rise)) / abs(at) + 4.0 * eps
         residual[i] = abs(rest) / scale
     return k, error, residual
