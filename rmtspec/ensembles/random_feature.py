@@ -23,6 +23,7 @@ from ..inputs.population import PopulationSpectrum
 from ..law import SpectralLaw
 from ..result import Status, warn_unconverged
 from ..solve import REORDERED
+from ..solve.cauchy_sums.cells import atom, nearby, seen_through_cells
 from ..solve.edges import Gaps
 from ..solve.ensemble import BoundaryValue, Transform
 from ..solve.kernel import kernel
@@ -149,6 +150,11 @@ class RandomFeatureGram:
             float(self.population.weights[~positive].sum()),
         )
 
+    @cached_property
+    def _seen(self) -> FloatArray:
+        """The positive eigenvalues, or cells of them."""
+        return seen_through_cells(*self._split_population[:2])
+
     def spectrum(self) -> SpectralLaw:
         """The limiting law of the p eigenvalues."""
         return SpectralLaw(self)
@@ -216,7 +222,7 @@ class RandomFeatureGram:
         reflected = np.where(lower, flat.conj(), flat) if lower.any() else flat
         k, y, error, residual, status, y_error = self._solve_flat(reflected - complex(self.s2))
         traces = _traces(
-            k, y, error, y_error, status, lower, *self._split_population,
+            k, y, error, y_error, status, lower, self._seen, *self._split_population[1:],
             self.psi_p, self.c2, self.b2, rtol,
         )  # fmt: skip
         converged = status == Status.CONVERGED
@@ -288,16 +294,17 @@ def _resolved(base, steep, eigenvalues, weights, zero_weight):
     """∫1/g, ∫l/g and ∫1/|g|², ∫l/|g|², ∫l²/|g|², where g = base + steep·l."""
     r0 = i0 = r1 = i1 = a0 = a1 = a2 = 0.0
     for j in range(weights.size):
-        gr = base.real + steep.real * eigenvalues[j]
-        gi = base.imag + steep.imag * eigenvalues[j]
+        level = atom(eigenvalues, j)
+        gr = base.real + steep.real * level
+        gi = base.imag + steep.imag * level
         share = weights[j] / (gr * gr + gi * gi)
         r0 += share * gr
         i0 -= share * gi
-        r1 += eigenvalues[j] * share * gr
-        i1 -= eigenvalues[j] * share * gi
+        r1 += level * share * gr
+        i1 -= level * share * gi
         a0 += share
-        a1 += eigenvalues[j] * share
-        a2 += eigenvalues[j] * eigenvalues[j] * share
+        a1 += level * share
+        a2 += level * level * share
     if zero_weight > 0.0:
         share = zero_weight / (base.real * base.real + base.imag * base.imag)
         r0 += share * base.real
@@ -329,7 +336,9 @@ def _traces(
     rows = np.empty((5, k.size), dtype=np.complex128)
     for i in range(k.size):
         base, steep = k[i] + b2, c2 * y[i]
-        zeroth, first, a0, a1, a2 = _resolved(base, steep, eigenvalues, weights, zero_weight)
+        eta = base * _reciprocal(steep)
+        near, masses = nearby(eigenvalues, weights, eta.real, eta.real, abs(eta.imag))
+        zeroth, first, a0, a1, a2 = _resolved(base, steep, near, masses, zero_weight)
         # |dg| from the relative errors of k and y and the rounding of g, against the sums
         flat = (error[i] + ulp) * (abs(k[i]) + b2)
         tilt = (y_error[i] + ulp) * abs(steep) if abs(steep) > 0.0 else 0.0
@@ -337,8 +346,8 @@ def _traces(
         if abs(first) > 0.0:
             loss = max(loss, (flat * a1 + tilt * a2) / abs(first))
         needed = error[i]
-        if tilt > 0.0 and eigenvalues.size > 0:
-            felt = abs(steep) * eigenvalues[-1] / (abs(k[i]) + b2)
+        if tilt > 0.0 and weights.size > 0:
+            felt = abs(steep) * atom(eigenvalues, weights.size - 1) / (abs(k[i]) + b2)
             needed = max(needed, y_error[i] * min(felt, 1.0))
         if status[i] == 0 and not needed <= rtol:
             status[i] = 4

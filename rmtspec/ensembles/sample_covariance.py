@@ -246,10 +246,10 @@ class SampleCovariance:
     def transform(self, z: ComplexArray) -> Transform:
         """Stieltjes transform of the d eigenvalues."""
         k, error, status = self._solve(z)
-        t, w = self.population.eigenvalues, self.population.weights
+        level, slope = (part / self.ratio for part in self._companion.levels(k))
         with np.errstate(invalid="ignore"):  # k is NaN where it did not converge
-            shifted = k[:, None] + t
-            level = np.sum(w / shifted, axis=1)
+            if self._zero_weight > 0.0:
+                level += self._zero_weight / k
             at_zero = z == 0.0
             error[at_zero], status[at_zero] = 4.0 * np.finfo(float).eps, Status.CONVERGED  # k = 0
             value = np.where(
@@ -257,5 +257,4 @@ class SampleCovariance:
                 -level / (self._companion.spare or np.nan),  # at a hard edge 0 is on the support
                 -k * level / np.where(at_zero, 1.0, z),
             )
-            slope = np.sum(w * t / shifted**2, axis=1)
             return Transform(value, error * np.maximum(np.abs(slope / level), 1.0), status)

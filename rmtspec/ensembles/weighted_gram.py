@@ -199,6 +199,11 @@ class WeightedGram:
         value, rise = self._map(flat, np.zeros_like(flat))
         return value.reshape(k.shape), rise.reshape(k.shape)
 
+    def levels(self, k: ComplexArray) -> tuple[ComplexArray, ComplexArray]:
+        """∫dH/(k + μ) and ∫μ dH/(k + μ)² at flat k."""
+        level, slope = _levels(k, *self._map_data[:2])
+        return level, slope
+
     @property
     def _intervals(self) -> Intervals:
         """Intervals between the poles −μ on which a gap is not excluded by its two end poles."""
@@ -313,6 +318,21 @@ def _pull(kr, ki, mu, weight):
         ar += gr * scale
         ai -= ki * scale
     return ar, ai
+
+
+@kernel
+def _levels(k, mu, weight):
+    """∫dH/(k + μ) and ∫μ dH/(k + μ)² at every k."""
+    rows = np.zeros((2, k.size), dtype=np.complex128)
+    for i in range(k.size):
+        near, share = nearby(mu, weight, k[i].real, k[i].real, abs(k[i].imag))
+        for j in range(share.size):
+            gr, gi = from_pole(k[i].real, near, j, 0.0), k[i].imag
+            scale = 1.0 / (gr * gr + gi * gi)
+            inverse = complex(gr * scale, -gi * scale)
+            rows[0, i] += share[j] * inverse
+            rows[1, i] += share[j] * atom(near, j) * inverse * inverse
+    return rows
 
 
 @kernel

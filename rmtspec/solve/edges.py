@@ -164,14 +164,20 @@ def between(lower, upper, above):
     return edges[:bulks], masses[:bulks], narrow[:atoms]
 
 
-def gap_search(inverse_map: Any, seen_from: Any) -> tuple[Any, Any]:
+@kernel
+def _unchanged(_, low, high, data):
+    return data
+
+
+def gap_search(inverse_map: Any, seen_from: Any = _unchanged) -> tuple[Any, Any]:
     """Compile the searches on the real axis for one inverse map.
 
     Parameters
     ----------
     inverse_map : kernel (interval, anchor, offset, data) -> (z, dz/dk, k) at the real point
         anchor + offset, from data of any kind
-    seen_from : kernel (interval, low, high, data) -> what stands for the data on this interval
+    seen_from : kernel (interval, low, high, data) -> what stands for the data on this interval; the
+        data themselves by default
 
     Returns
     -------
