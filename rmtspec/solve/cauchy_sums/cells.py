@@ -3,7 +3,7 @@ r"""A binary tree of Gauss rules: atoms as Cauchy sums over them are seen from a
 All sums behind the laws here are :math:`\sum_jw_jf(\tau_j)` with f a polynomial of degree two at
 most in :math:`1/(\eta+\tau)` and :math:`\tau/(\eta+\tau)`, at an η away from the −τ.  A *cell* is a
 run of atoms in their order, from a to b, that holds beside them the 16-point Gauss rule of their
-measure.  Seen from η, it is taken for its rule where
+measure.  Seen from η, it is taken for its rule where b <= 4a and
 
 .. math::  |\eta+a|+|\eta+b|\ge\zeta_0(b-a),\qquad\zeta_0=\tfrac12(\varrho+1/\varrho),\quad
            \varrho^{32}=4\cdot10^{18},
@@ -25,13 +25,12 @@ measures being positive,
 
 Its derivative in η bounds squares: they have at most 57 times this, which is half a unit of the
 last digit.  As :math:`\tau/(\eta+\tau)=1-\eta/(\eta+\tau)` with an exact 1, sums of these have
-:math:`|\eta|/\tau` times the error of the others.  That is six at most for a cell with b <= 4a, and
-no other cell is taken for its rule unless :math:`|\eta|>10^3b`, where :math:`T_{32}` is above
-10¹⁰⁵.
+:math:`|\eta|/\tau` times the error of the others: six at most where a cell with b <= 4a is just
+taken for its rule, and farther away :math:`T_{32}` grows like the 32nd power of the distance.
 
 *Rounding.*  A node is stored as its distance from the atom a, and η + τ is formed as
 :math:`((\mathrm{pole}+a)+\mathrm{distance})+\mathrm{offset}` at η = pole + offset: atoms that
-differ by a part in 10⁹ lose nothing.
+differ by a part in 10⁹ lose nothing.  As b <= 4a, the rounding of a node is that of an atom.
 """
 
 from __future__ import annotations
@@ -51,7 +50,6 @@ ZETA = 0.5 * (4e18 ** (0.5 / ORDER) + 4e18 ** (-0.5 / ORDER))
 
 _LEAF = 48  # atoms at most of a cell that is not divided
 _SPAN = 4.0  # of b over a, of a cell that is taken for its rule
-_FAR = 1e3  # times b, beyond which that does not count
 
 ATOM, DISTANCE, WEIGHT = range(3)
 """Rows of a table of cells: the first atom of a cell, what a node lies above it, its weight."""
@@ -169,14 +167,14 @@ def nearby(atoms, weights, low, high, height):
 @kernel
 def _is_far(a, b, low, high, height):
     """Whether the cell [a, b] is far enough from all η of `nearby`; the nearest one decides."""
+    if b > _SPAN * a:
+        return False
     x = min(max(-0.5 * (a + b), low), high)
     if height > 0.0:
         apart = np.sqrt((x + a) ** 2 + height**2) + np.sqrt((x + b) ** 2 + height**2)
     else:
         apart = abs(x + a) + abs(x + b)
-    if apart < ZETA * (b - a):
-        return False
-    return b <= _SPAN * a or max(low, -high, height) > _FAR * b
+    return apart >= ZETA * (b - a)
 
 
 @kernel
