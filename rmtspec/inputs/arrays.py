@@ -30,6 +30,7 @@ _OTHER_SCALE = 4.0  # a factor of mean variances: other data of a kind differ by
 
 _LABELS = frozenset({"label", "labels", "class", "classes", "target", "species", "category"})
 _NUMBERS = frozenset({"index", "idx", "id", "row", "unnamed: 0", "__index_level_0__"})
+_BLOCK = 1024  # rows looked at together
 _LEAST_INDEX = 10
 """Rows from which 0, 1, 2, ... in a column is taken for row numbers: by chance it is 1 in 10!."""
 
@@ -149,7 +150,7 @@ def remarks(
     """
     found = []
     count, dimension = rows.shape
-    variance = float(np.mean(rows.var(axis=0)))
+    variance = _mean_variance(rows)
     if variance > 0.0 and not USUAL_VARIANCE[0] <= variance <= USUAL_VARIANCE[1]:
         drowned = "drown the noise" if variance > 1.0 else "are drowned by the noise"
         found.append(
@@ -170,6 +171,15 @@ def remarks(
             "variance, about which the data say nothing; if samples are columns, transpose"
         )
     return found
+
+
+def _mean_variance(rows: FloatArray) -> float:
+    """Mean over the columns of their variances, block by block."""
+    mean, total = rows.mean(axis=0), 0.0
+    for start in range(0, len(rows), _BLOCK):
+        part = rows[start : start + _BLOCK] - mean
+        total += float(np.vdot(part, part))
+    return total / rows.size
 
 
 def _idle_columns(rows: FloatArray) -> list[str]:
@@ -269,6 +279,11 @@ def _spread(rows: FloatArray) -> tuple[float, float]:
     return unbiased, float(norms.std()) / mean
 
 
+def largest(rows: FloatArray) -> float:
+    """The largest size of an entry, NaN if one is; no array of sizes is made."""
+    return float(np.maximum(rows.max(), -rows.min()))
+
+
 def distinct_rows(rows: FloatArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """First places of the different rows, and how often each occurs."""
     found: dict[bytes, list[int]] = {}
@@ -357,8 +372,8 @@ def _refuse_no_numbers(name: str, array: NDArray[Any]) -> None:
 def _numbers(name: str, array: NDArray[Any], columns: list[str] | None) -> FloatArray:
     """Finite float64 entries; a refusal says where the first bad one stands."""
     rows = array.astype(np.float64)
-    bad = ~(np.abs(rows) <= LARGEST)
-    if bad.any():
+    if rows.size and not largest(rows) <= LARGEST:
+        bad = ~(np.abs(rows) <= LARGEST)
         row, column = (int(axis[0]) for axis in np.nonzero(bad))
         raise ValueError(
             f"{name} must hold finite numbers in [{-LARGEST:g}, {LARGEST:g}], got "

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
-from .arrays import as_rows, distinct_rows, warn_of
+from .arrays import as_rows, distinct_rows, largest, warn_of
 from .sample_spectrum import RANK_TOLERANCE, fit_population, sample_eigenvalues, zeros_are_real
 
 __all__ = ["LARGEST", "RANK_TOLERANCE", "SMALLEST", "PopulationSpectrum"]
@@ -271,13 +271,13 @@ class PopulationSpectrum:
         cls, rows: NDArray[np.float64], *, center: bool = True, debias: bool = False
     ) -> Self:
         """`from_samples` of checked rows about which nothing is to be said."""
-        data = rows.copy()
+        data = rows
         samples, dimension = data.shape
         if center:
             # Relative to the first row a constant column is exactly 0, whatever its mean rounds to.
-            data -= data[0].copy()
+            data = rows - rows[0]
             data -= data.mean(axis=0)
-        scale = float(np.abs(data).max())
+        scale = largest(data)
         if scale < 1e-40:
             raise ValueError(f"x must vary between samples, got entries within {scale:g}")
         eigenvalues = sample_eigenvalues(data)

@@ -25,6 +25,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..result import ProgressBar
+
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
@@ -35,7 +37,8 @@ _SAME = 1e-12
 """Eigenvalues l closer than this times sqrt(l l_max) are one: rounding of the singular values
 splits them by 1e-15, and that of whitened data by some 1e-14."""
 
-_BLOCK = 8192  # rows triangularised at once
+_BLOCK = 4096  # rows triangularised at once
+_PATIENCE = 3.0  # seconds without a progress bar
 
 _ATOMS = 200
 _POINTS = 40
@@ -54,8 +57,9 @@ def sample_eigenvalues(rows: FloatArray) -> FloatArray:
     made equal, and those below 1e-12 of the largest are exactly 0.
     """
     count, dimension = rows.shape
-    scale = float(np.abs(rows).max())
-    singular = np.linalg.svd(triangle(rows) / scale, compute_uv=False)
+    reduced = triangle(rows)
+    scale = float(np.abs(reduced).max())
+    singular = np.linalg.svd(reduced / scale, compute_uv=False)
     eigenvalues = np.zeros(dimension)
     eigenvalues[dimension - singular.size :] = singular[::-1] ** 2
     top = eigenvalues[-1]
@@ -74,9 +78,12 @@ def triangle(rows: FloatArray) -> FloatArray:
     if len(rows) <= dimension:
         return rows
     block = max(_BLOCK, dimension)
-    for start in range(0, len(rows), block):
-        part = rows[start : start + block]
-        reduced = np.asarray(np.linalg.qr(np.concatenate([reduced, part]), mode="r"))
+    starts = range(0, len(rows), block)
+    with ProgressBar(len(starts), None, "blocks of rows", patience=_PATIENCE) as advance:
+        for start in starts:
+            part = rows[start : start + block]
+            reduced = np.asarray(np.linalg.qr(np.concatenate([reduced, part]), mode="r"))
+            advance()
     return reduced
 
 
