@@ -53,18 +53,21 @@ def main() -> None:
                     continue
                 window.page.click("#reset")
                 window.page.wait_for_timeout(6000)  # the map is finished
-                for name, places in (
-                    ("psi_p", (270, 330)),
-                    ("psi_n", (160, 220)),
-                    ("t", (80, 140)),
+                for population, name, places in (
+                    ("isotropic", "psi_p", (270, 330)),
+                    ("isotropic", "psi_n", (160, 220)),
+                    ("isotropic", "t", (80, 140)),
+                    ("two_classes", "psi_p", (270, 330)),
+                    ("two_classes", "variance_0", (200, 260)),
                 ):
+                    window.choose("population", population)
                     steps = np.linspace(*places, _STEPS).astype(int)
                     taken = []
                     for place in steps:
                         taken.append(window.page.evaluate(_STEP, [name, int(place)]))
                         window.settle()
                     print(
-                        f"step of {name}: median {np.median(taken):.0f} ms, "
+                        f"{population}, step of {name}: median {np.median(taken):.0f} ms, "
                         f"90 % {np.quantile(taken, 0.9):.0f} ms, worst {max(taken):.0f} ms"
                     )
                 walked = walk(window, _WALK, np.random.default_rng(1))

@@ -12,7 +12,7 @@ import pytest
 
 import rmtspec as rs
 from rmtspec.cli.explore.scene import Scene
-from rmtspec.cli.explore.state import ACTIVATIONS, QUANTITIES, State
+from rmtspec.cli.explore.state import ACTIVATIONS, POPULATIONS, QUANTITIES, State
 
 from .conftest import Server, serving
 from .window import Window, shows
@@ -53,10 +53,17 @@ SLID = [
     ("share", 100, {"population": "two"}),
     ("exponent", 200, {"population": "power", "dimension": 40}),
     ("dimension", 120, {"population": "power"}),
+    ("psi_n", 250, {"population": "two_classes"}),
+    ("weight_0", 100, {"population": "two_classes"}),
+    ("variance_1", 150, {"population": "two_classes"}),
+    ("weight_2", 40, {"population": "three_classes"}),
+    ("variance_2", 250, {"population": "three_classes"}),
 ]
 
 
-@pytest.mark.parametrize(("name", "place", "before"), SLID, ids=[name for name, *_ in SLID])
+@pytest.mark.parametrize(
+    ("name", "place", "before"), SLID, ids=[f"{name}-{before}" for name, _, before in SLID]
+)
 def test_a_slider_changes_the_data_to_what_python_gives(
     browser: Any, server: Server, name: str, place: int, before: dict[str, Any]
 ) -> None:
@@ -266,7 +273,7 @@ def walk(window: Window, steps: int, rng: np.random.Generator) -> list[float]:
             for _ in range(int(rng.integers(1, 4))):
                 window.slide(name, int(rng.integers(0, 401)))
         else:
-            names = ACTIVATIONS if name == "activation" else ["isotropic", "two", "power", "spikes"]
+            names = ACTIVATIONS if name == "activation" else list(POPULATIONS)
             page.select_option(f"#{name}", str(rng.choice(names)))
         if rng.random() < 0.8:
             window.settle(30.0)

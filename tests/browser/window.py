@@ -18,7 +18,10 @@ _READ = """() => {
   }
   return found;
 }"""
-SOURCES = ("bulks", "curves", "times", "marks", "outliers", "best", "here", "own_law", "own_test")
+SOURCES = (
+    "bulks", "curves", "classes", "times", "marks", "outliers", "best", "here", "own_law",
+    "own_test",
+)  # fmt: skip
 _LOSSES = ("tau", "train", "test", "generalization", "score_error")
 
 
@@ -105,6 +108,14 @@ def shows(data: dict[str, Any], scene: Scene) -> bool:
         inside = bulk.line.height > scene.limits[1][0]
         same.append(np.array_equal(xs[1:-1], bulk.line.distance))
         same.append(np.array_equal(np.array(ys[1:-1])[inside], bulk.line.height[inside]))
+    of_classes = {
+        f"{split}_{number}": row
+        for split in ("train", "test")
+        for number, row in enumerate(getattr(scene.curves, f"class_{split}", ()))
+    }
+    same.append(set(data["classes"]["name"]) == set(of_classes))
+    for name, ys in zip(data["classes"]["name"], data["classes"]["ys"], strict=True):
+        same.append(np.array_equal(_numbers(ys), of_classes[name], equal_nan=True))
     times = [family["tau"] for family in scene.families]
     same.append(set(data["times"]["x"]) <= set(times))
     return all(same)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...inputs.population import PopulationSpectrum
-from ...random_features.model import RandomFeatureModel
-from .state import QUANTITIES, State
+from ...structured.classes import DataClass
+from .scene import model_with, spectral_times
+from .state import CLASSES, QUANTITIES, State
 
 FloatArray = NDArray[np.float64]
 
 LEVELS = (5, 9, 17, 33)
 """Cells along an axis, from coarse to fine: each level holds the points of the one before."""
+
+
+def levels(state: State) -> tuple[int, ...]:
+    """Those of a state: a law of several classes takes ten times as long as one of one class."""
+    return LEVELS[:-1] if state.population in CLASSES else LEVELS
 
 
 @dataclass(frozen=True)
@@ -52,22 +58,23 @@ class Map:
         }
 
 
-def refine(state: State, population: PopulationSpectrum) -> Iterator[Map | None]:
+def refine(state: State, data: PopulationSpectrum | list[DataClass]) -> Iterator[Map | None]:
     """Maps from coarse to fine; None after every single point between them, to be ended at will."""
+    sizes = levels(state)
     axes = [
-        np.geomspace(QUANTITIES[name].low, QUANTITIES[name].high, LEVELS[-1])
+        np.geomspace(QUANTITIES[name].low, QUANTITIES[name].high, sizes[-1])
         for name in ("psi_n", "psi_p")
     ]
-    ratio = np.full((LEVELS[-1], LEVELS[-1]), np.nan)
+    ratio = np.full((sizes[-1], sizes[-1]), np.nan)
     merged = np.zeros(ratio.shape, dtype=bool)
     done = np.zeros(ratio.shape, dtype=bool)
-    for level in LEVELS:
-        every = (LEVELS[-1] - 1) // (level - 1)
-        for row in range(0, LEVELS[-1], every):
-            for column in range(0, LEVELS[-1], every):
+    for size in sizes:
+        every = (sizes[-1] - 1) // (size - 1)
+        for row in range(0, sizes[-1], every):
+            for column in range(0, sizes[-1], every):
                 if not done[row, column]:
                     point = float(axes[1][row]), float(axes[0][column])
-                    ratio[row, column], merged[row, column] = at(*point, state, population)
+                    ratio[row, column], merged[row, column] = at(*point, state, data)
                     done[row, column] = True
                     yield None
         yield Map(
@@ -79,14 +86,14 @@ def refine(state: State, population: PopulationSpectrum) -> Iterator[Map | None]
 
 
 def at(
-    psi_p: float, psi_n: float, state: State, population: PopulationSpectrum
+    psi_p: float, psi_n: float, state: State, data: PopulationSpectrum | list[DataClass]
 ) -> tuple[float, bool]:
     """tau_mem/tau_gen at one point, and whether bulks have merged there.
 
     Step and momentum are common to both times.
     """
-    model = RandomFeatureModel(psi_p, psi_n, state.t, state.activation, population)
-    times = model.training(ridge=state.ridge).timescales()
+    model = model_with(data, replace(state, psi_p=psi_p, psi_n=psi_n))
+    times = spectral_times(model.training(ridge=state.ridge))
     ratio = times.tau_mem / times.tau_gen
     return (ratio, times.merged) if np.isfinite(ratio) else (np.nan, False)
 

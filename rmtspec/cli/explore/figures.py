@@ -59,6 +59,7 @@ class Figures:
             for source in (
                 _source("bulks", "xs", "ys", "colour", "name", "mass", "low", "high"),
                 _source("curves", "tau", "train", "test", "generalization", "score_error"),
+                _source("classes", "xs", "ys", "name", "colour", "dash", "width"),
                 _source("marks", "x", "top", "text", "align", "shift", "row"),
                 _source("times", "x", "top", "text", "align", "shift", "row"),
                 _source("outliers", "x", "y"),
@@ -128,6 +129,10 @@ class Figures:
             )
         ]
         self._gap = drawn[-1]
+        panel.multi_line(
+            "xs", "ys", source=self.sources["classes"], color="colour", line_dash="dash",
+            line_width="width",
+        )  # fmt: skip
         for name, colour in (("own_test", BLUE), ("own_train", ORANGE)):
             panel.scatter("tau", "loss", source=self.sources[name], size=4, color=colour, alpha=0.7)
         panel.scatter("tau", "test", source=self.sources["best"], **_BEST)
@@ -257,7 +262,22 @@ class Figures:
         if last <= first:  # steps may be so large that one time alone is left
             last = 10.0 * first
         _set_range(self.losses.x_range, first, last)
-        self._scale(rows)
+        of_classes = {
+            f"{split}_{number}": getattr(one, split)[shown]
+            for number, one in enumerate(scene.classes)
+            for split in ("train", "test")
+        }
+        looks = {"train": ("dashed", 1.0), "test": ("solid", 1.6)}
+        dashes = [looks[name[:-2]] for name in of_classes]
+        self.sources["classes"].data = {
+            "xs": [rows["tau"]] * len(of_classes),
+            "ys": list(of_classes.values()),
+            "name": list(of_classes),
+            "colour": [one.colour for one in scene.classes for _ in looks],
+            "dash": [dash for dash, _ in dashes],
+            "width": [width for _, width in dashes],
+        }
+        self._scale(rows["train"], rows["test"], *of_classes.values())
         positive = rows["score_error"][rows["score_error"] > 0.0]
         if positive.size:
             low, high = positive.min() / 1.5, positive.max() * 1.5
@@ -270,9 +290,9 @@ class Figures:
             tau, loss = own.get(split, (np.empty(0), np.empty(0)))
             self.sources[f"own_{split}"].data = {"tau": tau, "loss": loss}
 
-    def _scale(self, rows: dict[str, Any]) -> None:
+    def _scale(self, *rows: Any) -> None:
         """The axis of the losses, by the same rule as in the pictures."""
-        both = np.concatenate([rows["train"], rows["test"]])
+        both = np.concatenate(rows)
         both = both[np.isfinite(both)]
         top = float(both.max(initial=0.0))
         flat = bool(both.size and np.all(np.abs(both - 1.0) <= _FLAT))

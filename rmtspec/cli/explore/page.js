@@ -156,7 +156,10 @@ window.rmtspec = (() => {
     const { facts, families } = said;
     for (const name of ["psi_n", "psi_n-slider"]) at(name).disabled = said.given;
     if (said.given) at("psi_n").value = digits(facts.psi_n, 4);
-    at("data-note").textContent = said.given ? "ψₙ is that of the rows, four fifths of which are trained on; the map is that of fresh rows like them" : "";
+    at("data-note").textContent = said.given ? "ψₙ is that of the rows, four fifths of which are trained on; the map is that of fresh rows like them"
+      : said.classes.length ? "a class has the share weight over the sum of weights; times and map are those of all data" : "";
+    at("classes-key").replaceChildren(...said.classes.map((one, k) => element("span",
+      `${one.name}, ${digits(100 * one.share)} %${k ? "" : " (dashed: train)"}`, { name: "line", colour: one.colour })));
     at("training-note").textContent =
       Number(at("step").value) > 0 ? `stable below a step of ${digits(facts.stability_limit)}` : "gradient flow; a step makes it descent";
     const key = said.bulks.map((b) => element("span",
@@ -210,8 +213,10 @@ window.rmtspec = (() => {
       });
     } else {
       const heads = Object.keys(data).filter((head) => !["left", "right", "top", "bottom"].includes(head));
-      rows.push(heads);
-      for (let i = 0; i < data[heads[0]].length; i++) rows.push(heads.map((head) => data[head][i]));
+      const classes = name === "curves" ? columns("classes") : { name: [], ys: [] };
+      rows.push([...heads, ...classes.name]);
+      for (let i = 0; i < data[heads[0]].length; i++)
+        rows.push([...heads.map((head) => data[head][i]), ...classes.ys.map((ys) => ys[i])]);
     }
     return new Blob([rows.map((row) => row.join(",")).join("\n") + "\n"], { type: "text/csv" });
   }

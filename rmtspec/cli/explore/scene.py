@@ -5,22 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...inputs.population import PopulationSpectrum
 from ...plots.spectra import Outline, limits_in_decades, outlines
-from ...plots.style import colours_of_bulks
+from ...plots.style import PURPLE, SKY, VERMILION, colours_of_bulks
+from ...random_features.families import Timescales
 from ...random_features.model import RandomFeatureModel
 from ...random_features.results import BestStopping, LearningCurves, Window
 from ...random_features.summaries.times import automatic_times
 from ...random_features.training import Training
+from ...structured.classes import DataClass
+from ...structured.curves import ClassCurves
+from ...structured.mixture import MixtureModel
+from ...structured.summary import automatic_times as times_of_classes
+from ...structured.training import StructuredTraining
 from ..data import Data
-from .state import GIVEN, State
+from .state import CLASSES, GIVEN, State
 
 FloatArray = NDArray[np.float64]
+Model = RandomFeatureModel | MixtureModel
+
+CLASS_COLOURS = (PURPLE, VERMILION, SKY)
 
 _POINTS = 200  # a bulk
 _LEAST_POINTS = 24
@@ -57,7 +66,7 @@ class Rows:
         return float(samples / dimension)
 
 
-def model_of(state: State, rows: Rows | None) -> RandomFeatureModel:
+def model_of(state: State, rows: Rows | None) -> Model:
     """The model asked for.
 
     Raises
@@ -76,12 +85,15 @@ def model_of(state: State, rows: Rows | None) -> RandomFeatureModel:
             test=held_out.rows,
             kernel="exact" if state.population == "rows" else "gaussian",
         )
-    population = population_of(state, rows)
-    return RandomFeatureModel(state.psi_p, state.psi_n, state.t, state.activation, population)
+    return model_with(data_of(state, rows), state)
 
 
-def population_of(state: State, rows: Rows | None) -> PopulationSpectrum:
-    """The population of random rows; of given ones, that of others like them."""
+def data_of(state: State, rows: Rows | None) -> PopulationSpectrum | list[DataClass]:
+    """Law or classes of random rows; where rows are given, the law of others like them."""
+    if state.population in CLASSES:
+        weights, variances = state.classes
+        shares = [weight / sum(weights) for weight in weights]
+        return [DataClass(*one) for one in zip(shares, variances, strict=True)]
     if state.population == "two":
         return PopulationSpectrum([state.low, state.high], [1.0 - state.share, state.share])
     if state.population == "power":
@@ -94,6 +106,20 @@ def population_of(state: State, rows: Rows | None) -> PopulationSpectrum:
     return rows.population
 
 
+def model_with(data: PopulationSpectrum | list[DataClass], state: State) -> Model:
+    """The model of random rows."""
+    if isinstance(data, list):
+        return MixtureModel(state.psi_p, state.psi_n, state.t, data, activation=state.activation)
+    return RandomFeatureModel(state.psi_p, state.psi_n, state.t, state.activation, data)
+
+
+def spectral_times(training: Training | StructuredTraining) -> Timescales:
+    """Times at the lower ends of the families of eigenvalues."""
+    if isinstance(training, StructuredTraining):
+        return training.spectral_times()
+    return training.timescales()
+
+
 @dataclass(frozen=True)
 class Bulk:
     """A bulk as it is drawn, with its name, colour, edges and mass."""
@@ -103,6 +129,16 @@ class Bulk:
     edges: tuple[float, float]
     mass: float
     line: Outline
+
+
+class ClassLine(NamedTuple):
+    """A class of the data: its name, colour, share and losses."""
+
+    name: str
+    colour: str
+    share: float
+    test: FloatArray
+    train: FloatArray
 
 
 @dataclass(frozen=True)
@@ -121,8 +157,8 @@ class Scene:
     """
 
     state: State
-    model: RandomFeatureModel
-    training: Training
+    model: Model
+    training: Training | StructuredTraining
     bulks: tuple[Bulk, ...]
     limits: tuple[tuple[float, float], tuple[float, float]]
     curves: LearningCurves
@@ -152,14 +188,38 @@ class Scene:
         )
         peaks = [float(b.line.height.max()) for b in bulks if np.any(b.line.height > 0.0)]
         limits = limits_in_decades(law, peaks) if bulks else ((0.1, 10.0), (0.1, 10.0))
-        curves = training.learning_curves(automatic_times(training))
-        families = training.timescales().to_dict()["families"]
+        if isinstance(training, StructuredTraining):
+            tau = times_of_classes(training)
+        else:
+            tau = automatic_times(training)
+        curves = training.learning_curves(tau)
+        families = spectral_times(training).to_dict()["families"]
         return cls(state, model, training, bulks, limits, curves, families, _facts(training))
 
     @property
     def knows_fresh_data(self) -> bool:
         """Whether the test loss can be told."""
-        return not self.model.conditional or self.model.held_out is not None
+        model = self.model
+        if isinstance(model, MixtureModel):
+            return True
+        return not model.conditional or model.held_out is not None
+
+    @property
+    def classes(self) -> list[ClassLine]:
+        """The classes of the data, where there are several."""
+        if not isinstance(self.curves, ClassCurves):
+            return []
+        rows = zip(self.curves.class_weights, CLASS_COLOURS, strict=False)
+        return [
+            ClassLine(
+                f"class {number}",
+                colour,
+                float(share),
+                self.curves.class_test[number],
+                self.curves.class_train[number],
+            )
+            for number, (share, colour) in enumerate(rows)
+        ]
 
     def legend(self) -> list[dict[str, Any]]:
         """Bulks of one name together, with their colour and mass, from the top down."""
@@ -172,12 +232,12 @@ class Scene:
         return list(found.values())
 
 
-def _facts(training: Training) -> dict[str, Any]:
+def _facts(training: Training | StructuredTraining) -> dict[str, Any]:
     """Single numbers beside the pictures."""
     model = training.model
     law, end = model.spectrum(), training.learning_curves(np.inf)
     return {
-        "floor": model.floor,
+        "floor": float(law.origin),
         "atoms": [[float(x), float(mass)] for x, mass in np.asarray(law.atoms)],
         "outliers": [float(x) for x in np.asarray(law.outliers) if np.isfinite(x)],
         "stability_limit": float(training.stability_limit),

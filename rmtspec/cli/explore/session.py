@@ -16,11 +16,11 @@ from bokeh.models import ColumnDataSource
 from ...plots.style import colours_of_bulks
 from ...result import Summary
 from .beside import beside
-from .diagram import LEVELS, Map, refine
+from .diagram import Map, levels, refine
 from .figures import Figures
 from .overlay import Overlay
 from .page import Context
-from .scene import Scene, Stopping, population_of
+from .scene import Scene, Stopping, data_of
 from .snippet import snippet
 from .state import GIVEN, Reading, State, read
 
@@ -165,6 +165,10 @@ class Session:
                 "bulks": scene.legend(),
                 "families": families,
                 "facts": scene.facts,
+                "classes": [
+                    {"name": one.name, "colour": one.colour, "share": one.share}
+                    for one in scene.classes
+                ],
                 "given": scene.state.population in GIVEN,
             }
         return answer
@@ -177,7 +181,7 @@ class Session:
         if key in self._context.maps:
             self._maps = iter([self._context.maps[key]])
         else:
-            self._maps = refine(key, population_of(key, self._context.rows))
+            self._maps = refine(key, data_of(key, self._context.rows))
 
     async def _go_on_with_map(self) -> bool:
         """A slice of work on the map; False once it is finished."""
@@ -192,9 +196,9 @@ class Session:
         told, _ = await self._ask(some)
         going, found = told or (False, None)
         if found is not None:
+            assert self._key is not None
             self._mapped = self._key
-            if found.loads.size == LEVELS[-1]:
-                assert self._key is not None
+            if found.loads.size == levels(self._key)[-1]:
                 self._context.keep(self._key, found)
             await self._publish(lambda: self.figures.show_map(found))
         return going

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from .scene import Rows
-from .state import GIVEN, State, written
+from .state import CLASSES, GIVEN, State, written
 
 
 def snippet(state: State, rows: Rows | None = None) -> str:
     """Lines that run as they are: model, law, training, curves, and when to stop."""
-    imports, lines = _data(state, rows)
+    mixed = state.population in CLASSES
+    imports, lines = _classes(state) if mixed else _data(state, rows)
     population, arguments = _population(state)
     arguments = [f"psi_p={written(state.psi_p)}", *arguments, f"t={written(state.t)}"]
     arguments.append(f"activation={state.activation!r}")
@@ -16,15 +17,19 @@ def snippet(state: State, rows: Rows | None = None) -> str:
         kernel = "exact" if state.population == "rows" else "gaussian"
         arguments += [f"kernel={kernel!r}", "test=held_out"]
         call = f"rs.RandomFeatureModel.from_data(\n    train, {', '.join(arguments)}\n)"
+    elif mixed:
+        call = f"rs.MixtureModel(\n    {', '.join([*arguments, 'classes=classes'])}\n)"
     else:
         arguments += ["population=population"] if population else []
         call = f"rs.RandomFeatureModel(\n    {', '.join(arguments)}\n)"
+    home = "structured.summary" if mixed else "random_features.summaries.times"
+    times = "spectral_times" if mixed else "timescales"
     training = ", ".join(f"{name}={written(value)}" for name, value in state.training.items())
     return "\n".join(
         [
             "import rmtspec as rs",
             *imports,
-            "from rmtspec.random_features.summaries.times import automatic_times",
+            f"from rmtspec.{home} import automatic_times",
             "",
             *lines,
             *([f"population = {population}"] if population else []),
@@ -34,9 +39,9 @@ def snippet(state: State, rows: Rows | None = None) -> str:
             "curves = training.learning_curves(automatic_times(training))",
             "best, window = training.best_stopping(), training.window()",
             "print(model.summary())",
-            "print(training.timescales(), best, window, sep='\\n')",
+            f"print(training.{times}(), best, window, sep='\\n')",
             "law.plot(names=model.bulk_names())",
-            "curves.plot(training=training)",
+            f"curves.plot({'' if mixed else 'training=training'})",
             "",
         ]
     )
@@ -56,6 +61,16 @@ def _population(state: State) -> tuple[str, list[str]]:
     return (
         f"{made}.from_samples(rows, debias=True)" if state.population == "fresh" else ""
     ), samples
+
+
+def _classes(state: State) -> tuple[list[str], list[str]]:
+    """Lines that make the classes of a mixture, of weights that need not sum to one."""
+    weights, variances = (f"[{', '.join(map(written, row))}]" for row in state.classes)
+    return [], [
+        f"weights, variances = {weights}, {variances}",
+        "shares = [weight / sum(weights) for weight in weights]",
+        "classes = [rs.DataClass(*one) for one in zip(shares, variances)]",
+    ]
 
 
 def _data(state: State, rows: Rows | None) -> tuple[list[str], list[str]]:

@@ -57,6 +57,16 @@ QUANTITIES: Mapping[str, Quantity] = {
     "share": Quantity("share", 0.01, 0.99, "share of directions with the upper eigenvalue", False),
     "exponent": Quantity("exponent", 0.0, 3.0, "α of the eigenvalues k^-α, mean 1", False),
     "dimension": Quantity("dimension", 2.0, 1000.0, "number of eigenvalues", True, True),
+    **{
+        f"weight_{k}": Quantity(
+            f"weight{digit}", 0.01, 1.0, f"of class {k}, in the unit of the others' weights", False
+        )
+        for k, digit in enumerate("₀₁₂")
+    },
+    **{
+        f"variance_{k}": Quantity(f"variance{digit}", 0.01, 100.0, f"of the data of class {k}")
+        for k, digit in enumerate("₀₁₂")
+    },
     "step": Quantity(
         "step", 1e-4, 100.0, "what one step adds to τ: (learning rate)/d²", zero="gradient flow"
     ),
@@ -74,6 +84,11 @@ POPULATIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "two": ("two atoms", ("low", "high", "share")),
     "power": ("power law", ("exponent", "dimension")),
     "spikes": ("isotropic with spikes", ("spikes",)),
+    "two_classes": ("two classes", ("weight_0", "variance_0", "weight_1", "variance_1")),
+    "three_classes": (
+        "three classes",
+        ("weight_0", "variance_0", "weight_1", "variance_1", "weight_2", "variance_2"),
+    ),
 }
 """Population -> its name on the page, and which values it asks for."""
 
@@ -85,6 +100,9 @@ OF_ROWS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 """The same, where there are rows: the first two are given them, and so have their number."""
 
 GIVEN = ("rows", "equivalent")
+
+CLASSES: Mapping[str, int] = {"two_classes": 2, "three_classes": 3}
+"""Population -> number of classes, of data that are a mixture."""
 
 _TRAINING = ("step", "momentum", "ridge")
 
@@ -104,6 +122,12 @@ class State:
     exponent: float = 1.0
     dimension: int = 200
     spikes: tuple[float, ...] = (10.0,)
+    weight_0: float = 1.0
+    variance_0: float = 1.5
+    weight_1: float = 1.0
+    variance_1: float = 0.5
+    weight_2: float = 1.0
+    variance_2: float = 0.1
     step: float = 0.0
     momentum: float = 0.0
     ridge: float = 0.0
@@ -112,6 +136,13 @@ class State:
     def training(self) -> dict[str, Any]:
         """How training differs from gradient flow, as arguments of `model.training`."""
         return {name: getattr(self, name) for name in _TRAINING if getattr(self, name) != 0.0}
+
+    @property
+    def classes(self) -> tuple[list[float], list[float]]:
+        """Weights and variances of the classes that the population has."""
+        numbers = range(CLASSES[self.population])
+        weights = [float(getattr(self, f"weight_{number}")) for number in numbers]
+        return weights, [float(getattr(self, f"variance_{number}")) for number in numbers]
 
     @property
     def on_map(self) -> Self:

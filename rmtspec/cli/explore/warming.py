@@ -10,7 +10,7 @@ import numpy as np
 from ..data import Data
 from .beside import tell
 from .diagram import refine
-from .scene import Rows, Scene, Stopping, population_of
+from .scene import Rows, Scene, Stopping, data_of
 from .state import GIVEN, State
 
 _POINTS_OF_MAP = 12
@@ -22,9 +22,9 @@ def states(with_rows: bool) -> list[State]:
 
     Populations of all kinds, activations and rules of training go through the same kernels.
     """
-    plain = State()
+    plain, classes = State(), State(population="two_classes")
     given = [State(population=name, psi_p=4.0) for name in GIVEN] if with_rows else []
-    return [plain, State(step=0.5, momentum=0.5, ridge=0.01), *given]
+    return [plain, State(step=0.5, momentum=0.5, ridge=0.01), classes, *given]
 
 
 def warm(*, with_rows: bool) -> None:
@@ -35,4 +35,4 @@ def warm(*, with_rows: bool) -> None:
         scene = tell(partial(Scene.of, state, rows)).answer
         if scene is not None:
             tell(partial(Stopping.of, scene))
-    tell(lambda: list(islice(refine(State(), population_of(State(), None)), _POINTS_OF_MAP)))
+    tell(lambda: list(islice(refine(State(), data_of(State(), None)), _POINTS_OF_MAP)))

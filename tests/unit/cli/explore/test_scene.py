@@ -14,7 +14,7 @@ import rmtspec as rs
 from rmtspec.cli.data import Data
 from rmtspec.cli.explore import diagram
 from rmtspec.cli.explore.beside import tell
-from rmtspec.cli.explore.scene import Rows, Scene, Stopping, population_of
+from rmtspec.cli.explore.scene import Rows, Scene, Stopping, data_of
 from rmtspec.cli.explore.snippet import snippet
 from rmtspec.cli.explore.state import ACTIVATIONS, OF_ROWS, State
 from rmtspec.plots.style import colours_of_bulks
@@ -25,6 +25,8 @@ STATES = [
     State(population="two", low=0.2, high=4.0, share=0.25),
     State(population="power", exponent=1.5, dimension=30, activation="gelu"),
     State(population="spikes", spikes=(5.0, 40.0)),
+    State(population="two_classes", weight_0=0.37, variance_1=0.2, psi_p=8.0, psi_n=4.0, t=0.1),
+    State(population="three_classes", ridge=0.01, activation="erf", t=0.1),
     State(step=0.5),
     State(step=0.5, momentum=0.5, ridge=0.01),
 ]
@@ -87,10 +89,11 @@ def test_the_python_of_own_rows_gives_what_is_shown(
     shows_the_same(Scene.of(state, rows), run(snippet(state, rows)))
 
 
-def test_all_lines_of_the_python_run(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("population", ["isotropic", "two_classes"])
+def test_all_lines_of_the_python_run(population: str, capsys: pytest.CaptureFixture[str]) -> None:
     import matplotlib.pyplot as plt
 
-    exec(snippet(State(psi_p=8.0)), {})
+    exec(snippet(State(psi_p=8.0, population=population)), {})
     plt.close("all")
     assert "tau_gen" in capsys.readouterr().out
 
@@ -126,6 +129,17 @@ def test_the_legend_holds_all_mass_of_the_bulks_by_name() -> None:
     }
 
 
+def test_every_class_has_the_losses_of_its_model() -> None:
+    scene = Scene.of(State(population="three_classes", weight_1=0.5, t=0.1), None)
+    classes = [rs.DataClass(0.4, 1.5), rs.DataClass(0.2, 0.5), rs.DataClass(0.4, 0.1)]
+    given = rs.MixtureModel(64.0, 8.0, 0.1, classes).learning_curves(scene.curves.tau)
+    assert [one.share for one in scene.classes] == pytest.approx([0.4, 0.2, 0.4], rel=1e-15)
+    for number, one in enumerate(scene.classes):
+        # Weights that sum to one anew move the last digits of the losses.
+        assert one.test == pytest.approx(given.class_test[number], rel=1e-9)
+        assert one.train == pytest.approx(given.class_train[number], rel=1e-9)
+
+
 def test_a_step_that_is_not_stable_is_refused_in_words() -> None:
     told = tell(lambda: Scene.of(State(step=100.0), None))
     assert isinstance(told.problem, ValueError)
@@ -143,7 +157,7 @@ def test_the_number_of_given_rows_is_their_own(rows: Rows) -> None:
 
 def test_the_map_holds_the_ratio_of_times_at_every_centre() -> None:
     state = State(t=0.05, ridge=0.01, population="two")
-    maps = [found for found in diagram.refine(state, population_of(state, None)) if found]
+    maps = [found for found in diagram.refine(state, data_of(state, None)) if found]
     assert [found.loads.size for found in maps] == list(diagram.LEVELS)
     coarse, fine = maps[0], maps[-1]
     assert np.array_equal(coarse.ratio, fine.ratio[::8, ::8], equal_nan=True)
@@ -156,6 +170,20 @@ def test_the_map_holds_the_ratio_of_times_at_every_centre() -> None:
         assert fine.ratio[row, column] == times.tau_mem / times.tau_gen
         assert fine.merged[row, column] == times.merged
     assert np.all(np.isnan(fine.ratio[:, fine.loads < 1.0]))
+
+
+def test_the_map_of_a_mixture_is_coarser_and_as_true() -> None:
+    state = State(population="two_classes", t=0.05)
+    found = None
+    for found in diagram.refine(state, data_of(state, None)):
+        if found is not None:
+            break
+    assert found is not None
+    assert diagram.levels(state) == diagram.LEVELS[:-1]
+    classes = [rs.DataClass(0.5, 1.5), rs.DataClass(0.5, 0.5)]
+    times = rs.MixtureModel(found.widths[3], found.loads[2], 0.05, classes).timescales()
+    assert found.ratio[3, 2] == times.tau_mem / times.tau_gen
+    assert found.merged[3, 2] == times.merged
 
 
 def test_cells_of_the_map_share_it_out() -> None:
