@@ -136,7 +136,7 @@ def _draw(target: pathlib.Path) -> None:
     training = model.training()
     tau = np.geomspace(0.1, 1e6, 200)
     law = model.spectrum()
-    law.plot(names=model.bulk_names())
+    law.plot(model=model)
     save("spectrum")
     training.learning_curves(tau).plot(training=training)
     save("curves")

@@ -75,9 +75,11 @@ def run(arguments: argparse.Namespace) -> Outcome:
     def draw(path: Path) -> None:
         from matplotlib.figure import Figure
 
+        from ..plots import titles
         from ..plots.style import save
 
         figure = Figure(figsize=(7.0, 5.6), layout="constrained")
+        titles.put(figure, found["model"])
         found.plot(figure.subplots(2, 1, sharex=True, height_ratios=(3, 2)))
         save(figure, path)
 

@@ -18,7 +18,6 @@ from ..random_features.summaries.times import (
     dense_times,
     in_whole_steps,
 )
-from ..random_features.summaries.training import differing
 from ..random_features.training import Training
 from ..result import FewDimensionsWarning, caller_level
 from . import data, options
@@ -73,16 +72,17 @@ def run(arguments: argparse.Namespace) -> Outcome:
 
     def draw(path: Path) -> None:
         shown = [direction["eigenvalue"] for direction in summary["directions"]]
-        _draw(path, _title(chosen.model, training), training, dense_times(training, times), shown)
+        _draw(path, training, dense_times(training, times), shown)
 
     def draw_collapse(path: Path) -> None:
         from matplotlib.figure import Figure
 
+        from ..plots import titles
         from ..plots.curves import plot_collapse
         from ..plots.style import save
 
         figure = Figure(figsize=(9.0, 3.8), layout="constrained")
-        figure.suptitle(_title(chosen.model, training, psi_n=False), fontsize="small")
+        titles.put(figure, titles.parameters(training, psi_n=False))
         plot_collapse(beside, figure.subplots(1, 2))
         save(figure, path)
 
@@ -232,29 +232,16 @@ def _refuse_what_does_not_go_together(arguments: argparse.Namespace) -> None:
         )
 
 
-def _title(model: RandomFeatureModel, training: Training, *, psi_n: bool = True) -> str:
-    """The model in one line, and how its training differs from gradient flow from zero."""
-    parts = [rf"$\psi_p = {model.psi_p:g}$"]
-    if psi_n:
-        parts.append(rf"$\psi_n = {model.psi_n:.4g}$")
-    shown = rf"$t = {model.t:g}$" if model.noise_level is None else str(model.noise_level)
-    parts += [shown, str(model.activation)]
-    if training.prediction is not None:
-        parts.append(f"prediction {training.prediction.name}")
-    return ", ".join(parts + [f"{name} {value:g}" for name, value in differing(training)])
-
-
-def _draw(
-    path: Path, title: str, training: Training, times: FloatArray, directions: list[float]
-) -> None:
+def _draw(path: Path, training: Training, times: FloatArray, directions: list[float]) -> None:
     from matplotlib.figure import Figure
 
+    from ..plots import titles
     from ..plots.curves import plot_directions, plot_learning_curves
     from ..plots.style import save
 
     heights = (3, 2, 3) if directions else (3, 2)
     figure = Figure(figsize=(7.0, 1.1 * sum(heights) + 0.2), layout="constrained")
-    figure.suptitle(title, fontsize="small")
+    titles.put(figure, titles.parameters(training))
     axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
     plot_learning_curves(training.learning_curves(times), training, axes[:2])
     if directions:

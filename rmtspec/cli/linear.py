@@ -79,12 +79,14 @@ def run(arguments: argparse.Namespace) -> Outcome:
     def draw(path: Path) -> None:
         from matplotlib.figure import Figure
 
+        from ..plots import titles
         from ..plots.linear import plot_against_load
         from ..plots.style import save
 
         figure = Figure(figsize=(11.0, 3.8), layout="constrained")
         ends = (loads[0], loads[-1]) if loads.size > 1 else (loads[0] / 10.0, loads[0] * 10.0)
         dense = np.union1d(np.geomspace(*ends, 400), loads)
+        titles.put(figure, titles.of_linear(model(loads), level))
         axes = figure.subplots(1, 3, sharex=True)
         plot_against_load(model(dense), level, axes, corrected=arguments.corrected, own_load=own)
         save(figure, path)

@@ -59,11 +59,13 @@ def run(arguments: argparse.Namespace, *, brief: bool = False) -> Outcome:
     def draw(path: Path) -> None:
         from matplotlib.figure import Figure
 
+        from ..plots import titles
         from ..plots.spectra import mark_timescales, plot_spectrum
         from ..plots.style import save
 
         figure = Figure(figsize=(7.0, 4.2), layout="constrained")
-        axes = plot_spectrum(model.spectrum(), figure.subplots(), names=model.bulk_names())
+        titles.put(figure, titles.parameters(model))
+        axes = plot_spectrum(model.spectrum(), figure.subplots(), model=model)
         mark_timescales(axes, model.timescales(), model.floor)
         save(figure, path)
 

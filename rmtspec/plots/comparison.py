@@ -14,6 +14,7 @@ from ..compare.comparison import Comparison
 from ..law import SpectralLaw
 from .spectra import plot_spectrum
 from .style import BLUE, INK, ORANGE, are_axes
+from .titles import new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +43,7 @@ def plot_comparison(
     comparison : Comparison
     ax : Axes or two of them, optional
         Where to draw; without a second one the difference is left out.  Two axes of a new figure
-        if omitted.
+        if omitted, whose title is the model.
     bins : int in [4, 1000]
         Bars of the histogram.
 
@@ -69,10 +70,7 @@ def plot_comparison(
         raise TypeError(f"comparison must be a Comparison, got {_checks.shown(comparison)}")
     bins = _checks.integer("bins", bins, 4, 1000)
     if ax is None:
-        import matplotlib.pyplot as plt
-
-        figure = plt.figure(figsize=(7.0, 5.6), layout="constrained")
-        ax = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+        ax = new_axes((7.0, 5.6), comparison["model"], 2, sharex=True, height_ratios=(3, 2))
     are_axes(ax)
     axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()[:2]
     if isinstance(comparison.reference, SpectralLaw):

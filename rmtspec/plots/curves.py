@@ -12,6 +12,7 @@ from .. import _checks
 from ..random_features.results import LearningCurves, Window
 from ..random_features.training import Training
 from .style import BLUE, GREEN, INK, ORANGE, PURPLE, SKY, are_axes
+from .titles import new_axes, parameters
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +47,8 @@ def plot_learning_curves(
         band. Without held-out rows the last two are not known, and left out.
     ax : Axes or two of them, optional
         Where to draw: losses on the first, score error on the second; without a second one the
-        score error is left out. Two axes of a new figure if omitted.
+        score error is left out. Two axes of a new figure if omitted, whose title is the parameters
+        of the training.
 
     Returns
     -------
@@ -81,10 +83,8 @@ def plot_learning_curves(
         )
     shown = _in_sight(curves.tau)
     if ax is None:
-        import matplotlib.pyplot as plt
-
-        figure = plt.figure(figsize=(7.0, 5.6), layout="constrained")
-        ax = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+        title = "" if training is None else parameters(training)
+        ax = new_axes((7.0, 5.6), title, 2, sharex=True, height_ratios=(3, 2))
     are_axes(ax)
     axes = np.atleast_1d(np.asarray(ax, dtype=object))
     _draw_losses(axes[0], curves, shown)

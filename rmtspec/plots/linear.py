@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .. import _checks
 from ..linear.denoiser import LinearDenoiser
 from .style import BLUE, GREEN, INK, ORANGE, PURPLE, are_axes
+from .titles import new_axes, of_linear
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +39,7 @@ def plot_against_load(
     alpha_bar : float
         Signal, in (0, 1).
     ax : three Axes, optional
-        Where to draw; those of a new figure if omitted.
+        Where to draw; those of a new figure if omitted, whose title is the parameters.
     corrected : bool
         Whether averages hold the next order in 1/d.
     own_load : float, optional
@@ -80,9 +81,7 @@ def plot_against_load(
     if own_load is not None:
         own_load = _checks.positive("own_load", own_load)
     if ax is None:
-        import matplotlib.pyplot as plt
-
-        ax = plt.figure(figsize=(11.0, 3.8), layout="constrained").subplots(1, 3, sharex=True)
+        ax = new_axes((11.0, 3.8), of_linear(model, level), 1, 3, sharex=True)
     are_axes(ax)
     axes = np.asarray(ax, dtype=object)
     if axes.shape != (3,):

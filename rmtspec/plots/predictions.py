@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..random_features.predictions.comparison import PredictionComparison
 from .style import BLUE, GREEN, INK, ORANGE, PURPLE, SKY, VERMILION, are_axes
+from .titles import new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,11 +48,9 @@ def plot_predictions(
             f"comparison must be a PredictionComparison, got {type(comparison).__name__}"
         )
     if ax is None:
-        import matplotlib.pyplot as plt
-
         count = 1 if comparison.ranking is None else 2
-        figure = plt.figure(figsize=(5.0 * count, 3.8), layout="constrained")
-        ax = figure.subplots(1, count)
+        title = rf"$\psi_p = {comparison['psi_p']:g}$, $\psi_n = {comparison['psi_n']:.4g}$"
+        ax = new_axes((5.0 * count, 3.8), title, 1, count)
     are_axes(ax)
     places = np.atleast_1d(np.asarray(ax, dtype=object))
     _over_time(places[0], comparison)

@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 
 from .. import _checks
 from ..law import SpectralLaw
+from ..random_features.model import RandomFeatureModel
 from ..solve.pointwise import PointwiseLaw
+from ..structured.model import StructuredModel
 from .style import BLUE, INK, VERMILION, are_axes, colours_of_bulks
+from .titles import new_axes, parameters
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,6 +34,7 @@ def plot_spectrum(
     ax: Axes | None = None,
     *,
     names: Sequence[str] | None = None,
+    model: RandomFeatureModel | StructuredModel | None = None,
     scale: Literal["log", "linear"] = "log",
     points: int = 400,
 ) -> Axes:
@@ -46,9 +50,11 @@ def plot_spectrum(
     ----------
     law : SpectralLaw
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure if omitted.
+        Where to draw; a new figure if omitted, whose title is what is known of the parameters.
     names : sequence of str, optional
         One name a bulk, in ascending order. Bulks of equal name share colour and legend entry.
+    model : RandomFeatureModel, MixtureModel or TimeIntegratedModel, optional
+        Whose spectrum the law is: it names the bulks and gives the title all parameters.
     scale : {"log", "linear"}
         An outlier at or below the origin cannot be shown on the logarithmic scale.
     points : int
@@ -69,13 +75,17 @@ def plot_spectrum(
     >>> import rmtspec as rs
     >>> from matplotlib.figure import Figure
     >>> from rmtspec.plots.spectra import plot_spectrum
-    >>> law = rs.RandomFeatureModel(8, 4, 0.01, "erf").spectrum()
-    >>> plot_spectrum(law, Figure().subplots(), names=["slow", "sample", "fast"]).get_xscale()
+    >>> model = rs.RandomFeatureModel(8, 4, 0.01, "erf")
+    >>> plot_spectrum(model.spectrum(), Figure().subplots(), model=model).get_xscale()
     'log'
     """
     if not isinstance(law, SpectralLaw):
         raise TypeError(f"law must be a SpectralLaw, got {_checks.shown(law)}")
     edges = np.asarray(law.edges)
+    if model is not None:
+        if not isinstance(model, RandomFeatureModel | StructuredModel):
+            raise TypeError(f"model must be a score model, got {_checks.shown(model)}")
+        names = model.bulk_names() if names is None else names
     if names is not None:
         if not (isinstance(names, Sequence) and all(isinstance(name, str) for name in names)):
             raise TypeError(f"names must be a sequence of strings, got {_checks.shown(names)}")
@@ -87,7 +97,7 @@ def plot_spectrum(
     _checks.choice("scale", scale, ("log", "linear"))
     points = _checks.integer("points", points, 8, 100_000)
     logarithmic = scale == "log"
-    ax = _axes(ax, logarithmic)
+    ax = _axes(ax, logarithmic, parameters(law.ensemble if model is None else model))
     peaks = _draw_bulks(ax, law, names, logarithmic, points)
     _set_limits(ax, law, peaks, logarithmic)
     _draw_atoms(ax, law, logarithmic)
@@ -160,12 +170,9 @@ def plot_pointwise(
     return ax
 
 
-def _axes(ax: Axes | None, logarithmic: bool) -> Axes:
+def _axes(ax: Axes | None, logarithmic: bool, title: str = "") -> Axes:
     """Axes to draw a law on, new ones if none are given."""
-    if ax is None:
-        import matplotlib.pyplot as plt
-
-        ax = plt.figure(figsize=(7.0, 4.0), layout="constrained").subplots()
+    ax = new_axes((7.0, 4.0), title) if ax is None else ax
     are_axes(ax)
     if logarithmic:
         ax.set_xscale("log")

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..random_features.summaries.stopping import StoppingReport
 from .style import BLUE, INK, ORANGE, SKY, are_axes
+from .titles import new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,10 +35,7 @@ def plot_stopping(report: StoppingReport, ax: Axes | None = None) -> Axes:
     """
     if not isinstance(report, StoppingReport):
         raise TypeError(f"report must be a StoppingReport, got {type(report).__name__}")
-    if ax is None:
-        import matplotlib.pyplot as plt
-
-        ax = plt.figure(figsize=(7.0, 4.0), layout="constrained").subplots()
+    ax = new_axes((7.0, 4.0), "") if ax is None else ax
     are_axes(ax)
     curves = report.curves
     times = np.asarray(curves.tau) * report["scale"]

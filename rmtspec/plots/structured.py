@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from .. import _checks
 from ..structured.curves import ClassCurves
+from ..structured.training import StructuredTraining
 from .style import BLUE, GREEN, INK, ORANGE, PURPLE, SKY, VERMILION, are_axes
+from .titles import new_axes, parameters
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +19,12 @@ if TYPE_CHECKING:
 _COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION)
 
 
-def plot_class_curves(curves: ClassCurves, ax: Axes | None = None) -> NDArray[np.object_]:
+def plot_class_curves(
+    curves: ClassCurves,
+    ax: Axes | None = None,
+    *,
+    training: StructuredTraining | None = None,
+) -> NDArray[np.object_]:
     """Draw test losses (lines) and train losses (dashed) of all data and of every class.
 
     Parameters
@@ -26,6 +33,8 @@ def plot_class_curves(curves: ClassCurves, ax: Axes | None = None) -> NDArray[np
         Over a row of times, two of them positive and finite, ascending.
     ax : Axes, optional
         Where to draw; that of a new figure if omitted.
+    training : StructuredTraining, optional
+        What the curves belong to: its parameters are the title of a new figure.
 
     Returns
     -------
@@ -50,6 +59,11 @@ def plot_class_curves(curves: ClassCurves, ax: Axes | None = None) -> NDArray[np
     """
     if not isinstance(curves, ClassCurves):
         raise TypeError(f"curves must be curves of classes, got {_checks.shown(curves)}")
+    if training is not None and not isinstance(training, StructuredTraining):
+        raise TypeError(
+            "training must be a StructuredTraining, as model.training() makes it, "
+            f"got {type(training).__name__}"
+        )
     tau = np.asarray(curves.tau)
     shown = (tau > 0.0) & np.isfinite(tau)
     if tau.ndim != 1 or np.count_nonzero(shown) < 2 or np.any(np.diff(tau) <= 0.0):
@@ -58,9 +72,7 @@ def plot_class_curves(curves: ClassCurves, ax: Axes | None = None) -> NDArray[np
             f"tau = {_checks.shown(tau.tolist())}"
         )
     if ax is None:
-        import matplotlib.pyplot as plt
-
-        ax = plt.figure(figsize=(6.4, 4.2), layout="constrained").subplots()
+        ax = new_axes((6.4, 4.2), "" if training is None else parameters(training))
     are_axes(ax)
     if len(curves.class_weights) == 1:
         _pair(ax, tau[shown], curves.test[shown], curves.train[shown], BLUE, "test")

@@ -14,6 +14,7 @@ from ..sweeps.diagrams import DIAGRAMS
 from ..sweeps.grid import FAILURE
 from .looks import LOOKS, Look
 from .style import VERMILION
+from .titles import new_axes, put
 
 if TYPE_CHECKING:
     import xarray
@@ -84,9 +85,7 @@ def plot_map(
     _checks.choice("scale", scale, ("log", "linear"))
     _check_map(values)
     if ax is None:
-        import matplotlib.pyplot as plt
-
-        ax = plt.figure(figsize=(5.6, 4.4), layout="constrained").subplots()
+        ax = new_axes((5.6, 4.4), _title(values, ""))
     mesh = _draw(ax, values, scale, _limits([values], scale))
     ax.figure.colorbar(mesh, ax=ax, label=_named(values) if label is None else label)
     return ax
@@ -135,7 +134,7 @@ def plot_diagram(data: xarray.Dataset, figure: Figure | None = None) -> Figure:
         import matplotlib.pyplot as plt
 
         figure = plt.figure(figsize=figure_size(data), layout="constrained")
-    figure.suptitle(_title(data, diagram.panels), fontsize="small")
+    put(figure, _title(data, diagram.panels))
     axes = figure.subplots(1, len(maps), sharey=True, squeeze=False)[0]
     shared = bool(diagram.panels)
     for place, (ax, values) in enumerate(zip(axes, maps, strict=True)):
@@ -267,7 +266,7 @@ def _power_of_ten(value: float) -> str:
     return f"{value:g}"
 
 
-def _title(data: xarray.Dataset, panels: str) -> str:
+def _title(data: xarray.Dataset | xarray.DataArray, panels: str) -> str:
     """Everything fixed that the picture stands for."""
     parts = []
     for name, value in data.coords.items():

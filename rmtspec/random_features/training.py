@@ -195,6 +195,8 @@ class Training(PredictionCourse):
             curves[one.name] = training.learning_curves(automatic_times(training))
         found = ranking(self, chosen) if flips and self.model.rows is None else None
         values = {
+            "psi_p": self.model.psi_p,
+            "psi_n": self.model.psi_n,
             "level": str(self.model.level),
             "weight": self.weight,
             "predictions": rows,

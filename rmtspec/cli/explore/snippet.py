@@ -40,8 +40,8 @@ def snippet(state: State, rows: Rows | None = None) -> str:
             "best, window = training.best_stopping(), training.window()",
             "print(model.summary())",
             f"print(training.{times}(), best, window, sep='\\n')",
-            "law.plot(names=model.bulk_names())",
-            f"curves.plot({'' if mixed else 'training=training'})",
+            "law.plot(model=model)",
+            "curves.plot(training=training)",
             "",
         ]
     )

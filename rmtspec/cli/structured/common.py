@@ -89,12 +89,14 @@ def outcome(model: StructuredModel, arguments: argparse.Namespace) -> Outcome:
     def draw(path: Path) -> None:
         from matplotlib.figure import Figure
 
+        from ...plots import titles
         from ...plots.spectra import plot_spectrum
         from ...plots.style import save
 
         figure = Figure(figsize=(11.0, 4.2), layout="constrained")
+        titles.put(figure, titles.parameters(model))
         left, right = figure.subplots(1, 2)
-        plot_spectrum(model.spectrum(), left, names=model.bulk_names())
+        plot_spectrum(model.spectrum(), left, model=model)
         curves: Any = summary["curves"]
         tau = np.asarray(curves["tau"])
         if np.count_nonzero((tau > 0.0) & np.isfinite(tau)) < 2:

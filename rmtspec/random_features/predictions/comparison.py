@@ -21,9 +21,10 @@ _UNIT = 1e-3  # departure of the variance of the data from 1 from which EDM diff
 class PredictionComparison(Summary):
     """Predictions of one model, compared; made by `Training.compare`.
 
-    The values are ``level``, ``weight``, ``predictions`` (one dict each: ``name``, ``skip`` (χ),
-    ``tau`` and ``score_error`` of the best stopping, ``tau_gen_curve`` and ``tau_mem_curve`` of its
-    window, ``memorised`` (the fraction at that time), ``final_score_error``) and ``flips``.
+    The values are ``psi_p``, ``psi_n``, ``level``, ``weight``, ``predictions`` (one dict each:
+    ``name``, ``skip`` (χ), ``tau`` and ``score_error`` of the best stopping, ``tau_gen_curve`` and
+    ``tau_mem_curve`` of its window, ``memorised`` (the fraction at that time),
+    ``final_score_error``) and ``flips``.
 
     Attributes
     ----------
