@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import _checks
 from ..law import SpectralLaw
 from ..random_features.model import RandomFeatureModel
 from ..solve.pointwise import PointwiseLaw
 from ..structured.model import StructuredModel
+from .outlines import limits_in_decades, pieces
 from .style import BLUE, INK, VERMILION, are_axes, colours_of_bulks
 from .titles import new_axes, parameters
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _ATOM_COLOUR = INK
 _OUTLIER_COLOUR = VERMILION
 
-_HARD_EDGE_DECADES = 4.0
+_TICK = 0.04  # height, in that of the picture, of the lines under a crowd, one a bulk
 _LEAST_SHARE = 1e-4  # of eigenvalues beyond the ends of a picture without edges
 
 
@@ -44,7 +44,9 @@ def plot_spectrum(
     law's `origin` :math:`\lambda_0`, and the ordinate is the density of :math:`\ln x`,
     :math:`x\,\rho(\lambda_0+x)`: the mass between two points is the area under the curve, however
     many decades apart the bulks lie. The ordinate is logarithmic too, so that a bulk of small
-    mass stands beside a heavy one. On the linear scale it is :math:`\rho(\lambda)`.
+    mass stands beside a heavy one. On the linear scale it is :math:`\rho(\lambda)`. Ten or more
+    thin bulks beside each other are drawn as steps, the mean density of some of them and the
+    gaps between, over a short line for each.
 
     Parameters
     ----------
@@ -224,75 +226,6 @@ def mark_timescales(ax: Axes, times: Timescales, origin: float) -> None:
         )
 
 
-class Outline(NamedTuple):
-    """One bulk as a line.
-
-    Attributes
-    ----------
-    distance : from the law's `origin`, ascending from edge to edge
-    height : the density of its logarithm, or the density; nowhere positive where it did not
-        converge
-    """
-
-    distance: NDArray[np.float64]
-    height: NDArray[np.float64]
-
-
-def outlines(law: SpectralLaw, points: int, *, logarithmic: bool = True) -> list[Outline]:
-    r"""The bulks of a law as lines, in ascending order.
-
-    Parameters
-    ----------
-    law : SpectralLaw
-    points : number of points a bulk
-    logarithmic : whether heights are :math:`x\,\rho(\lambda_0+x)` at distances x over decades;
-        they are the density itself otherwise
-    """
-    places = [
-        _distances(low, high, points, logarithmic) for low, high in np.asarray(law.edges).tolist()
-    ]
-    if not places:
-        return []
-    distance = np.stack(places)
-    # From the origin: a bulk may be thinner than the spacing of floats where it lies.
-    height = np.nan_to_num(law.density(distance, from_origin=True), posinf=0.0)
-    return [
-        Outline(*line)
-        for line in zip(distance, height * distance if logarithmic else height, strict=True)
-    ]
-
-
-def limits_in_decades(
-    law: SpectralLaw, peaks: Sequence[float]
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Ends of both logarithmic axes between which all bulks and outliers of a law are seen.
-
-    Parameters
-    ----------
-    law : SpectralLaw
-        With a bulk.
-    peaks : the greatest height of each bulk, where it is known
-    """
-    edges = np.asarray(law.edges)
-    outliers = np.asarray(law.outliers) - float(law.origin)
-    low = edges[0, 0] if edges[0, 0] > 0.0 else edges[0, 1] * 10.0**-_HARD_EDGE_DECADES
-    outliers = outliers[np.isfinite(outliers) & (outliers > 0.0)]
-    shown = np.log10(np.concatenate([[low, edges[-1, 1]], outliers]))
-    margin = 0.06 * (shown.max() - shown.min())
-    across = 10.0 ** (shown.min() - margin), 10.0 ** (shown.max() + margin)
-    return across, (min(peaks, default=1.0) / 30.0, max(peaks, default=1.0) * 6.0)
-
-
-def _distances(low: float, high: float, points: int, logarithmic: bool) -> NDArray[np.float64]:
-    """Distances from one edge to the other, dense at both, where the density is a square root."""
-    share = (1.0 - np.cos(np.linspace(0.0, math.pi, points))) / 2.0
-    if not logarithmic:
-        return np.asarray(low + (high - low) * share)
-    if low <= 0.0:
-        low = high * 10.0**-_HARD_EDGE_DECADES
-    return np.asarray(low * np.exp(math.log(high / low) * share))
-
-
 def _draw_bulks(
     ax: Axes, law: SpectralLaw, names: Sequence[str] | None, logarithmic: bool, points: int
 ) -> list[float]:
@@ -301,8 +234,8 @@ def _draw_bulks(
     colours = colours_of_bulks(labels)
     legend = _legend_texts(law, labels)
     peaks = []
-    lines = outlines(law, points, logarithmic=logarithmic)
-    for (distance, height), label in zip(lines, labels, strict=True):
+    for piece in pieces(law, labels, points, logarithmic=logarithmic):
+        colour, (distance, height) = colours[piece.name], piece.line
         place = distance if logarithmic else law.origin + distance
         if not np.any(height > 0.0):
             # Edges and mass of a bulk are known even where its density did not converge.
@@ -310,21 +243,26 @@ def _draw_bulks(
                 place[0],
                 place[-1],
                 facecolor="none",
-                edgecolor=colours[label],
+                edgecolor=colour,
                 hatch="//",
-                label=legend.pop(label, None),
+                label=legend.pop(piece.name, None),
             )
             continue
         # The outline keeps a bulk visible that is thinner than a pixel.
         ax.fill_between(
             place,
             height,
-            facecolor=(colours[label], 0.3),
-            edgecolor=colours[label],
+            facecolor=(colour, 0.3),
+            edgecolor=colour,
             lw=1.4,
-            label=legend.pop(label, None),
+            label=legend.pop(piece.name, None),
         )
-        peaks.append(float(height.max()))
+        peaks += piece.peaks
+        if piece.crowded:
+            centres = law.edges[piece.members].mean(axis=1) + (0.0 if logarithmic else law.origin)
+            ax.vlines(
+                centres, 0.0, _TICK, colour, transform=ax.get_xaxis_transform(), lw=0.7, zorder=3
+            )
     return peaks
 
 

@@ -59,6 +59,7 @@ class Figures:
             for source in (
                 _source("bulks", "xs", "ys", "colour", "name", "mass", "low", "high"),
                 _source("curves", "tau", "train", "test", "generalization", "score_error"),
+                _source("thin", "x", "low", "high", "colour"),
                 _source("classes", "xs", "ys", "name", "colour", "dash", "width"),
                 _source("marks", "x", "top", "text", "align", "shift", "row"),
                 _source("times", "x", "top", "text", "align", "shift", "row"),
@@ -89,6 +90,9 @@ class Figures:
             "xs", "ys", source=self.sources["bulks"], fill_color="colour", line_color="colour",
             fill_alpha=0.3, line_width=1.6,
         )  # fmt: skip
+        panel.segment(
+            "x", "low", "x", "high", source=self.sources["thin"], color="colour", line_width=1
+        )
         panel.line("x", "height", source=self.sources["own_law"], color=INK, line_width=1.2)
         panel.scatter(
             "x", "y", source=self.sources["outliers"], marker="inverted_triangle", size=10,
@@ -232,6 +236,13 @@ class Figures:
             "mass": [b.mass for b in drawn],
             "low": [b.edges[0] for b in drawn],
             "high": [b.edges[1] for b in drawn],
+        }
+        thin = [(x, b.colour) for b in drawn if b.centres.size > 1 for x in b.centres.tolist()]
+        self.sources["thin"].data = {
+            "x": [x for x, _ in thin],
+            "low": [low] * len(thin),
+            "high": [bottom * (top / bottom) ** 0.04] * len(thin),
+            "colour": [colour for _, colour in thin],
         }
         outliers = np.asarray(scene.model.spectrum().outliers) - floor
         outliers = outliers[np.isfinite(outliers) & (outliers > 0.0)]

@@ -157,7 +157,7 @@ window.rmtspec = (() => {
     for (const name of ["psi_n", "psi_n-slider"]) at(name).disabled = said.given;
     if (said.given) at("psi_n").value = digits(facts.psi_n, 4);
     at("data-note").textContent = said.given ? "ψₙ is that of the rows, four fifths of which are trained on; the map is that of fresh rows like them"
-      : said.classes.length ? "a class has the share weight over the sum of weights; times and map are those of all data" : "";
+      : said.classes.length ? "the share of a class is its weight over the sum of weights; times of families and map are those of all data" : "";
     at("classes-key").replaceChildren(...said.classes.map((one, k) => element("span",
       `${one.name}, ${digits(100 * one.share)} %${k ? "" : " (dashed: train)"}`, { name: "line", colour: one.colour })));
     at("training-note").textContent =

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...inputs.population import PopulationSpectrum
-from ...plots.spectra import Outline, limits_in_decades, outlines
+from ...plots.outlines import Outline, limits_in_decades, pieces
 from ...plots.style import PURPLE, SKY, VERMILION, colours_of_bulks
 from ...random_features.families import Timescales
 from ...random_features.model import RandomFeatureModel
@@ -29,7 +29,7 @@ from .state import CLASSES, GIVEN, State
 FloatArray = NDArray[np.float64]
 Model = RandomFeatureModel | MixtureModel
 
-CLASS_COLOURS = (PURPLE, VERMILION, SKY)
+CLASS_COLOURS = (VERMILION, SKY, PURPLE)
 
 _POINTS = 200  # a bulk
 _LEAST_POINTS = 24
@@ -122,13 +122,21 @@ def spectral_times(training: Training | StructuredTraining) -> Timescales:
 
 @dataclass(frozen=True)
 class Bulk:
-    """A bulk as it is drawn, with its name, colour, edges and mass."""
+    """A bulk as it is drawn, or a crowd of thin ones.
+
+    Attributes
+    ----------
+    name, colour, edges, mass : of all of it
+    line : as in the pictures
+    centres : distances of the bulks that it holds
+    """
 
     name: str
     colour: str
     edges: tuple[float, float]
     mass: float
     line: Outline
+    centres: FloatArray
 
 
 class ClassLine(NamedTuple):
@@ -179,14 +187,20 @@ class Scene:
         law, names = model.spectrum(), model.bulk_names()
         count = len(names)
         points = int(np.clip(_ALL_POINTS // max(count, 1), _LEAST_POINTS, _POINTS))
-        colours = colours_of_bulks(names)
+        colours, lines = colours_of_bulks(names), pieces(law, names, points)
         bulks = tuple(
-            Bulk(name, colours[name], (float(low), float(high)), float(mass), line)
-            for name, (low, high), mass, line in zip(
-                names, law.support, law.masses, outlines(law, points), strict=True
+            Bulk(
+                piece.name,
+                colours[piece.name],
+                (float(ends[0, 0]), float(ends[-1, 1])),
+                float(law.masses[piece.members].sum()),
+                piece.line,
+                law.edges[piece.members].mean(axis=1),
             )
+            for piece in lines
+            for ends in (law.support[piece.members],)
         )
-        peaks = [float(b.line.height.max()) for b in bulks if np.any(b.line.height > 0.0)]
+        peaks = [height for piece in lines for height in piece.peaks]
         limits = limits_in_decades(law, peaks) if bulks else ((0.1, 10.0), (0.1, 10.0))
         if isinstance(training, StructuredTraining):
             tau = times_of_classes(training)
@@ -228,7 +242,7 @@ class Scene:
             start = {"name": bulk.name, "colour": bulk.colour, "mass": 0.0, "bulks": 0}
             entry = found.setdefault(bulk.name, start)
             entry["mass"] += bulk.mass
-            entry["bulks"] += 1
+            entry["bulks"] += bulk.centres.size
         return list(found.values())
 
 
