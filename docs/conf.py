@@ -16,8 +16,11 @@ import warnings
 import matplotlib.figure  # noqa: F401
 
 import rmtspec
+import rmtspec.plots.titles
+import rmtspec.structured.mixture
 
-# Signatures of pictures name Matplotlib's classes, which the package does not import by itself.
+# Signatures of pictures name classes of Matplotlib, which the package does not import by itself. What
+# else they stand on is imported above, where names for annotations make no circle.
 typing.TYPE_CHECKING = True
 from rmtspec.plots import curves, linear, spectra  # noqa: E402, F401
 

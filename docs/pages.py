@@ -75,30 +75,30 @@ def _write_gallery(source: pathlib.Path, made: pathlib.Path) -> None:
     for name, what in GALLERY.items():
         notebook = json.loads((source / f"{name}.ipynb").read_text())
         notebook["metadata"].pop("widgets", None)
-        title, section, thumbnail = name, name, None
+        title, thumbnail = name, None
         for cell in notebook["cells"]:
             if cell["cell_type"] != "code":
-                for line in "".join(cell["source"]).splitlines():
-                    if line.startswith("#"):
-                        section = line.lstrip("# ")
-                        title = section if title == name else title
+                heading = "".join(cell["source"]).partition("\n")[0]
+                title = heading.lstrip("# ") if title == name else title
                 continue
-            cell["metadata"]["mystnb"] = {"image": {"alt": f"Picture: {section}"}}
             cell["outputs"] = [out for out in cell["outputs"] if not _is_widget(out)]
-            for out in cell["outputs"]:
-                image = out.get("data", {}).get("image/png")
-                thumbnail = thumbnail or image
+            images = [out["data"]["image/png"] for out in cell["outputs"] if _is_image(out)]
+            if images:
+                if "alt" not in cell["metadata"]:
+                    raise ValueError(f"notebooks/{name}: a picture has no alt in its cell's head")
+                cell["metadata"]["mystnb"] = {"image": {"alt": cell["metadata"]["alt"]}}
+                thumbnail = thumbnail or (images[0], cell["metadata"]["alt"])
         (made / "gallery" / f"{name}.ipynb").write_text(json.dumps(notebook))
         if thumbnail is None:
             raise ValueError(f"notebooks/{name}.ipynb holds no picture")
-        (made / "gallery" / f"{name}.png").write_bytes(base64.b64decode(thumbnail))
+        (made / "gallery" / f"{name}.png").write_bytes(base64.b64decode(thumbnail[0]))
         cards += textwrap.dedent(
             f"""
             :::{{grid-item-card}} {title}
             :link: gallery/{name}
             :link-type: doc
             :img-bottom: gallery/{name}.png
-            :img-alt: First picture of the notebook {name}
+            :img-alt: {thumbnail[1]}
 
             {what}
             :::
@@ -114,6 +114,10 @@ def _write_gallery(source: pathlib.Path, made: pathlib.Path) -> None:
 
 def _is_widget(output: dict) -> bool:
     return any("widget" in kind for kind in output.get("data", {}))
+
+
+def _is_image(output: dict) -> bool:
+    return "image/png" in output.get("data", {})
 
 
 def _draw(target: pathlib.Path) -> None:
@@ -140,6 +144,10 @@ def _draw(target: pathlib.Path) -> None:
     save("spectrum")
     training.learning_curves(tau).plot(training=training)
     save("curves")
+    classes = [rs.DataClass(0.7, 1.5, mean=1.0), rs.DataClass(0.3, 0.4, mean=-1.0)]
+    learning = rs.MixtureModel(6, 3, 0.1, classes).training()
+    learning.learning_curves(np.geomspace(0.1, 1e4, 120)).plot(training=learning)
+    save("mixture")
     wide = rs.RandomFeatureModel(psi_p=8, psi_n=4, t=0.1)
     rs.compare(rs.simulate(wide, 60, rng=1, size=4), wide).plot()
     save("compare")

@@ -74,7 +74,7 @@ def dots(ax, places, values, colour, **style):
 # At finite $d$ the transition is rounded: below it the largest eigenvalue lies under the edge by
 # an amount of order $d^{-2/3}$.
 
-# %%
+# %% alt="Largest eigenvalue of the sample covariance, and overlap of its eigenvector with the mean, against the squared separation, for several psi_n: both leave zero at a threshold"
 d, draws, squares = 200, 20, np.linspace(0.02, 4, 200)
 fig, (left, right) = plt.subplots(1, 2, figsize=(11, 3.8), layout="constrained")
 for psi_n, colour in ((2, ORANGE), (8, BLUE)):
@@ -114,7 +114,7 @@ plt.show()
 # the features dilute and the noise covers: $|m|^2=0.78$ (dashed) in place of $0.35$.
 
 
-# %%
+# %% alt="Largest eigenvalue of U, and overlap of its eigenvector with the mean, against the squared separation, with sampled tanh features on the theory"
 def network(model, separation, d, orders=4):
     """One U of true tanh features on two clusters: eigenvalues, overlaps with Wm, and (Vm)²."""
     p, n = round(model.psi_p * d), round(model.psi_n * d)
@@ -175,7 +175,7 @@ print(f"threshold |m|^2 = {threshold:.4f}")
 # Right: the overlap at fixed separation, $\psi_p=4$, $\psi_n=8$; dots as above, 6 draws.
 
 
-# %%
+# %% alt="Threshold of the squared separation against diffusion time for several psi_n, and overlaps against diffusion time for several separations"
 def thresholds(psi_p, psi_n, times):
     """Squared separation at which the outlier leaves the fast bulk, by diffusion time."""
     far = mixture(1e3)  # the threshold asked for is the one nearest to the spike
@@ -225,7 +225,7 @@ plt.show()
 # sliders move it. The overlap, zero below the white line, is the colour on the left and the height
 # of the outlier on the right.
 
-# %%
+# %% alt="Map of the overlap over diffusion time and separation with the line of the transition, beside the density of U with its outlier at one point"
 plane_times, plane_squares = np.geomspace(1e-2, 2, 50), np.geomspace(0.2, 20, 60)
 plane = np.transpose(
     [
@@ -293,7 +293,7 @@ display(ipywidgets.VBox([t_slider, m_slider]))
 # jump: it hands the direction over from many modes of the bulk, each with a little of it, to one
 # mode with a clock of its own.
 
-# %%
+# %% alt="Train loss along the mean against training time for four separations, and beside it how much and when it falls, against the separation"
 tau = np.geomspace(1e-2, 1e5, 400)
 model = rs.RandomFeatureModel(4, 8, 0.1, population=mixture(squares))
 out, shown = model.outliers(), np.geomspace(0.05, 1e5, 20)
@@ -340,7 +340,7 @@ plt.show()
 # noise along $m$ later than any bulk does. Neither of the paper's two times knows of it. Trained
 # to the end, the test loss along $m$ is worst at a moderate separation.
 
-# %%
+# %% alt="Score error along the mean against training time, and the best time to stop along it, with the time of the outlier, against the separation"
 wide = np.geomspace(0.05, 20, 80)
 model = rs.RandomFeatureModel(64, 8, 0.1, population=mixture(wide))
 out, ends = model.outliers(), model.timescales()

@@ -113,7 +113,7 @@ def gradient_flow(model, tau, u, v, fresh_u, fresh_v):
 # except that the floor itself is smeared: the norms of the rows of $W$ fluctuate by $d^{-1/2}$.
 
 
-# %%
+# %% alt="Cumulated law of U with the sorted eigenvalues of one Gaussian equivalent and of true tanh features on it"
 def one_network(d=100, psi_n=2.0, t=0.1):
     model = rs.RandomFeatureModel(4, psi_n, t)
     law, rng = model.spectrum(), np.random.default_rng(1)
@@ -156,7 +156,7 @@ sliders = interact(
 # converges more slowly: what is an atom at the floor $s_t^2$ in the limit reaches below it, by a
 # part of $s_t^2$ that falls as $d^{-1/2}$. In the limit no loss sees these eigenvectors.
 
-# %%
+# %% alt="Relative deviation of finite networks from the theory against the dimension, falling like 1/d, for the Gaussian equivalent, true tanh features and the floor"
 model = rs.RandomFeatureModel(psi_p=4, psi_n=2, t=0.1)
 tau = np.array([2.0, model.training().best_stopping().tau, np.inf])
 theory, z = model.learning_curves(tau), model.spectrum().quantile(0.95) * (1 + 0.3j)
@@ -208,7 +208,7 @@ legend = fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper cen
 # the value is NaN, `converged` is false, and one warning says so. On the right the same for the
 # learning curves: bound (line) and true error (dots) of train and test loss.
 
-# %%
+# %% alt="Reported error bounds and true errors of the resolvent near an edge, and of the learning curves over training time: the bounds lie above the errors"
 model = rs.RandomFeatureModel(psi_p=8, psi_n=4, t=0.01)
 at = model.coefficients
 scalars = (8.0, 4.0, [1.0], None, at.c**2, at.b**2, at.v**2, at.s**2)
@@ -255,7 +255,7 @@ for ax in (left, right):
 # `timescales().families` for itself (dotted line). From there on $\tau_{mem}$ and $\tau_{slow}$ are
 # two points of one continuous band.
 
-# %%
+# %% alt="Bulks of the spectrum against diffusion time, merging at small and large times, and the three training times where they are apart"
 noise = np.geomspace(0.003, 1, 250)
 models = [rs.RandomFeatureModel(8, 4, t) for t in noise]
 times = [one.timescales() for one in models]
@@ -292,7 +292,7 @@ legend = right.legend()
 # the curves up to the best stopping time hold, and the overfitted end comes out too high; the exact
 # kernel of the neurons on these rows, the default, follows the curves to the end.
 
-# %%
+# %% alt="Law given the digits beside eigenvalues of tanh features, and train and test loss of a trained network on the curves of theory"
 rows = np.random.default_rng(0).permutation(digits())
 given, held_out = rows[:512], rows[512:]
 with warnings.catch_warnings(record=True) as caught:
@@ -344,7 +344,7 @@ for name, i in (("best stopping", best), ("end", -1)):
 # limit nor the correction is of use (grey: the middle 80 % of data sets). The package does not warn
 # here; the two curves, drawn apart, do.
 
-# %%
+# %% alt="Divergence of the linear model from the data against the ridge for two loads: mean of 100 data sets, the limit, and the corrected limit"
 d, ridges = 60, np.geomspace(1e-7, 1, 15)
 rng, isotropic = np.random.default_rng(0), rs.PopulationSpectrum([1.0] * d)
 fig, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained", sharey=True)

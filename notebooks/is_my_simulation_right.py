@@ -43,7 +43,7 @@ p, n = 8 * d, 4 * d
 # matrix. Put your eigenvalues in their place, one draw or several.
 
 
-# %%
+# %% alt="Observed eigenvalues as a histogram on the predicted density, and the count below each eigenvalue minus the predicted one within its band"
 def my_eigenvalues(rng, noise_scale=1.0):
     w = rng.normal(size=(p, d)) / np.sqrt(d)
     g = at.c * w @ rng.normal(size=(d, n)) + at.v * rng.normal(size=(p, n))
@@ -64,7 +64,7 @@ axes = right.plot()
 # $WW^\top$ is divided by $d$ once more, a slip that a published script has. A sixth of the trace is
 # lost, and a test for independent draws lets it pass on the bulk that has lost most of it.
 
-# %%
+# %% alt="Cumulated share of eigenvalues: the law, the right matrices on it, and the matrices with the planted bug beside it"
 rng = np.random.default_rng(0)
 slipped = [my_eigenvalues(rng, noise_scale=1.0 / d) for _ in range(5)]
 wrong = rs.compare(slipped, model, dimension=d)
@@ -119,7 +119,7 @@ print(rs.fit(draws, start, free=["psi_n", "t"], dimension=d))
 # Losses of a few networks against theory. Curves of one network are no independent points: one
 # chi-square for all of them, from the scatter of the repeats and of networks drawn for comparison.
 
-# %%
+# %% alt="Measured train and test losses on the predicted curves, and observed minus predicted below"
 tau = np.geomspace(0.1, 1e4, 25)
 networks = rs.simulate_curves(model, 50, 2, tau, size=6)
 curves = rs.compare(networks, model, dimension=50, null="simulate", rng=0)

@@ -42,7 +42,7 @@ SHADES = plt.colormaps["viridis"](np.linspace(0, 0.85, 4))
 # it rises again. Dotted lines are times that the spectrum alone foretells, the circle is the best
 # moment to stop, the band the time between having learned and starting to memorise.
 
-# %%
+# %% alt="Train, test and generalisation loss and score error against training time, with the times of the families, the window and the best stopping time"
 training = rs.RandomFeatureModel(psi_p=64, psi_n=8, t=0.1).training()
 tau = np.geomspace(0.1, 1e6, 300)
 axes = plot_learning_curves(training.learning_curves(tau), training)
@@ -75,7 +75,7 @@ sliders = interact(
 # score error come together as long as there are many more neurons than samples. At $\psi_n=32$,
 # half of $\psi_p$, the sample bulk has merged with the slow one and they do so less well.
 
-# %%
+# %% alt="Score error, and train and test loss, against training time for five psi_n; insets with time in units of the memorisation time"
 loads = (4, 8, 16, 32)
 models = [rs.RandomFeatureModel(psi_p=64, psi_n=load, t=0.1) for load in loads]
 curves = [model.learning_curves(tau) for model in models]
@@ -123,7 +123,7 @@ for load in (4, 8, 16, 32, 64):
 # wide networks, stands still at a number of samples that grows with $\tau$. Only endless training
 # brings it to some $2p$ samples (dashed).
 
-# %%
+# %% alt="Maps of the generalisation loss over psi_n and psi_p at two training times, with the line between generalising and memorising"
 grid = {"psi_p": np.geomspace(1, 128, 33), "psi_n": np.geomspace(1, 128, 33), "t": 0.1}
 phase = rs.sweep("learning_curves", {**grid, "tau": [1e3, 1e4]}, progress=False)
 ends = {"psi_p": grid["psi_p"][::2], "t": 0.1, "tau": [1e3, 1e4, np.inf]}
@@ -157,7 +157,7 @@ bar = fig.colorbar(colours, ax=both, label="generalisation loss", ticks=[0.01, 0
 # these are stand-ins. Below, against $\tau/\psi_n$. The smaller $t$, the later and the more is
 # memorised: all times scale as $1/\Delta_t$, and the late ones once more.
 
-# %%
+# %% alt="Generalisation loss against training time, and against training time over psi_n where the rises collapse, at three diffusion times"
 fig, rows = plt.subplots(2, 3, figsize=(10, 5), layout="constrained", sharex="row", sharey="col")
 wide = np.geomspace(0.1, 1e8, 300)
 for column, t in enumerate((0.01, 0.1, 1.0)):
@@ -179,7 +179,7 @@ legend = rows[0, 0].legend()
 # sooner. In small data the same noise is easy to tell: the loss falls far at once, and little is
 # left to memorise.
 
-# %%
+# %% alt="Train and test loss against training time for four psi_n on data of standard deviation 2 and 0.5"
 fig, both = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
 for deviation, ax in zip((2.0, 0.5), both, strict=True):
     population = rs.PopulationSpectrum.isotropic(deviation**2)
@@ -200,7 +200,7 @@ legend = both[0].legend()
 # -0.2 to -0.7 and falls off again once there are more samples than the neurons can use. The number
 # is a fit across a crossover. With very many neurons the exponent goes on towards -1.
 
-# %%
+# %% alt="Score error against training time, its least value against psi_n with a fitted slope, and the local exponent"
 counts = np.geomspace(1, 1024, 21)
 least = {
     psi_p: np.array(
@@ -257,7 +257,7 @@ for t in (0.01, 0.1, 1.0):
 # steps runs $1/(1-\beta)$ times as fast, past the same curve to the same end. A random start costs
 # at first and is soon forgotten; a ridge stops memorisation where the modes are slower than it.
 
-# %%
+# %% alt="Score error against training time under gradient flow, large steps, momentum, a ridge and non-zero initial entries"
 model = rs.RandomFeatureModel(64, 8, 0.1)
 flow = model.training()
 step = 0.9 * flow.stability_limit

@@ -48,7 +48,7 @@ BLUE, ORANGE, GREEN, PURPLE, DARK = "#0072B2", "#E69F00", "#009E73", "#CC79A7", 
 # $\propto1/k$ on a logarithmic scale: the largest stay for themselves, and the small ones spread
 # over decades as $N$ comes down to $d$. Histograms are one data set in 400 dimensions each.
 
-# %%
+# %% alt="Eigenvalues of sample covariances as histograms on their laws, for isotropic and power-law data with half, twice and eight times as many samples as dimensions"
 size, rng = 400, np.random.default_rng(0)
 populations = {
     "isotropic": rs.PopulationSpectrum([1.0] * size),
@@ -84,7 +84,7 @@ for ax in axes[:, 0]:
 # losses close in on the optimum, and the distance between the maps of two data sets falls like
 # $d/N$. The lines are the theory at $\bar\alpha = 0.9$, each circle is one data set.
 
-# %%
+# %% alt="Losses, distances between maps and divergences of a linear denoiser against samples per dimension, with sampled fits as circles"
 alpha_bar, d = 0.9, 100
 population = rs.PopulationSpectrum.power_law(1.0, d)
 loads = np.geomspace(0.1, 100, 200)
@@ -113,7 +113,7 @@ for samples in (15, 30, 60, 120, 250, 1000, 4000):
 # $\bar\alpha/(1-\bar\alpha)$. Above, it falls as $1/N$ at every level (dashed), and there is a
 # noise level at which it is largest.
 
-# %%
+# %% alt="Gap between test and train loss against samples per dimension at four signal levels, and against the signal for four loads"
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.5), layout="constrained")
 shades = plt.colormaps["viridis"](np.linspace(0, 0.85, 4))
 for level, colour in zip((0.5, 0.9, 0.99, 0.999), shades, strict=True):
@@ -142,7 +142,7 @@ for ax in (left, right):
 # directions from collapsing: it makes both directions finite (`model || data` dash-dotted), at a
 # price for large $N$, where the sampled law has covariance $\Sigma+c$.
 
-# %%
+# %% alt="Divergences between data and sampled law against samples per dimension, without a ridge with sampled values, and with several ridges"
 above = np.geomspace(1.001, 100, 300)
 free = rs.LinearDenoiser(population, above)
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
@@ -176,7 +176,7 @@ legend = right.legend(ncols=2)
 # for the faces of the paper. Their participation ratio is small because the mean grey level of a
 # patch carries most of the variance.
 
-# %%
+# %% alt="Eigenvalues against rank of power laws and of photographs, and the test loss above the optimum against samples per dimension"
 spectra = {f"a = {a:g}": rs.PopulationSpectrum.power_law(a, 64) for a in (0, 0.5, 1, 2)}
 spectra["photographs"] = rs.PopulationSpectrum.from_samples(photographs(8))
 spectra["... without mean"] = rs.PopulationSpectrum.from_samples(photographs(8, patch_mean=False))
@@ -222,7 +222,7 @@ print(f"    all  {whole.participation_ratio:8.2f}")
 # closes most of it, and the best ridge does about as well.
 
 
-# %%
+# %% alt="Test and train loss against training time for four loads with the best times to stop, and the test loss above the optimum of early stopping and of the best ridge"
 def plain_numbers(axis):
     axis.set(major_locator=LogLocator(subs=(1, 2, 5)), minor_formatter=NullFormatter())
     axis.set_major_formatter("{x:g}")
@@ -259,7 +259,7 @@ legend = right.legend()
 # and the signal as sliders (in a running kernel).
 
 
-# %%
+# %% alt="Train and test loss of one data set against training time, with the optimum and the best time to stop"
 def training(exponent=2.0, load=0.5, alpha_bar=0.97):
     one = rs.LinearDenoiser(rs.PopulationSpectrum.power_law(exponent, 100), load)
     curves, best = one.training_curves(tau, alpha_bar), one.optimal_stopping(alpha_bar)

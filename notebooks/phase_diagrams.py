@@ -49,7 +49,7 @@ for diagram in DIAGRAMS.values():
 # are hardly more than dimensions. Left of the line $\psi_n=1$ the fast bulk holds the directions
 # that the samples span.
 
-# %%
+# %% alt="Map over psi_n and psi_p of the gap between the fast bulk and the one below, hatched where they have merged"
 axis = np.geomspace(0.1, 1000, 25)
 gap = DIAGRAMS["gap"].compute(psi_p=axis, psi_n=axis, t=0.01, progress=False)
 fig = plot_diagram(gap)
@@ -61,7 +61,7 @@ fig = plot_diagram(gap)
 # and of the sample bulk relax. For a given number of samples the ratio is largest near $p=n$, where
 # the sample bulk comes down to its floor.
 
-# %%
+# %% alt="Map over psi_n and psi_p of the ratio of memorisation to generalisation time, hatched where bulks have merged"
 axis = np.geomspace(0.5, 1000, 40)
 times = DIAGRAMS["timescales"].compute(psi_p=axis, psi_n=axis, progress=False)
 fig = plot_diagram(times)
@@ -72,7 +72,7 @@ fig = plot_diagram(times)
 # ([Bonnaire, Urfin, Biroli and Mézard 2025](https://arxiv.org/abs/2505.17638)). A cut through a
 # wider grid shows it; what comes back is an xarray data set, so a cut is a `.sel`.
 
-# %%
+# %% alt="Ratio of memorisation to generalisation time against psi_n for three widths, approaching the line of infinitely wide networks"
 psi_n = np.geomspace(2, 1e5, 60)
 wide = rs.sweep("timescales", {"psi_p": [1e2, 1e4, 1e8], "psi_n": psi_n, "t": 0.01}, progress=False)
 at = rs.RandomFeatureModel(64, 8, 0.01).coefficients
@@ -95,7 +95,7 @@ _ = ax.legend(frameon=False)
 # The longer one trains, the more samples can be memorised, until at $\tau=\infty$ only the number
 # of features sets a limit, $n\sim p$.
 
-# %%
+# %% alt="Maps over psi_n and psi_p of the generalisation loss at two training times, with the line of memorisation"
 axis = np.geomspace(0.5, 500, 14)
 memory = DIAGRAMS["memorisation"].compute(psi_p=axis, psi_n=axis, tau=[1e3, 1e4], progress=False)
 fig = plot_diagram(memory)
@@ -103,7 +103,7 @@ fig = plot_diagram(memory)
 # %% [markdown]
 # ## When should training stop?
 
-# %%
+# %% alt="Maps over psi_n and psi_p of the best time to stop, and of the test loss there above that of the true score"
 axis = np.geomspace(0.5, 500, 10)
 best = DIAGRAMS["stopping"].compute(psi_p=axis, psi_n=axis, t=0.1, progress=False)
 fig = plot_diagram(best)
@@ -116,7 +116,7 @@ fig = plot_diagram(best)
 # data the ridge that is best for $D$(model || data) lies on the dotted line, the variance divided
 # by $1+N/d$.
 
-# %%
+# %% alt="Maps over samples per dimension and ridge of the divergences of a linear denoiser, with the best ridge"
 kl = DIAGRAMS["kl"].compute(progress=False)
 fig = plot_diagram(kl)
 load = kl["load"].values
@@ -130,7 +130,7 @@ _ = fig.axes[1].plot(load, 1 / (1 + load), ":", color="#D55E00", lw=3)
 # Below the dashed line, the transition, it does not show at all.
 
 
-# %%
+# %% alt="Map over psi_n and variance of the overlap of an outlier with a spike, with the threshold as a dashed line"
 def spike(variance, psi_n, psi_p, t):
     """Overlap of the outlier's eigenvector with the direction of the spike, and the transition."""
     population = rs.PopulationSpectrum([1.0], spikes=[variance])

@@ -43,7 +43,7 @@ plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 # that the mean variance is 1, that of the noise. 1000 rows are for training, the others show what
 # fresh data look like.
 
-# %%
+# %% alt="Twenty handwritten digits, and the eigenvalues of their covariance against rank"
 x = standardise(load_digits().data)
 x = np.random.default_rng(0).permutation(x)
 train, held_out = x[:1000], x[1000:]
@@ -68,7 +68,7 @@ note = right.annotate(f"participation ratio {ratio:.1f}", (ratio * 1.1, 5), font
 # first; each family is marked with the training time at which its slowest mode is learned. With
 # few effective dimensions the low end is not to be trusted, and the package says so.
 
-# %%
+# %% alt="Spectrum of U for the digits, with named bulks and the training time at the lower end of each family"
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always", rs.FewDimensionsWarning)
     model = rs.RandomFeatureModel.from_data(train, psi_p=16, t=0.1, test=held_out)
@@ -87,7 +87,7 @@ mark_timescales(ax, times, law.origin)
 # it gains. Times are in units of
 # (steps)·(learning rate)/$d^2$; `stability_limit` is the largest increment a step may make.
 
-# %%
+# %% alt="Train, test and generalisation loss of the digits against training time, with the window and the best stopping time"
 training = model.training()
 tau = np.geomspace(0.3, 3e5, 300)
 axes = plot_learning_curves(model.learning_curves(tau), training)
@@ -116,7 +116,7 @@ print(report)
 # memorisation far away: stopping early matters less and less. (This is the theory of Gaussian data
 # with that covariance; late losses of real ones are lower, see `how_far_to_trust`.)
 
-# %%
+# %% alt="Test and train loss against training time for 250 to 16000 samples, with the best stopping time of each"
 population = rs.PopulationSpectrum.from_samples(x, debias=True)
 fig, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
 for samples, colour in zip(
@@ -138,7 +138,7 @@ legend = ax.legend()
 # quick by the Gaussian equivalent of the neurons.
 
 
-# %%
+# %% alt="Train, test and generalisation loss of a wider network at lower noise against training time, with its best stopping time"
 def curves_of(psi_p=64.0, t=0.03):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rs.FewDimensionsWarning)

@@ -82,7 +82,7 @@ matrices = {model: sampled(model, rng) for model in (one, two, more)}
 # first. It does see the covariance, and splits too.
 
 
-# %%
+# %% alt="Densities of U for one and for two variances of the data, with sampled eigenvalues; insets show the slow and the sample bulk"
 def draw(ax, model, zoomed):
     law, distance = model.spectrum(), matrices[model]
     for name, (low, high) in zip(model.bulk_names(), law.edges, strict=True):
@@ -160,7 +160,7 @@ for model in (one, two, more):
 # it is no artefact of the Gaussian equivalent.
 
 
-# %%
+# %% alt="Histograms of eigenvalues of true tanh features at two dimensions on the bulks and the atom of the law"
 def tanh_spectrum(model, d, rng, orders=6):
     """Eigenvalues of U for true tanh features of Gaussian data in d dimensions, ascending."""
     p, n = round(model.psi_p * d), round(model.psi_n * d)
@@ -212,7 +212,7 @@ print(*lines, f"law: slow bulk {slow.round(5)} at 10, 50, 90 % of its mass", sep
 # sample bulk well and knows nothing of the slow one; the second one is too narrow as long as
 # $\psi_n$ is not very large.
 
-# %%
+# %% alt="Density of U on logarithmic axes for two loads, with the ranges of the theorem as bars above the bulks"
 fig, axes = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained", sharex=True, sharey=True)
 for ax, model in zip(axes, (one, more), strict=True):
     plot_spectrum(model.spectrum(), ax, names=model.bulk_names())
@@ -242,7 +242,7 @@ plt.show()
 # discriminant above them (Eq. 172) is misprinted. And its population matrix must carry $a_t^2$
 # where Lemma C.2 prints $\mu_1^2$; the two agree at $\sigma_x=1$, so no figure here is touched.
 
-# %%
+# %% alt="Relative errors of the edges of the sample and the fast bulk by the theorem, against psi_n, falling like its inverse and its inverse square root"
 loads = np.geomspace(2, 1024, 19)
 errors = {name: [] for name in ("rho_1", "sample", "rho_2")}
 for load in loads:
@@ -302,7 +302,7 @@ for psi_p, psi_n in ((64, 8), (64, 32), (512, 8), (512, 64), (512, 256)):
 # At $\psi_p=1+\psi_n$ the atom has just dissolved: the density of the lowest bulk diverges at the
 # floor like $(\lambda-s_t^2)^{-1/2}$, a hard edge. On either side the lowest bulk starts above it.
 
-# %%
+# %% alt="Mass of the atom against psi_p with counted eigenvalues, and the density close to the floor for three psi_p"
 psi_n, d = 8, 40
 widths = np.linspace(7, 20, 200)
 counted = np.arange(7, 21)
@@ -341,7 +341,7 @@ plt.show()
 # nonlinear part of the noised features no longer knows the samples: both shrink onto the floor.
 # Then every eigenvalue but the fast ones relaxes at one rate.
 
-# %%
+# %% alt="Bulks and floor against diffusion time, merging as it grows, and the spectrum at one time"
 times = np.geomspace(1e-3, 2, 80)
 models = [rs.RandomFeatureModel(64, 8, t) for t in times]
 fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")

@@ -41,7 +41,7 @@ INK, BLUE, ORANGE, GREEN = "#333333", "#0072B2", "#E69F00", "#009E73"
 # Biases are $N(0,1)$, times uniform between 0.1 and 1.5. Beside the theory, a network of $d=80$:
 # its feature matrix with the noise drawn, 40 noises a sample and time.
 
-# %%
+# %% alt="Eigenvalues of one network for all times as a histogram with the theory on it, and single eigenvalues as marks"
 PSI_P, PSI_N, WINDOW = 6.0, 3.0, (0.1, 1.5)
 network = rs.TimeIntegratedModel(PSI_P, PSI_N, WINDOW, output="noise", nodes=20)
 
@@ -107,7 +107,7 @@ print("single eigenvalues:", np.round(singles, 3), " in the network:", np.round(
 # The losses of such a network, with and without a skip connection $\beta=-1$, which takes over what
 # the score of white data needs (here the variances are 0.3 and 1.7, so that some is left to learn):
 
-# %%
+# %% alt="Train and test loss, and the error of the score, against training time, with and without a skip connection"
 tau = np.geomspace(0.05, 1e4, 160)
 figure, axes = plt.subplots(1, 2, figsize=(9.0, 3.4), layout="constrained")
 for skip, colour in ((0.0, BLUE), (-1.0, ORANGE)):
@@ -132,7 +132,7 @@ plt.show()
 # that large times set and that does not vanish with $t_{min}$: from some $n$ on, every mode of a
 # sample sits on this floor, and the time is that of the network, $\propto p$.
 
-# %%
+# %% alt="Memorisation time against psi_n for three windows of times: in proportion to n for a narrow window, constant for a wide one"
 LOADS = np.array([1.0, 2.0, 4.0, 8.0, 16.0])
 figure, ax = plt.subplots(figsize=(5.2, 3.6), layout="constrained")
 for window, colour in (((0.01, 0.02), GREEN), ((0.01, 0.3), BLUE), ((0.01, 3.0), ORANGE)):
@@ -158,7 +158,7 @@ plt.show()
 # (The warning speaks of the density of one of the many slow bulks on the right; their edges and
 # masses, which are all that is drawn here, are exact.)
 
-# %%
+# %% alt="Masses of the bulks of U over their ranges, for one time and for a window of times, where further bulks appear"
 figure, axes = plt.subplots(1, 2, figsize=(10.0, 3.4), sharey=True, layout="constrained")
 cases = {
     "one time, t = 0.01": rs.TimeIntegratedModel(32, 4, [0.01], bias_scale=0.0, output="noise"),
@@ -188,7 +188,7 @@ plt.show()
 # overfits first, whatever its share; making it rare brings its overfitting forward and delays the
 # late memorisation of both, for the classes share the modes.
 
-# %%
+# %% alt="Train and test loss of two classes of unequal variance against training time, for three shares of the larger variance"
 figure, axes = plt.subplots(1, 3, figsize=(11.0, 3.4), sharey=True, layout="constrained")
 tau = np.geomspace(0.1, 2e4, 140)
 print(f"{'share of the large':>20} {'tau_gen':>15} {'tau_gap':>15} {'tau_mem':>15}")
@@ -211,7 +211,7 @@ plt.show()
 # other under an odd activation, and the losses do not depend on the shares *at all*. With an
 # activation that is not odd, or with unequal spreads, they do.
 
-# %%
+# %% alt="Test loss of the second class against training time for three shares: equal under an odd activation with equal spreads, different otherwise"
 shares = (0.5, 0.7, 0.9)
 settings = {
     "tanh, equal spreads": ("tanh", 1.0, 1.0),

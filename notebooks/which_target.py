@@ -76,7 +76,7 @@ print(f"largest difference of the test losses: {np.abs(apart).max():.1e}")
 compared = model_at(0.8).training().compare()
 print(compared)
 
-# %%
+# %% alt="Score error against training time for four predictions, and the least error of each along the path with the levels at which two change places"
 fig, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
 compared.plot(axes)
 # %% [markdown]
@@ -118,7 +118,7 @@ for alpha_bar in (0.98, 0.8, 0.3):
 # There the skip of v-prediction *is* the exact score. Nothing is left to be learned: training only
 # harms, from the first step. A toy problem on white data says nothing of v-prediction.
 
-# %%
+# %% alt="Error of the score of a v prediction on white data against training time, rising from the start"
 white = rs.RandomFeatureModel(16, 4, rs.NoiseLevel.ddpm(0.8))
 curves = white.learning_curves(np.geomspace(1e-2, 1e4, 120), prediction="v")
 print(
@@ -135,7 +135,7 @@ ax.set(xlabel=r"training time $\tau$", ylabel="squared error of the score", titl
 # For data of a spread spectrum a larger skip than that of v gains a little more: the network
 # learns the directions of large variance itself, and leaves the others to the skip.
 
-# %%
+# %% alt="Best skip in units of v prediction against training time at three signal levels, with the best stopping times"
 tau = np.geomspace(0.1, 1e3, 200)
 fig, ax = plt.subplots(figsize=(5.5, 3.4), layout="constrained")
 for alpha_bar, colour in ((0.98, BLUE), (0.8, ORANGE), (0.3, GREEN)):
@@ -160,7 +160,7 @@ ax.legend()
 # 1/n from the first step, when the gap of the losses is still $O(\tau^3)$ and the distance of two
 # networks $O(\tau^4)$. Losses cannot see its beginning.
 
-# %%
+# %% alt="Memorised fraction, test minus train loss and distance of two networks against training time; squared bias, variance and score error beside them"
 training = rs.RandomFeatureModel(32, 8, 0.1).training()  # the score itself, in its own clock
 tau = np.geomspace(0.03, 1e5, 200)
 pair, curves = training.two_data_sets(tau), training.learning_curves(tau)
