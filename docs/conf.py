@@ -19,8 +19,8 @@ import rmtspec
 import rmtspec.plots.titles
 import rmtspec.structured.mixture
 
-# Signatures of pictures name classes of Matplotlib, which the package does not import by itself. What
-# else they stand on is imported above, where names for annotations make no circle.
+# Signatures of pictures name classes of Matplotlib, which the package does not import by itself.
+# What else they stand on is imported above, where names for annotations make no circle.
 typing.TYPE_CHECKING = True
 from rmtspec.plots import curves, linear, spectra  # noqa: E402, F401
 
