@@ -133,8 +133,7 @@ class Training(PredictionCourse):
     def _reader(self) -> Reader:
         return Reader(
             self._curves.losses,
-            self._test,
-            self._gap,
+            self._read,
             self.learning_curves,
             self.relaxation.times,
             self._times,
@@ -223,31 +222,27 @@ class Training(PredictionCourse):
         gen, mem, slow = (times.get(name, np.nan) for name in ("fast", "sample", "slow"))
         return Timescales(gen, mem, slow, plain.merged, families)
 
-    def _test(self, tau: FloatArray) -> FloatArray:
-        """What is least where the test loss is, in units in which `_offset` more is score error.
+    def _read(self, tau: FloatArray) -> FloatArray:
+        """Rows for searches: what is least where the test loss is, and the generalisation loss.
 
-        Of a prediction the excess, which keeps its digits next to the least possible loss.
+        `_offset` more than the first is the score error.  Of a prediction it is from the excess,
+        which keeps its digits next to the least possible loss.  The second is in the unit of the
+        curves.
         """
-        times = self.relaxation.times(tau)
-        if self.prediction is None:
-            return self._base.losses(times).test
-        curves = self._targets
-        found = curves.course(times)
-        # Without held-out rows enough for the score error, the test loss is as good.
-        best = found.excess if np.isfinite(found.excess).all() else found.test
-        return curves.converted * best
+        rows = self._curves.sketched(self.relaxation.times(tau))
+        test, (from_train, from_test) = rows[1], self._curves.starts
+        gap = test - rows[0]
+        if from_train != from_test:
+            gap = gap + (from_test - from_train)
+        if self.prediction is not None:
+            # Without held-out rows enough for the score error, the test loss is as good.
+            test = self._targets.converted * (rows[2] if np.isfinite(rows[2]).all() else test)
+        return np.array([test, gap])
 
     @property
     def _offset(self) -> float:
-        """Score error less what `_test` says."""
+        """Score error less what `_read` says."""
         return self._precision if self.prediction is None else 0.0
-
-    def _gap(self, tau: FloatArray) -> FloatArray:
-        """Generalisation loss, in the unit of the curves."""
-        found = self._curves.losses(self.relaxation.times(tau))
-        train, test = self._curves.starts
-        gap: FloatArray = found.test - found.train
-        return gap + (test - train) if test != train else gap
 
     def bulk_shares(self) -> FloatArray:
         r"""Part of the train loss that each bulk of the spectrum takes away until τ = inf.
@@ -328,7 +323,7 @@ class Training(PredictionCourse):
 
         def excess(log_n: float) -> float:
             there = self._elsewhere(psi_n=float(np.exp(log_n)))
-            return float(there._curves.unit * there._gap(when.ravel())[0]) - gap
+            return float(there._curves.unit * there._read(when.ravel())[1, 0]) - gap
 
         from scipy.optimize import brentq
 
@@ -337,7 +332,9 @@ class Training(PredictionCourse):
             return np.inf
         low = high
         while value < 0.0 and low > least:
-            low, high = max(low - np.log(2.0), least), low
+            # It rises like 1/psi_n, so that half of the way to the boundary is a safe step.
+            way = 0.5 * np.log(gap / max(value + gap, 1e-6 * gap))
+            low, high = max(low - max(way, np.log(2.0)), least), low
             value = excess(low)
         return float(np.exp(brentq(excess, low, high, xtol=1e-10))) if value >= 0.0 else np.nan
 

@@ -32,8 +32,9 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
-_LEAST_RATIO = 3.0  # a narrower slit is widened, so that ten terms of the sum are enough
+_LEAST_RATIO = 3.0  # a narrower slit is widened, so that few terms of the sum are enough
 _TERMS = 10
+_SPAN = 40.0  # terms that far off are below rounding
 
 
 class Region(Protocol):
@@ -210,10 +211,11 @@ def half_plane_contour(
     period, size = _period(ratio)
     size *= np.sqrt(near) * np.sqrt(far) * np.sqrt(max(ratio, _LEAST_RATIO))
     x = period * (np.arange(count) + 0.5) / (2.0 * count)
-    shifted = x - period * np.arange(-_TERMS, _TERMS + 1)[:, None] - 0.5j * np.pi * height
-    terms = 2.0 * np.exp(-np.abs(shifted.real)) / _decaying_cosh(shifted)
-    zeta = size * terms.sum(0)
-    slope = size * (-terms * np.tanh(shifted)).sum(0)
+    terms = int(np.ceil(_SPAN / period))
+    shifted = x - period * np.arange(-terms, terms + 1)[:, None] - 0.5j * np.pi * height
+    each = 2.0 * np.exp(-np.abs(shifted.real)) / _decaying_cosh(shifted)
+    zeta = size * each.sum(0)
+    slope = size * (-each * np.tanh(shifted)).sum(0)
     z, derivative = region.inverse(zeta)
     # Counterclockwise is against x: on the upper half x runs from the right end to the left.
     step = period / (2.0 * count)

@@ -246,17 +246,13 @@ class StructuredTraining:
         def losses(tau: FloatArray) -> ClassLosses:
             return self.losses.losses(tau)
 
-        def test(tau: FloatArray) -> FloatArray:
-            return losses(self.relaxation.times(tau)).test
-
-        def gap(tau: FloatArray) -> FloatArray:
+        def read(tau: FloatArray) -> FloatArray:
             found = losses(self.relaxation.times(tau))
-            return found.test - found.train
+            return np.array([found.test, found.test - found.train])
 
         return Reader(
             losses,
-            test,
-            gap,
+            read,
             self.learning_curves,
             self.relaxation.times,
             self.grid,

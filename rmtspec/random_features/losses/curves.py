@@ -30,6 +30,7 @@ the atom at s² included, on whose eigenvectors :math:`\tilde U=v^2+s^2`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -42,20 +43,20 @@ from ...ensembles.feature_equations import Equations
 from ...ensembles.two_point import Points, Response, Source
 from ...result import Status
 from ...solve.contour import Contour, half_plane_contour, nodes_needed, slit_ratio
-from ...solve.kernel import kernel
 from ..interfaces import Model
 from .relaxation import Relaxation
+from .sums import DIGITS, Form, Values, single
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
-_DIGITS = 13.0  # of the coarse contour; the fine one has twice its nodes
-BATCH = 500  # times evaluated at once
+_BATCH = 500  # times evaluated at once
 
-MOST_NODES = 1500
-"""Of the coarse contour; beyond, the tables take more than a gigabyte."""
+MOST_NODES = 2000
+"""Of a contour; beyond, the tables take more than half a gigabyte."""
 _WIDEST = 1e20  # ratio of the spectrum's ends beyond which the last time sets the lower end
-TINY = 1e-30  # of the largest eigenvalue: stands for 0 where 0 itself is an atom or a hard edge
+_TINY = 1e-30  # of the largest eigenvalue: stands for 0 where 0 itself is an atom or a hard edge
+_MOST_GRIDS = 8  # kept, of different last times
 _EPS = float(np.finfo(float).eps)
 
 
@@ -107,12 +108,28 @@ class Direction(NamedTuple):
     variance: float
 
 
+class Tables(NamedTuple):
+    """Traces at the nodes, of the samples and between these and fresh data, and those of pairs.
+
+    Attributes
+    ----------
+    own : Tr WᵀRW/d, (n,)
+    cross : the same between the V of fresh data and that of the samples
+    form : of ψ_p T
+    """
+
+    own: ComplexArray
+    cross: ComplexArray
+    form: Form
+
+
 class Grid:
     """Resolvents and their pairs on one contour, which stays `shift` to the right of it."""
 
     def __init__(self, curves: Curves, count: int, shift: float) -> None:
         model, contour = curves.model, curves.contour(count, shift)
         self.curves = curves
+        self._whole: Tables | None = None
         self.x = contour.points - shift
         self.weights = contour.weights
         self.gram = model.ensemble
@@ -122,53 +139,69 @@ class Grid:
         mirrored = self.points.conjugate()
         self.pairs = [curves.respond(self.points, second) for second in (self.points, mirrored)]
 
-    def single(self, direction: Direction | None) -> ComplexArray:
-        """Tr WᵀRW/d, or its entry along a direction, at every node."""
-        return self.curves.along(self.points, direction)
+    def filters(self, tau: FloatArray) -> tuple[ComplexArray, ComplexArray]:
+        """The filter f(x) at every time and node, and f times the weights of the contour."""
+        bare = self.curves.relaxation.filtered(self.x, tau)
+        return bare, self.weights * bare
 
-    def double(self, direction: Direction | None) -> list[ComplexArray]:
-        """ψ_p T(z_i, z_j) and ψ_p T(z_i, z̄_j), or their entries along a direction."""
-        mirrored = self.points.conjugate()
-        return [
-            self.curves.pair_along(self.points, second, pair, direction)
+    def tables(self, direction: Direction | None) -> Tables:
+        """What the losses are made of, of all directions or along one."""
+        if direction is None and self._whole is not None:
+            return self._whole
+        curves, mirrored = self.curves, self.points.conjugate()
+        own = curves.along(self.points, direction)
+        double = [
+            curves.pair_along(self.points, second, pair, direction)
             for second, pair in zip((self.points, mirrored), self.pairs, strict=True)
         ]
+        tables = Tables(own, curves.cross_along(self.points, direction, own), self.form(*double))
+        if direction is None:
+            self._whole = tables
+        return tables
 
-    def losses(self, tau: FloatArray, direction: Direction | None) -> Losses:
-        """Losses at flat finite times."""
-        curves, w = self.curves, self.weights
-        single, double = self.single(direction), self.double(direction)
-        sizes = sum(np.abs(t) * p.loss for t, p in zip(double, self.pairs, strict=True))
-        bare = curves.relaxation.filtered(self.x, tau)
-        cross = curves.cross_along(self.points, direction, single)
-        f, size, fit, known, fit_size, known_size = _linear(
-            bare, w, single, cross, self.x - curves.ridge
-        )
-        scale = curves.scale
-        train, test = scale * 2.0 * fit, scale * (quadratic(f, *double) - 4.0 * known)
-        error = 2.0 * ((size @ sizes) * size).sum(1) + 4.0 * known_size
-        error = scale * self.ulp * np.maximum(error, 2.0 * fit_size)
-        if curves.initial > 0.0:
+    def form(self, plain: ComplexArray, mixed: ComplexArray) -> Form:
+        """The form of a table that rounds as the responses do."""
+        of_plain, of_mixed = self.pairs
+        return Form.of(plain, mixed, np.abs(plain) * of_plain.loss + np.abs(mixed) * of_mixed.loss)
+
+    def losses(self, tau: FloatArray, direction: Direction | None) -> Values:
+        """Rows of train and test losses at flat finite times."""
+        own, cross, form = self.tables(direction)
+        bare, f = self.filters(tau)
+        fit, known = self.fit(bare, f, own), single(f * cross, self.ulp)
+        square = form.sums(f, self.ulp)
+        scale = self.curves.scale
+        values = scale * np.array([fit.values, square.values - 2.0 * known.values])
+        errors = scale * np.array([fit.errors, square.errors + 2.0 * known.errors])
+        return self.with_start(tau, Values(values, errors))
+
+    def fit(self, bare: ComplexArray, f: ComplexArray, trace: ComplexArray) -> Values:
+        """∮(λf² − 2f)X of a trace X."""
+        return single(f * trace * ((self.x - self.curves.ridge) * bare - 2.0), self.ulp)
+
+    def sketched(self, tau: FloatArray) -> FloatArray:
+        """The same losses without a bound."""
+        own, cross, form = self.tables(None)
+        bare, f = self.filters(tau)
+        train = 2.0 * (f * own * ((self.x - self.curves.ridge) * bare - 2.0)).real.sum(1)
+        found = self.curves.scale * np.array([train, form.values(f) - 4.0 * (f @ cross).real])
+        return self.with_start(tau, Values(found, np.zeros_like(found))).values
+
+    def with_start(self, tau: FloatArray, found: Values) -> Values:
+        """The losses, of which the first are those of training, with what A brings at the start."""
+        if self.curves.initial > 0.0:
             start = self.from_start(tau)
-            train, test, error = train + start.train, test + start.test, error + start.error
-        return Losses(train, test, error)
+            for row in range(len(found.values)):
+                of = min(row, 1)
+                found.values[row] += start.values[of]
+                found.errors[row] += start.errors[of]
+        return found
 
-    def from_start(self, tau: FloatArray) -> Losses:
-        """What the initial A of unit-variance entries adds."""
+    def from_start(self, tau: FloatArray) -> Values:
+        """What the initial A of independent entries adds to train and test loss."""
         curves, gram = self.curves, self.gram
-        psi_p, s2, mass = gram.psi_p, gram.s2, gram.equations.atom
-        fresh = curves.unseen
-        distance = self.x - curves.base
-        trace = 1.0 / (psi_p * self.points.k) + mass / distance
-        mirrored = self.points.conjugate()
-        kernels = [
-            pair.k / (psi_p * np.multiply.outer(self.points.k, second.k))
-            - mass * fresh / np.multiply.outer(distance, opposite)
-            for pair, second, opposite in zip(
-                self.pairs, (self.points, mirrored), (distance, distance.conj()), strict=True
-            )
-        ]
-        r = curves.relaxation.residual(self.x, tau)
+        mass, fresh = gram.equations.atom, curves.unseen
+        r = curves.relaxation.residual(self.x, np.append(tau, 0.0))  # the largest comes last
         left = np.zeros_like(tau)
         if mass > 0.0:
             base = np.array([curves.base + 0j])
@@ -177,14 +210,28 @@ class Grid:
                 if curves.base > 0.0
                 else np.full_like(tau, mass)
             )
-        seen = self.weights * r * r * (self.x - curves.ridge) * trace
-        variance = curves.initial**2
-        train = variance * (2.0 * seen.real.sum(1) + left * s2)
-        test = variance * (quadratic(self.weights * r, *kernels) + left * fresh)
-        size = np.abs(self.weights * r)
-        sizes = sum(np.abs(t) * p.loss for t, p in zip(kernels, self.pairs, strict=True))
-        error = 2.0 * ((size @ sizes) * size).sum(1) + 2.0 * np.abs(seen).sum(1)
-        return Losses(train, test, variance * self.ulp * error)
+        trace, form = self._start_tables
+        f = self.weights * r
+        seen = f * r * (self.x - curves.ridge) * trace
+        found = single(seen, self.ulp, decays=True), form.sums(f, self.ulp, decays=True)
+        values = np.array([one.values[:-1] for one in found])
+        errors = np.array([one.errors[:-1] for one in found])
+        values += np.multiply.outer([gram.s2, fresh], left)
+        return Values(curves.initial**2 * values, curves.initial**2 * errors)
+
+    @cached_property
+    def _start_tables(self) -> tuple[ComplexArray, Form]:
+        """Tr R/p and Tr RŨR/p, both without the atom."""
+        psi_p, mass, fresh = self.gram.psi_p, self.gram.equations.atom, self.curves.unseen
+        distance, k = self.x - self.curves.base, self.points.k
+        kernels = [
+            pair.k / (psi_p * np.multiply.outer(k, second))
+            - mass * fresh / np.multiply.outer(distance, opposite)
+            for pair, second, opposite in zip(
+                self.pairs, (k, k.conj()), (distance, distance.conj()), strict=True
+            )
+        ]
+        return 1.0 / (psi_p * k) + mass / distance, self.form(*kernels)
 
 
 @dataclass(frozen=True)
@@ -316,111 +363,126 @@ class Curves:
         fixed = at.noise + at.data * direction.variance
         return between * (pair.k + fixed + (self.fresh.data * direction.level) * pair.y)
 
-    def grids(self, longest: float) -> tuple[Grid, Grid]:
-        """Coarse and fine tables for times up to `longest`."""
+    def grid(self, longest: float) -> Grid:
+        """Tables for times up to `longest`."""
         low, high = self.ends
-        if low > high / _WIDEST:
-            return self._unshifted
-        # Before the fastest mode has moved there is nothing to resolve.
-        shift = 0.5 / max(self.relaxation.rate * longest, 1.0 / high)
-        return self._grids(min(shift, 0.25 * (self.relaxation.region.far - high)))
+        shift = 0.0
+        if not low > high / _WIDEST:
+            # Before the fastest mode has moved there is nothing to resolve.
+            shift = 0.5 / max(self.relaxation.rate * longest, 1.0 / high)
+            shift = min(shift, 0.25 * (self.relaxation.region.far - high))
+            if shift > 0.0:  # tables serve all times of about the same length
+                shift = float(2.0 ** np.floor(np.log2(shift)))
+        if shift not in self._grids:
+            if len(self._grids) >= _MOST_GRIDS:
+                self._grids.clear()
+            self._grids[shift] = Grid(self, self.nodes(shift), shift)
+        return self._grids[shift]
+
+    @cached_property
+    def _grids(self) -> dict[float, Grid]:
+        return {}
 
     @property
     def latest(self) -> float:
         """A time so late that longer ones change nothing in double precision."""
         low, high = self.ends
         scale = low if low > high / _WIDEST else high  # a hard edge at 0 goes like τ^(-1/2)
-        return 1.0 / (TINY * self.relaxation.rate * scale)
-
-    @cached_property
-    def _unshifted(self) -> tuple[Grid, Grid]:
-        return self._grids(0.0)
-
-    def _grids(self, shift: float) -> tuple[Grid, Grid]:
-        count = self.nodes(shift)
-        return Grid(self, count, shift), Grid(self, 2 * count, shift)
+        return 1.0 / (_TINY * self.relaxation.rate * scale)
 
     def nodes(self, shift: float = 0.0) -> int:
-        """Nodes of the coarse contour."""
+        """Nodes of the contour."""
         low, high = (end + shift for end in self.ends)
         low = max(low, high / _WIDEST)
         ratio = slit_ratio(low, high, self.relaxation.region)
-        return nodes_needed(ratio, _DIGITS)
+        return nodes_needed(ratio, DIGITS)
 
     def losses(self, tau: FloatArray, direction: Direction | None = None) -> Losses:
         """Losses at flat times, inf included; NaN where the tables could not be made."""
-        result = Losses(*(np.zeros_like(tau) for _ in range(3)))
-        ended = np.isinf(tau)
         if self.scale == 0.0 and self.initial == 0.0:
-            return result
-        finite = np.minimum(tau[~ended], self.latest)
-        if finite.size:
-            coarse, fine = self.grids(float(finite.max()))
-            for part in np.array_split(np.arange(finite.size), finite.size // BATCH + 1):
-                found, check = (grid.losses(finite[part], direction) for grid in (fine, coarse))
-                differences = [np.abs(a - b) for a, b in zip(found[:2], check[:2], strict=True)]
-                where = np.flatnonzero(~ended)[part]
-                result.train[where], result.test[where] = found.train, found.test
-                result.error[where] = found.error + np.maximum(*differences)
-        if ended.any():
-            for column, value in zip(result, self.final(direction), strict=True):
-                column[ended] = value
-        failed = ~np.isfinite(result.error)
-        for column, value in zip(result, (np.nan, np.nan, np.inf), strict=True):
-            column[failed] = value
-        return result
+            return Losses(*np.zeros((3, tau.size)))
+        found = self.over_times(
+            tau, 2,
+            lambda grid, times: grid.losses(times, direction),
+            lambda points: self._at_end(points, direction),
+        )  # fmt: skip
+        train, test = found.values
+        return Losses(train, test, np.asarray(found.errors.max(axis=0)))
+
+    def sketched(self, tau: FloatArray) -> FloatArray:
+        """Rows of train and test loss at flat times without bounds: what a search asks for."""
+        if np.isinf(tau).any() or (self.scale == 0.0 and self.initial == 0.0):
+            found = self.losses(tau)
+            return np.array([found.train, found.test])
+        return self.on_grid(tau, lambda grid, times: grid.sketched(times))
 
     def final(self, direction: Direction | None) -> tuple[float, float, float]:
-        """Losses at τ = inf, and the bound on their error, from the real point λ = −γ."""
-        gram = self.model.ensemble
-        distance = -self.base if self.base > 0.0 else -TINY * self.ends[1]
-        solved = gram.equations.solve_real(np.array([distance]))
+        """Losses at τ = inf, and the bound on their error."""
+        found = self.losses(np.array([np.inf]), direction)
+        return float(found.train[0]), float(found.test[0]), float(found.error[0])
+
+    def over_times(
+        self,
+        tau: FloatArray,
+        count: int,
+        on_grid: Callable[[Grid, FloatArray], Values],
+        at_end: Callable[[Points], FloatArray],
+    ) -> Values:
+        """Evaluate `count` quantities at flat times, inf included.
+
+        Parameters
+        ----------
+        tau : (times,)
+        count : number of quantities
+        on_grid : tables and finite times -> values and bounds on their errors
+        at_end : m times the real point λ = −γ, where 1/(λ + γ) is the filter, with rounded k and
+            y -> values (quantities, m)
+
+        Returns
+        -------
+        Values
+            NaN, with an infinite error, where a resolvent could not be solved.
+        """
+        values, errors = np.zeros((2, count, tau.size))
+        ended = np.isinf(tau)
+        finite = np.minimum(tau[~ended], self.latest)
+        if finite.size:
+            grid = self.grid(float(finite.max()))
+            for part in np.array_split(np.arange(finite.size), finite.size // _BATCH + 1):
+                found = on_grid(grid, finite[part])
+                where = np.flatnonzero(~ended)[part]
+                values[:, where], errors[:, where] = found
+        if ended.any():
+            values[:, ended], errors[:, ended] = self._end(count, at_end)
+        failed = ~np.isfinite(errors) | ~np.isfinite(values)
+        values[failed], errors[failed] = np.nan, np.inf
+        return Values(values, errors)
+
+    def on_grid(
+        self, tau: FloatArray, function: Callable[[Grid, FloatArray], FloatArray]
+    ) -> FloatArray:
+        """A function of tables at flat finite times, in one piece."""
+        finite = np.minimum(tau, self.latest)
+        return function(self.grid(float(finite.max(initial=0.0))), finite)
+
+    def _end(self, count: int, at_end: Callable[[Points], FloatArray]) -> Values:
+        """Values at τ = inf, and how they move with k and y inside their bounds."""
+        distance = -self.base if self.base > 0.0 else -_TINY * self.ends[1]
+        solved = self.model.ensemble.equations.solve_real(np.array([distance]))
         if solved.status[0] != Status.CONVERGED:
-            return np.nan, np.nan, np.inf
+            return Values(np.full((count, 1), np.nan), np.full((count, 1), np.inf))
         spread = max(float(solved.error[0]), float(solved.y_error[0]), 4.0 * _EPS)
-        values = []
-        for up, down in ((0.0, 0.0), (spread, spread), (spread, -spread)):
-            points = Points(solved.k * (1.0 + up), solved.y * (1.0 + down))
-            single = self.along(points, direction)[0].real
-            cross = self.cross_along(points, direction, np.array([single]))[0].real
-            square, pair = (self.respond(points, points, identity=b) for b in (True, False))
-            slope = self.pair_along(points, points, square, direction, identity=True)[0, 0].real
-            double = self.pair_along(points, points, pair, direction)[0, 0].real
-            values.append((-single - self.ridge * slope, double - 2.0 * cross))
-        scale = self.scale
-        (train, test), *others = values
-        error = sum(max(abs(train - other[0]), abs(test - other[1])) for other in others)
-        return scale * train, scale * test, scale * float(error)
+        k = solved.k * (1.0 + spread * np.array([0.0, 1.0, 1.0]))
+        y = solved.y * (1.0 + spread * np.array([0.0, 1.0, -1.0]))
+        found = at_end(Points(k + 0j, y + 0j))  # kernels are compiled for complex ones
+        value, others = found[:, :1], found[:, 1:]
+        return Values(value, np.abs(value - others).sum(axis=1, keepdims=True))
 
-
-def quadratic(f: ComplexArray, plain: ComplexArray, mixed: ComplexArray) -> FloatArray:
-    """2 Re Σ_ij [f_i f_j plain_ij + f_i f̄_j mixed_ij] for every row of f, in real arithmetic."""
-    form = np.block(
-        [[plain.real + mixed.real, mixed.imag - plain.imag],
-         [-mixed.imag - plain.imag, mixed.real - plain.real]]
-    )  # fmt: skip
-    rows = np.concatenate([f.real, f.imag], axis=1)
-    total: FloatArray = 2.0 * ((rows @ form) * rows).sum(1)
-    return total
-
-
-@kernel
-def _linear(bare, weights, single, cross, x):
-    """f and |f| at every time and node; sums of xf²v − 2fv and of fc over the nodes, real parts.
-
-    v is in `single`, c in `cross`, and f is `bare` times the weights of the contour.  Last come the
-    sums of the moduli.
-    """
-    f, size = np.empty(bare.shape, bare.dtype), np.empty(bare.shape)
-    sums = np.zeros((4, bare.shape[0]))
-    for i in range(bare.shape[0]):
-        for j in range(bare.shape[1]):
-            f[i, j] = weights[j] * bare[i, j]
-            size[i, j] = abs(f[i, j])
-            fit = f[i, j] * single[j] * (x[j] * bare[i, j] - 2.0)
-            known = f[i, j] * cross[j]
-            sums[0, i] += fit.real
-            sums[1, i] += known.real
-            sums[2, i] += abs(fit)
-            sums[3, i] += abs(known)
-    return f, size, sums[0], sums[1], sums[2], sums[3]
+    def _at_end(self, points: Points, direction: Direction | None) -> FloatArray:
+        own = self.along(points, direction)
+        cross = self.cross_along(points, direction, own).real
+        square, pair = (self.respond(points, points, identity=b) for b in (True, False))
+        slope = self.pair_along(points, points, square, direction, identity=True)
+        double = self.pair_along(points, points, pair, direction)
+        train = -own.real - self.ridge * slope.diagonal().real
+        return self.scale * np.array([train, double.diagonal().real - 2.0 * cross])

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from ...ensembles.exact_kernel import ExactKernelGram
 from ...ensembles.two_point import Points
 from ...inputs.diffusion.prediction import Target
-from .curves import Curves, Direction, Grid, quadratic
+from .curves import Curves, Direction, Grid
 from .given import KernelCurves
-from .over_times import Values, over_times
+from .sums import Values, single
 from .targets import Along, Course, TargetCurves
 
 FloatArray = NDArray[np.float64]
@@ -77,26 +77,16 @@ class KernelTargetCurves(TargetCurves):
             rows, fresh = basis.T @ rows, fresh @ basis
 
         def on_grid(grid: Grid, times: FloatArray) -> Values:
-            bare = base.relaxation.filtered(grid.x, times)
-            f = grid.weights * bare
-            seen = f * self._gram.equations.along(grid.points, rows)
-            fit = (grid.x - base.ridge) * bare * seen - 2.0 * seen
-            known = f * self._gram.equations.cross_along(grid.points, rows, fresh)
-            double = self._double(grid, rows)
-            sizes = sum(np.abs(t) * p.loss for t, p in zip(double, grid.pairs, strict=True))
-            size = np.abs(f)
-            train = 2.0 * fit.real.sum(1)
-            test = quadratic(f, *double) - 4.0 * known.real.sum(1)
-            slack = 2.0 * ((size @ sizes) * size).sum(1) + 4.0 * np.abs(known).sum(1)
-            errors = np.array([2.0 * np.abs(fit).sum(1), slack])
-            values, errors = np.array([train, test]), grid.ulp * errors
-            if base.initial > 0.0:
-                start = grid.from_start(times)
-                values += np.array([start.train, start.test])
-                errors += start.error
-            return Values(values, errors)
+            equations = self._gram.equations
+            bare, f = grid.filters(times)
+            train = grid.fit(bare, f, equations.along(grid.points, rows))
+            known = single(f * equations.cross_along(grid.points, rows, fresh), grid.ulp)
+            square = grid.form(*self._double(grid, rows)).sums(f, grid.ulp)
+            values = np.array([train.values, square.values - 2.0 * known.values])
+            errors = np.array([train.errors, square.errors + 2.0 * known.errors])
+            return grid.with_start(times, Values(values, errors))
 
-        found = over_times(base, tau, 2, on_grid, lambda points: self._ended(points, rows, fresh))
+        found = base.over_times(tau, 2, on_grid, lambda points: self._ended(points, rows, fresh))
         train, test = found.values
         return Course(train, test, self._above(test, along, direction), found.errors.max(axis=0))
 
@@ -114,18 +104,17 @@ class KernelTargetCurves(TargetCurves):
 
     def _ended(self, points: Points, rows: FloatArray, fresh: FloatArray) -> FloatArray:
         base, equations = self.base, self._gram.equations
-        single = equations.along(points, rows)[0].real
-        cross = equations.cross_along(points, rows, fresh)[0].real
+        cross = equations.cross_along(points, rows, fresh).real
         pair = base.respond(points, points)
-        double = equations.pair_along(points, points, pair, self._gram.fresh, rows)[0, 0].real
-        train = -single
+        double = equations.pair_along(points, points, pair, self._gram.fresh, rows)
+        train = -equations.along(points, rows).real
         if base.ridge > 0.0:
             assert isinstance(base, KernelCurves)
             one = base.source(identity=True)
             square = base.respond(points, points, identity=True)
-            slope = equations.pair_along(points, points, square, one, rows)[0, 0].real
-            train -= base.ridge * slope
-        return np.array([train, double - 2.0 * cross])
+            slope = equations.pair_along(points, points, square, one, rows)
+            train -= base.ridge * slope.diagonal().real
+        return np.array([train, double.diagonal().real - 2.0 * cross])
 
     @property
     def _sees_nothing(self) -> bool:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ... import _checks
-from ...solve.search import first_true, smallest
+from ...solve.search import crossings, smallest
 from ..families import Timescales
 from ..results import BestStopping, LearningCurves, Window
 
@@ -34,6 +34,15 @@ class Losses(Protocol):
         """Of both."""
 
 
+class _Question(NamedTuple):
+    """When a row of `Reader.read`, times a sign, first rises to a level times it."""
+
+    row: int
+    sign: float
+    level: float
+    start: float
+
+
 @dataclass(frozen=True)
 class Reader:
     """The losses of one training, as functions of time.
@@ -41,19 +50,18 @@ class Reader:
     Parameters
     ----------
     losses : of flat times that the rule of training has, inf included
-    test : of any flat times, what is least where the test loss is
-    gap : of any flat times, the generalisation loss over `unit`
+    read : of any flat times, two rows: what is least where the test loss is, and the
+        generalisation loss over `unit`
     curves : as the user sees them
     realised : times that the rule of training has, nearest to given ones
     grid : times that cover the whole of training, ascending
-    offset : score error less `test`
-    unit : of `gap`
-    delta : of `test`
+    offset : score error less what is least
+    unit : of the generalisation loss
+    delta : of what is least
     """
 
     losses: Callable[[FloatArray], Losses]
-    test: Callable[[FloatArray], FloatArray]
-    gap: Callable[[FloatArray], FloatArray]
+    read: Callable[[FloatArray], FloatArray]
     curves: Callable[[ArrayLike], LearningCurves]
     realised: Callable[[FloatArray], FloatArray]
     grid: FloatArray
@@ -62,9 +70,14 @@ class Reader:
     delta: float
 
     @cached_property
+    def _on_grid(self) -> FloatArray:
+        return self.read(self.grid)
+
+    @cached_property
     def best(self) -> BestStopping:
         """The time at which the test loss is smallest, and the losses there."""
-        tau = float(self.realised(np.array(smallest(self.test, self.grid))))
+        found = smallest(lambda tau: self.read(tau)[0], self.grid, self._on_grid[0])
+        tau = float(self.realised(np.array(found)))
         at = np.array([0.0, tau, np.inf])
         ordered = self.losses(at)
         # A minimum that lies below the two ends only by rounding is none.
@@ -87,24 +100,31 @@ class Reader:
         end = self.curves(np.inf)
         goal = (1.0 + excess) * best.score_error - self.offset()
         memorised = fraction * float(end.generalization) / self.unit
-        grid = later = self.grid
-        if 0.0 < best.tau < np.inf:
-            grid, later = np.union1d(grid, best.tau), np.append(best.tau, grid[grid > best.tau])
-
-        def learned(tau: FloatArray) -> NDArray[np.bool_]:
-            return self.test(tau) <= goal
-
-        def overfits(tau: FloatArray) -> NDArray[np.bool_]:
-            return self.gap(tau) >= memorised
-
-        first = _first(learned, grid)
-        last = _first(overfits, later, best.tau) if memorised > 0.0 else np.nan
-        start, least, late = self.test(np.array([0.0, best.tau, np.inf]))
-        level = least + share * (start - least)
-        begin, over = self._within_loss(level, late, best.tau, grid, later)
+        ends = self.read(np.array([0.0, best.tau, np.inf]))
+        start, least, late = ends[0]
+        level = float(least + share * (start - least))
+        tau, rows = np.array([0.0, best.tau, np.inf]), ends
+        if not 0.0 < best.tau < np.inf:
+            tau, rows = tau[::2], ends[:, ::2]
+        tau, rows = np.append(tau, self.grid), np.append(rows, self._on_grid, axis=1)
+        order = np.argsort(tau)
+        found = self._first(
+            tau[order],
+            rows[:, order],
+            (
+                _Question(0, -1.0, goal, 0.0),
+                _Question(1, 1.0, memorised, best.tau),
+                _Question(0, -1.0, level, 0.0),
+                _Question(0, 1.0, np.nextafter(level, np.inf), best.tau),
+            ),
+        )
+        if not memorised > 0.0:
+            found[1] = np.nan
+        if best.tau == 0.0 or not late > level:
+            found[3] = 0.0 if best.tau == 0.0 else np.inf
         rise = self.delta * abs(late - level)  # these losses are shifted and over Δ
         flatness = float(end.test / rise) if rise > 0.0 else np.inf
-        first, last, begin, over = self.realised(np.array([first, last, begin, over]))
+        first, last, begin, over = self.realised(found)
         return Window(
             times.tau_gen,
             times.tau_mem,
@@ -118,23 +138,27 @@ class Reader:
             flatness,
         )
 
-    def _within_loss(
-        self, level: float, late: float, best: float, grid: FloatArray, later: FloatArray
-    ) -> tuple[float, float]:
-        """When the test loss comes down to a level, and when it has left that again."""
-        if best == 0.0:
-            return 0.0, 0.0
-        begin = _first(lambda tau: self.test(tau) <= level, grid)
-        if not late > level:
-            return begin, np.inf
-        return begin, _first(lambda tau: self.test(tau) > level, later, best)
+    def _first(
+        self, tau: FloatArray, rows: FloatArray, questions: Sequence[_Question]
+    ) -> FloatArray:
+        """Answers, from the rows at ascending times; NaN where a level is not reached."""
+        found = np.full(len(questions), np.nan)
+        inside: dict[int, tuple[_Question, FloatArray, FloatArray]] = {}
+        for i, question in enumerate(questions):
+            rise = question.sign * (rows[question.row] - question.level)
+            holds = (rise >= 0.0) & (tau >= question.start)
+            if not holds.any():
+                continue
+            at = int(np.argmax(holds))
+            found[i] = tau[at]
+            if tau[at] > question.start and tau[at - 1] > 0.0 and tau[at] < np.inf:
+                inside[i] = question, tau[at - 1 : at + 1], rise[at - 1 : at + 1]
+        if inside:
+            asked, ends, rises = zip(*inside.values(), strict=True)
 
+            def above(times: FloatArray) -> FloatArray:
+                read = self.read(times)
+                return np.array([q.sign * (read[q.row, j] - q.level) for j, q in enumerate(asked)])
 
-def _first(
-    holds: Callable[[FloatArray], NDArray[np.bool_]], grid: FloatArray, start: float = 0.0
-) -> float:
-    """First time from `start` on at which something holds: the grid lacks 0 and inf."""
-    if holds(np.array([start]))[0]:
-        return start
-    inside = first_true(holds, grid)
-    return np.inf if np.isnan(inside) and holds(np.array([np.inf]))[0] else inside
+            found[list(inside)] = crossings(above, np.array(ends), np.array(rises))
+        return found

@@ -204,8 +204,8 @@ class Moving:
         ended = np.isinf(tau.ravel())
         result = np.zeros((2, flat.size))
         if np.any(~ended):
-            fine = self.curves.grids(float(flat[~ended].max()))[1]
-            result[:, ~ended] = self._along_contour(fine, flat[~ended], change)
+            grid = self.curves.grid(float(flat[~ended].max()))
+            result[:, ~ended] = self._along_contour(grid, flat[~ended], change)
         if np.any(ended):
             result[:, ended] = self._at_the_end(change)[:, None]
         return result[0].reshape(tau.shape), result[1].reshape(tau.shape)

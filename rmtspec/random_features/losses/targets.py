@@ -70,8 +70,8 @@ from numpy.typing import NDArray
 from ...ensembles.exact_kernel import KernelEquations
 from ...ensembles.two_point import Points, Response
 from ...inputs.diffusion.prediction import Target
-from .curves import Curves, Direction, Grid, Losses, quadratic
-from .over_times import Values, over_times
+from .curves import Curves, Direction, Grid, Losses
+from .sums import Form, Values, each, plain_each
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -115,11 +115,10 @@ class Map(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """Of one grid: the map, S and bounds on the rounding of its entries, plain and mirrored."""
+    """Of one grid: the map, and S."""
 
     map: Map
-    spread: list[ComplexArray]
-    sizes: FloatArray
+    spread: Form
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,26 +207,30 @@ class TargetCurves:
             zero = np.zeros_like(tau)
             bias = float(along.weights @ (self._weight(along) * self._best_map(along) ** 2))
             return Course(zero, zero, np.full_like(tau, bias), zero)
-        found = over_times(
-            self.base, tau, 3,
+        found = self.base.over_times(
+            tau, 3,
             lambda grid, times: self._on_grid(grid, times, along, direction is None),
             lambda points: self._at_end(points, along),
         )  # fmt: skip
         train, test, excess = found.values
         return Course(train, test, excess, np.asarray(found.errors.max(axis=0)))
 
-    def sketched_excess(self, tau: FloatArray) -> FloatArray:
-        """The excess at flat finite times without a bound: what a search asks for, in a fifth of
-        the time.
+    def sketched(self, tau: FloatArray) -> FloatArray:
+        """Rows of `course` at flat times, without bounds: what a search asks for."""
+        base = self.base
+        if self._sees_nothing or base.model.conditional or np.isinf(tau).any():
+            return np.array(self.course(tau)[:3])
+        along = self.along(None)
 
-        The coarse contour is made for 13 digits.
-        """
-        if self._sees_nothing or self.base.initial > 0.0 or self.base.model.conditional:
-            return self.course(tau).excess
-        along, grid = self.along(None), self.base.grids(float(tau.max(initial=0.0)))[0]
-        here, spread, _ = self.tables(grid, along, True)
-        f = grid.weights * self.base.relaxation.filtered(grid.x, tau)
-        return self.bias(self._mean(here, f), along) + quadratic(f, *spread)
+        def on_grid(grid: Grid, times: FloatArray) -> FloatArray:
+            here, spread = self.tables(grid, along, True)
+            bare, f = grid.filters(times)
+            train = 2.0 * (f * here.forced * ((grid.x - base.ridge) * bare - 2.0)).real.sum(1)
+            rows = self._from_map(plain_each(f, here.kappa), spread.values(f), along)
+            found = np.array([train, *rows])
+            return grid.with_start(times, Values(found, np.zeros_like(found))).values
+
+        return base.on_grid(tau, on_grid)
 
     @property
     def _sees_nothing(self) -> bool:
@@ -301,46 +304,25 @@ class TargetCurves:
             return self._known[grid]
         here = self.map(grid.points, along)
         there = Map(*(column.conj() for column in here))
-        pairs = [
+        found = [
             self.spread(here, other, pair, along)
             for other, pair in zip((here, there), grid.pairs, strict=True)
         ]
-        sizes = np.asarray(sum(size for _, size in pairs))
-        tables = Tables(here, [table for table, _ in pairs], sizes)
+        (plain, of_plain), (mixed, of_mixed) = found
+        tables = Tables(here, Form.of(plain, mixed, of_plain + of_mixed))
         if keep:
             self._known[grid] = tables
         return tables
 
-    @staticmethod
-    def _mean(here: Map, f: ComplexArray) -> FloatArray:
-        """m at every time and direction."""
-        return np.asarray(2.0 * (f.real @ here.kappa.real - f.imag @ here.kappa.imag))
-
-    def moved(self, grid: Grid, here: Map, f: ComplexArray) -> tuple[FloatArray, FloatArray]:
-        """m at every time and direction, and a bound on its rounding."""
-        return self._mean(here, f), (2.0 * grid.ulp) * (np.abs(f) @ np.abs(here.kappa))
-
     def _on_grid(self, grid: Grid, tau: FloatArray, along: Along, keep: bool) -> Values:
-        base = self.base
-        here, spread, sizes = self.tables(grid, along, keep)
-        bare = base.relaxation.filtered(grid.x, tau)
-        f = grid.weights * bare
-        seen = f * here.forced
-        fit = (grid.x - base.ridge) * bare * seen - 2.0 * seen
-        train = 2.0 * fit.real.sum(1)
-        mean, off = self.moved(grid, here, f)
-        variance = quadratic(f, *spread)
-        size = np.abs(f)
-        rounding = 2.0 * grid.ulp * ((size @ sizes) * size).sum(1)
-        rows = self._from_map(mean, variance, along)
+        here, spread = self.tables(grid, along, keep)
+        bare, f = grid.filters(tau)
+        train, variance = grid.fit(bare, f, here.forced), spread.sums(f, grid.ulp)
+        mean, off = each(f, here.kappa, grid.ulp)
+        rows = self._from_map(mean, variance.values, along)
         slack = self.slack(mean, off, along)
-        values = np.array([train, *rows])
-        errors = np.array([2.0 * grid.ulp * np.abs(fit).sum(1), *(rounding + slack,) * 2])
-        if base.initial > 0.0:
-            start = grid.from_start(tau)
-            values += np.array([start.train, start.test, start.test])
-            errors += start.error
-        return Values(values, errors)
+        errors = np.array([train.errors, *(variance.errors + slack,) * 2])
+        return grid.with_start(tau, Values(np.array([train.values, *rows]), errors))
 
     def _from_map(
         self, mean: FloatArray, variance: FloatArray, along: Along
@@ -373,13 +355,13 @@ class TargetCurves:
     def _at_end(self, points: Points, along: Along) -> FloatArray:
         base, here = self.base, self.map(points, along)
         pair = base.respond(points, points)
-        variance = self.spread(here, here, pair, along)[0][0].real
-        test, excess = self._from_map(here.kappa[:1].real, variance, along)
-        train = -here.forced[0].real
+        variance = self.spread(here, here, pair, along)[0].diagonal().real
+        test, excess = self._from_map(here.kappa.real, variance, along)
+        train = -here.forced.real
         if base.ridge > 0.0:
             square = base.respond(points, points, identity=True)
-            train -= base.ridge * self.spread(here, here, square, along)[0][0, 0].real
-        return np.array([train, test[0], excess[0]])
+            train -= base.ridge * self.spread(here, here, square, along)[0].diagonal().real
+        return np.array([train, test, excess])
 
     # -- the pull to the own sample --------------------------------------------------------------
 
@@ -395,10 +377,10 @@ class TargetCurves:
             return Values(
                 np.array([np.full_like(tau, spans[1] - spans[0]), fresh]), np.zeros((2, tau.size))
             )
-        found = over_times(
-            self.base, tau, 2,
+        found = self.base.over_times(
+            tau, 2,
             lambda grid, times: self._pulls_on(grid, times, along),
-            lambda points: self._pull(points, along)[:, 0].real,
+            lambda points: self._pull(points, along).real,
         )  # fmt: skip
         drawn, fresh = found.values
         return Values(np.array([spans[1] - spans[0] + drawn, spans[1] - fresh]), found.errors)
@@ -412,10 +394,9 @@ class TargetCurves:
         return w * mean, w * self._fresh_variance
 
     def _pulls_on(self, grid: Grid, tau: FloatArray, along: Along) -> Values:
-        f = grid.weights * self.base.relaxation.filtered(grid.x, tau)
-        traces = self._pull(grid.points, along)
-        values = 2.0 * (f @ traces.T).real.T
-        return Values(values, 2.0 * grid.ulp * (np.abs(f) @ np.abs(traces).T).T)
+        _, f = grid.filters(tau)
+        found = each(f, self._pull(grid.points, along).T, grid.ulp)
+        return Values(found.values.T, found.errors.T)
 
     def _pull(self, points: Points, along: Along) -> ComplexArray:
         """Rows P_train − P_fresh and P_fresh at points."""

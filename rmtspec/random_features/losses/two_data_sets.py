@@ -45,8 +45,8 @@ from numpy.typing import NDArray
 
 from ...ensembles.feature_equations import FeatureEquations
 from ...ensembles.two_point import Independent, Points, Response, Source
-from .curves import Curves, Grid, quadratic
-from .over_times import Values, over_times
+from .curves import Curves, Grid
+from .sums import Form, Values, each, single
 from .targets import Along, Map, TargetCurves
 
 FloatArray = NDArray[np.float64]
@@ -94,8 +94,8 @@ class TwoDataSetCurves:
     def split(self, tau: FloatArray) -> Split:
         """Parts of the error at flat times, inf included."""
         base, along = self.curves.base, self.curves.along(None)
-        found = over_times(
-            base, tau, _ROWS,
+        found = base.over_times(
+            tau, _ROWS,
             lambda grid, times: self._on_grid(grid, times, along),
             lambda points: self._at_end(points, along),
         )  # fmt: skip
@@ -115,53 +115,73 @@ class TwoDataSetCurves:
         return equations
 
     def _on_grid(self, grid: Grid, tau: FloatArray, along: Along) -> Values:
-        base, curves = self._base, self.curves
+        base, curves, ulp = self._base, self.curves, grid.ulp
         here = curves.map(grid.points, along)
         there = Map(*(column.conj() for column in here))
         mirrored = grid.points.conjugate()
-        tables, sizes = [], []
-        for points, other, pair in zip(
-            (grid.points, mirrored), (here, there), grid.pairs, strict=True
-        ):
-            found = self._tables(grid.points, points, here, other, pair, along)
-            tables.append(found[:3])
-            sizes.append(found[3])
-        features, samples, identity = (list(kind) for kind in zip(*tables, strict=True))
-        bare = base.relaxation.filtered(grid.x, tau)
-        f = grid.weights * bare
-        done = (grid.x - base.ridge) * bare  # λf
-        mean, off = curves.moved(grid, here, f)
-        size = np.abs(f)
+        found = [
+            self._tables(grid.points, points, here, other, pair, along)
+            for points, other, pair in zip(
+                (grid.points, mirrored), (here, there), grid.pairs, strict=True
+            )
+        ]
+        features, samples, identity = (
+            Form.of(plain, mixed, sizes)
+            for plain, mixed, sizes in zip(
+                *(tables for tables, _ in found),
+                np.add(*(sizes for _, sizes in found)),
+                strict=True,
+            )
+        )
+        bare, f = grid.filters(tau)
+        done = (grid.x - base.ridge) * f  # λf
+        mean, off = each(f, here.kappa, ulp)
+        rows, off_rows = each(f, self._own(grid.points, here, along), ulp)
+        by_features, by_samples = features.sums(f, ulp), samples.sums(f, ulp)
+        own, shared = single(done * bare * here.forced, ulp), identity.sums(f, ulp, done)
+        slack = curves.slack(mean, off, along)
+        variance = by_features.values + by_samples.values
+        rounding = by_features.errors + by_samples.errors
+        c, b = curves.slopes
+        shown = along.weights * (c * c * along.levels + b * b)
         values = [
             curves.bias(mean, along),
-            quadratic(f, *features),
-            quadratic(f, *samples),
-            2.0 * (f * done * here.forced).real.sum(1),
-            _bilinear(grid.weights * done, f, *identity),
-            self._apart(mean, 2.0 * (f @ self._own(grid.points, here, along)).real, along),
+            by_features.values,
+            by_samples.values,
+            own.values,
+            shared.values,
+            self._apart(mean, rows, along),
+            self._squared(mean, along) + variance,
         ]
-        values.append(self._squared(mean, along) + values[1] + values[2])
-        rounding = 2.0 * grid.ulp * ((size @ np.asarray(sum(sizes))) * size).sum(1)
-        slack = curves.slack(mean, off, along)
-        known = 4.0 * grid.ulp * np.abs(f * done * here.forced).sum(1)
-        crossed = (
-            2.0 * grid.ulp * ((np.abs(grid.weights * done) @ np.abs(identity[0])) * size).sum(1)
-        )
-        errors = [slack, rounding, rounding, known, 2.0 * crossed, slack + known]
-        return Values(np.array(values), np.array([*errors, rounding + slack]))
+        errors = [
+            slack,
+            by_features.errors,
+            by_samples.errors,
+            own.errors,
+            shared.errors,
+            (np.abs(mean) * off_rows + off * (np.abs(rows) + off_rows)) @ along.weights,
+            (2.0 * np.abs(mean) + off) * off @ shown + rounding,
+        ]
+        return Values(np.array(values), np.array(errors))
 
     def _tables(
         self, first: Points, second: Points, here: Map, there: Map, pair: Response, along: Along
-    ) -> tuple[ComplexArray, ComplexArray, ComplexArray, FloatArray]:
-        """Tables of W, of the data sets, and of K_I, and the size of their terms."""
-        alone = self._equations.respond_apart(first, second, self._base.fresh)
+    ) -> tuple[list[ComplexArray], FloatArray]:
+        """Tables of W, of the data sets, and of K_I, and the sizes of their terms, (3, n, m)."""
+        alone, one = (
+            self._equations.respond_apart(first, second, self._base.fresh),
+            self._identity(first, second),
+        )
         squared = (here.kappa * along.weights) @ there.kappa.T
         left = (here.rest * (along.weights * along.levels)) @ there.rest.T
-        features = alone.k * squared
-        samples = pair.y * (left + alone.lift * squared)
-        size = np.abs(features) + np.abs(pair.y) * (np.abs(left) + np.abs(alone.lift * squared))
-        identity = self._identity(first, second).k * squared
-        return features, samples, identity, size * np.maximum(pair.loss, alone.loss)
+        lifted = alone.lift * squared
+        tables = [alone.k * squared, pair.y * (left + lifted), one.k * squared]
+        sizes = [
+            np.abs(tables[0]) * alone.loss,
+            np.abs(pair.y) * (np.abs(left) + np.abs(lifted)) * np.maximum(pair.loss, alone.loss),
+            np.abs(tables[2]) * one.loss,
+        ]
+        return tables, np.array(sizes)
 
     def _identity(self, first: Points, second: Points) -> Independent:
         fresh = self._base.fresh
@@ -188,31 +208,24 @@ class TwoDataSetCurves:
         (u, w), (c, b) = curves.target, curves.slopes
         here = curves.map(points, along)
         pair = base.respond(points, points)
-        features, samples, identity, _ = self._tables(points, points, here, here, pair, along)
-        variances = features[0, 0].real, samples[0, 0].real
-        mean = here.kappa[:1].real
-        shared = float(mean[0] @ (along.weights * (u * b + w * c * along.levels)))
-        own = here.forced[0].real
+        tables, _ = self._tables(points, points, here, here, pair, along)
+        features, samples, identity = (table.diagonal().real for table in tables)
+        mean = here.kappa.real
+        shared = mean @ (along.weights * (u * b + w * c * along.levels))
+        own = here.forced.real
         if base.ridge > 0.0:
             square = base.respond(points, points, identity=True)
-            own -= base.ridge * curves.spread(here, here, square, along)[0][0, 0].real
-            shared -= base.ridge * identity[0, 0].real
-        rows = self._own(points, here, along)[:1].real
+            own = own - base.ridge * curves.spread(here, here, square, along)[0].diagonal().real
+            shared = shared - base.ridge * identity
+        rows = self._own(points, here, along).real
         return np.array(
             [
-                curves.bias(mean, along)[0],
-                *variances,
+                curves.bias(mean, along),
+                features,
+                samples,
                 own,
                 shared,
-                self._apart(mean, rows, along)[0],
-                self._squared(mean, along)[0] + sum(variances),
+                self._apart(mean, rows, along),
+                self._squared(mean, along) + features + samples,
             ]
         )
-
-
-def _bilinear(
-    g: ComplexArray, f: ComplexArray, plain: ComplexArray, mixed: ComplexArray
-) -> FloatArray:
-    """2 Re Σ_ij [g_i f_j plain_ij + g_i f̄_j mixed_ij] for every row of g and f."""
-    total = ((g @ plain) * f).sum(1) + ((g @ mixed) * f.conj()).sum(1)
-    return np.asarray(2.0 * total.real)

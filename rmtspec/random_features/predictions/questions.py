@@ -96,7 +96,7 @@ class PredictionCourse(Course):
 
     def sketched_forms(self, tau: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """The same at finite times without bounds, for searches."""
-        return self._forms([curves.sketched_excess(tau) for curves in self._three])
+        return self._forms([curves.sketched(tau)[2] for curves in self._three])
 
     def _forms(self, excesses: list[FloatArray]) -> tuple[FloatArray, FloatArray, FloatArray]:
         zero, two, both = (excess / self.model.level.sigma**2 for excess in excesses)

@@ -291,7 +291,7 @@ def test_kl_bound_is_the_integral_of_the_score_error_over_t() -> None:
 def test_error_tells_of_a_contour_that_is_too_coarse(monkeypatch: pytest.MonkeyPatch) -> None:
     tau = np.geomspace(0.1, 1e6, 15)
     exact = MODEL.learning_curves(tau)
-    monkeypatch.setattr(learning_curves, "_DIGITS", 3.0)
+    monkeypatch.setattr(learning_curves, "DIGITS", 3.0)
     rough = replace(MODEL).learning_curves(tau)
     assert np.all(np.abs(rough.test - exact.test) <= rough.error)
     assert np.all(np.abs(rough.train - exact.train) <= rough.error)

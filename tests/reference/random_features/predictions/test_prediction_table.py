@@ -10,6 +10,7 @@ import pytest
 
 import rmtspec as rs
 from rmtspec.inputs.held_out import HeldOut
+from rmtspec.random_features.losses.sums import Values
 
 TABLE = Path(__file__).parents[2] / "data" / "predictions.json"
 ROWS = json.loads(TABLE.read_text())["rows"]
@@ -104,17 +105,15 @@ def _known(row):
     curves = training_of(row)._targets
     along = curves.along(None)
 
-    from rmtspec.random_features.losses.over_times import Values, over_times
-
     def on_grid(grid, times):
         f = grid.weights * curves.base.relaxation.filtered(grid.x, times)
         mean = 2.0 * (f @ (curves.map(grid.points, along).kappa @ along.weights)).real
         return Values(mean[None], np.zeros((1, times.size)))
 
     def at_end(points):
-        return (curves.map(points, along).kappa @ along.weights)[:1].real
+        return (curves.map(points, along).kappa @ along.weights)[None].real
 
-    (mean,), _ = over_times(curves.base, TAU, 1, on_grid, at_end)
+    (mean,), _ = curves.base.over_times(TAU, 1, on_grid, at_end)
     assert level.sigma > 0.0
     return u * at.b * mean + w * column(row, "fresh_pull")
 

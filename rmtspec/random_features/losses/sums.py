@@ -1,0 +1,118 @@
+r"""Sums over the nodes of a contour, and bounds on their errors.
+
+With nodes :math:`z_0,\dots,z_{n-1}` on the upper half of a contour (`solve.contour`) a trace is
+:math:`2\,\mathrm{Re}\sum_jt_j`, the trapezoidal rule over all 2n nodes, of which every second one,
+:math:`z_0,\bar z_1,z_2,\bar z_3,\dots`, is a rule of half as many.  It gives
+:math:`2\sum_j(\mathrm{Re}\,t_j\pm i\,\mathrm{Im}\,t_j)`: the same real part, and
+
+.. math::  \Big|2\sum_j(-1)^j\mathrm{Im}\,t_j\Big|
+
+is its error.  The rule converges geometrically, so that of all nodes has the square of this error,
+both relative to :math:`2\sum_j|t_j|`.  At single times the error of half of the nodes may pass
+through 0: the largest of all times counts, or what the contour was made for, if that is more.  Over
+150 random models and all times the error of all nodes was at most 4 times the square of the largest
+of half of them, and 2.3 times what the contour was made for.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+
+DIGITS = 16.0
+"""Of the rule over all nodes, relative to the sum of moduli."""
+
+_MARGIN = 8.0  # twice the largest ratio that was met
+
+
+class Values(NamedTuple):
+    """Quantities over training time, and bounds on their errors, of one shape."""
+
+    values: FloatArray
+    errors: FloatArray
+
+
+class Form(NamedTuple):
+    r"""The form 2 Re Σ_ij [g_i f_j plain_ij + g_i f̄_j mixed_ij] in real arithmetic.
+
+    Attributes
+    ----------
+    real : (2n, 2n), on real and imaginary parts in turn
+    sizes : (n, n) moduli of the entries, each times the factor by which it magnifies rounding
+    """
+
+    real: FloatArray
+    sizes: FloatArray
+
+    @classmethod
+    def of(cls, plain: ComplexArray, mixed: ComplexArray, sizes: FloatArray) -> Form:
+        """The form of a table over pairs of nodes and one over nodes and conjugate nodes."""
+        n = len(plain)
+        real = np.empty((n, 2, n, 2))
+        real[:, 0, :, 0] = mixed.real + plain.real
+        real[:, 0, :, 1] = mixed.imag - plain.imag
+        real[:, 1, :, 0] = -mixed.imag - plain.imag
+        real[:, 1, :, 1] = mixed.real - plain.real
+        return cls(real.reshape(2 * n, 2 * n), sizes)
+
+    def values(self, f: ComplexArray) -> FloatArray:
+        """The quadratic form of every row of f, without a bound."""
+        rows = f.view(np.float64)
+        return np.asarray(2.0 * np.einsum("ij,ij->i", rows @ self.real, rows))
+
+    def sums(
+        self, f: ComplexArray, ulp: float, g: ComplexArray | None = None, *, decays: bool = False
+    ) -> Values:
+        """The form of every row of f, or of g and f; see `single`."""
+        g = f if g is None else g
+        size, other = np.abs(f), np.abs(g)
+        terms = f * (g.view(np.float64) @ self.real).view(np.complex128).conj()
+        rounding = ulp * 2.0 * np.einsum("ij,ij->i", other @ self.sizes, size)
+        # Half of the nodes may be taken in either argument.
+        return Values(2.0 * terms.real.sum(1), rounding + _quadrature(terms, 2.0, decays))
+
+
+def single(terms: ComplexArray, ulp: float, *, decays: bool = False) -> Values:
+    """Sums of the terms in every row.
+
+    With `decays` they decay from row to row, and the bound is that of the largest row: what decays
+    on a contour does not do so on the border of the region where it is bounded.
+    """
+    size = 2.0 * np.abs(terms).sum(1)
+    return Values(2.0 * terms.real.sum(1), ulp * size + _quadrature(terms, 1.0, decays))
+
+
+def each(f: ComplexArray, table: ComplexArray, ulp: float) -> Values:
+    """Sums of every row of f over every column of the table, (times, columns)."""
+    size, sign = 2.0 * (np.abs(f) @ np.abs(table)), _signs(f.shape[1])
+    return Values(
+        plain_each(f, table), ulp * size + _settled(2.0 * np.abs(((sign * f) @ table).imag), size)
+    )
+
+
+def plain_each(f: ComplexArray, table: ComplexArray) -> FloatArray:
+    """The same without a bound."""
+    return np.asarray(2.0 * (f.real @ table.real - f.imag @ table.imag))
+
+
+def _quadrature(terms: ComplexArray, arguments: float, decays: bool) -> FloatArray:
+    """Error of the sums of rows by all nodes, from that of half of them."""
+    half = 2.0 * arguments * np.abs(terms.imag @ _signs(terms.shape[1]))
+    size = 2.0 * np.abs(terms).sum(1)
+    if decays:
+        half[:], size[:] = half.max(initial=0.0), size.max(initial=0.0)
+    return _settled(half, size)
+
+
+def _signs(n: int) -> FloatArray:
+    return np.where(np.arange(n) % 2 == 0, 1.0, -1.0)
+
+
+def _settled(half: FloatArray, size: FloatArray) -> FloatArray:
+    relative = np.divide(half, size, out=np.zeros_like(half), where=size > 0.0)
+    return np.asarray(_MARGIN * max(relative.max(initial=0.0) ** 2, 10.0**-DIGITS) * size)
