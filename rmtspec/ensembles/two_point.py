@@ -119,15 +119,18 @@ def averaged_response(
 ) -> Response:  # fmt: skip
     """K and Y for random data."""
     level, weight = directions
+    variance = source.variance
+    if weight[0] == 0.0:
+        level, weight, variance = level[1:], weight[1:], variance[1:]
     h1, h2 = first.along(level, c2, b2), second.along(level, c2, b2)
     seen1, seen2 = (c2 * y[:, None] * level * h for y, h in ((first.y, h1), (second.y, h2)))
-    factors = np.stack([np.ones_like(level), level, source.variance, level * source.variance])
+    noisy1, noisy2 = seen1 + b2 * h1, seen2 + b2 * h2
+    factors = np.stack([weight, weight * level, weight * variance, weight * level * variance])
     few = level.size <= _FEW
     sums = np.empty((6, 0, 0), dtype=np.complex128)
     if not few:
-        noisy1, noisy2 = seen1 + b2 * h1, seen2 + b2 * h2
         sums = np.stack(
-            [(h1 * (weight * factor)) @ h2.T for factor in factors]
+            [(h1 * factor) @ h2.T for factor in factors]
             + [(noisy1 * weight) @ noisy2.T, (seen1 * weight) @ seen2.T]
         )
     # Symmetric at the same points, Hermitian at conjugate ones: half of the pairs tell all.
@@ -135,8 +138,8 @@ def averaged_response(
     mirrored = first.conjugate()
     conjugate = np.array_equal(mirrored.k, second.k) and np.array_equal(mirrored.y, second.y)
     k, y, mean, loss = _averaged(
-        first.k, first.y, h1, seen1, second.k, second.y, h2, seen2,
-        weight, factors, sums, source.identity, source.noise, source.data,
+        first.k, first.y, h1, seen1, noisy1, second.k, second.y, h2, seen2, noisy2,
+        factors, sums, source.identity, source.noise, source.data,
         psi_p, psi_n, c2, b2, v2, same, conjugate,
     )  # fmt: skip
     return Response(k, y, mean, loss)
@@ -144,22 +147,24 @@ def averaged_response(
 
 @kernel
 def _averaged(
-    k1, y1, h1, seen1, k2, y2, h2, seen2, weight, factors, sums, identity, noise, data,
+    k1, y1, h1, seen1, noisy1, k2, y2, h2, seen2, noisy2, factors, sums, identity, noise, data,
     psi_p, psi_n, c2, b2, v2, same, conjugate,
 ):  # fmt: skip
     """Fields of `Response`; the six integrals over ρ are in `sums`, or made if that is empty."""
     shape = (k1.size, k2.size)
     k, y, mean = np.empty(shape, k1.dtype), np.empty(shape, k1.dtype), np.empty(shape, k1.dtype)
-    loss, at = np.empty(shape), np.empty(6, k1.dtype)
-    total1, total2 = _weighted(h1, weight), _weighted(h2, weight)
+    loss = np.empty(shape)
+    total1, total2 = _weighted(h1, factors), _weighted(h2, factors)
+    made = sums.size == 0
     for i in range(k1.size):
         for j in range(i if same or conjugate else 0, k2.size):
-            if sums.size:
-                for n in range(6):
-                    at[n] = sums[n, i, j]
+            if made:
+                i0, i1, it, itl, noisy, seen = _integrals(
+                    h1[i], seen1[i], noisy1[i], h2[j], seen2[j], noisy2[j], factors
+                )
             else:
-                _integrals(at, h1[i], seen1[i], h2[j], seen2[j], weight, factors, b2)
-            i0, i1, it, itl, noisy, seen = at
+                i0, i1, it = sums[0, i, j], sums[1, i, j], sums[2, i, j]
+                itl, noisy, seen = sums[3, i, j], sums[4, i, j], sums[5, i, j]
             kk, yy = k1[i] * k2[j], y1[i] * y2[j]
             a11, size11 = _spared(psi_p, k1[i] * total1[i], k2[j] * total2[j], kk * i0, noisy)
             kb1, kb2 = k1[i] + b2, k2[j] + b2
@@ -184,27 +189,28 @@ def _averaged(
 
 
 @kernel
-def _weighted(h, weight):
+def _weighted(h, factors):
     """∫h dρ at every point."""
     total = np.zeros(h.shape[0], h.dtype)
     for i in range(h.shape[0]):
-        for level in range(weight.size):
-            total[i] += weight[level] * h[i, level]
+        for level in range(h.shape[1]):
+            total[i] += factors[0, level] * h[i, level]
     return total
 
 
 @kernel
-def _integrals(at, h1, seen1, h2, seen2, weight, factors, b2):
+def _integrals(h1, seen1, noisy1, h2, seen2, noisy2, factors):
     """∫ of h_1h_2 times each factor, of both shares that noise and data see, and of the data's."""
-    for n in range(6):
-        at[n] = 0.0
-    for level in range(weight.size):
-        both = weight[level] * (h1[level] * h2[level])
-        for n in range(4):
-            at[n] += factors[n, level] * both
-        noisy1, noisy2 = seen1[level] + b2 * h1[level], seen2[level] + b2 * h2[level]
-        at[4] += weight[level] * (noisy1 * noisy2)
-        at[5] += weight[level] * (seen1[level] * seen2[level])
+    i0 = i1 = it = itl = noisy = seen = 0.0j
+    for level in range(h1.size):
+        both = h1[level] * h2[level]
+        i0 += factors[0, level] * both
+        i1 += factors[1, level] * both
+        it += factors[2, level] * both
+        itl += factors[3, level] * both
+        noisy += factors[0, level] * (noisy1[level] * noisy2[level])
+        seen += factors[0, level] * (seen1[level] * seen2[level])
+    return i0, i1, it, itl, noisy, seen
 
 
 @kernel

@@ -168,7 +168,7 @@ class Grid:
         """Rows of train and test losses at flat finite times."""
         own, cross, form = self.tables(direction)
         bare, f = self.filters(tau)
-        fit, known = self.fit(bare, f, own), single(f * cross, self.ulp)
+        fit, known = self.fit(bare, f, own), single(f, cross, self.ulp)
         square = form.sums(f, self.ulp)
         scale = self.curves.scale
         values = scale * np.array([fit.values, square.values - 2.0 * known.values])
@@ -177,13 +177,13 @@ class Grid:
 
     def fit(self, bare: ComplexArray, f: ComplexArray, trace: ComplexArray) -> Values:
         """∮(λf² − 2f)X of a trace X."""
-        return single(f * trace * ((self.x - self.curves.ridge) * bare - 2.0), self.ulp)
+        return single(f, trace * ((self.x - self.curves.ridge) * bare - 2.0), self.ulp)
 
     def sketched(self, tau: FloatArray) -> FloatArray:
         """The same losses without a bound."""
         own, cross, form = self.tables(None)
         bare, f = self.filters(tau)
-        train = 2.0 * (f * own * ((self.x - self.curves.ridge) * bare - 2.0)).real.sum(1)
+        train = self.fit(bare, f, own).values
         found = self.curves.scale * np.array([train, form.values(f) - 4.0 * (f @ cross).real])
         return self.with_start(tau, Values(found, np.zeros_like(found))).values
 
@@ -212,8 +212,8 @@ class Grid:
             )
         trace, form = self._start_tables
         f = self.weights * r
-        seen = f * r * (self.x - curves.ridge) * trace
-        found = single(seen, self.ulp, decays=True), form.sums(f, self.ulp, decays=True)
+        seen = r * (self.x - curves.ridge) * trace
+        found = single(f, seen, self.ulp, decays=True), form.sums(f, self.ulp, decays=True)
         values = np.array([one.values[:-1] for one in found])
         errors = np.array([one.errors[:-1] for one in found])
         values += np.multiply.outer([gram.s2, fresh], left)

@@ -80,7 +80,7 @@ class KernelTargetCurves(TargetCurves):
             equations = self._gram.equations
             bare, f = grid.filters(times)
             train = grid.fit(bare, f, equations.along(grid.points, rows))
-            known = single(f * equations.cross_along(grid.points, rows, fresh), grid.ulp)
+            known = single(f, equations.cross_along(grid.points, rows, fresh), grid.ulp)
             square = grid.form(*self._double(grid, rows)).sums(f, grid.ulp)
             values = np.array([train.values, square.values - 2.0 * known.values])
             errors = np.array([train.errors, square.errors + 2.0 * known.errors])

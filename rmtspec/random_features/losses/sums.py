@@ -21,6 +21,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...solve import REORDERED
+from ...solve.kernel import kernel
+
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
@@ -70,29 +73,29 @@ class Form(NamedTuple):
     ) -> Values:
         """The form of every row of f, or of g and f; see `single`."""
         g = f if g is None else g
-        size, other = np.abs(f), np.abs(g)
-        terms = f * (g.view(np.float64) @ self.real).view(np.complex128).conj()
+        size = np.abs(f)
+        other = size if g is f else np.abs(g)
+        value, half, all_sizes = _row_sums(f, (g.view(np.float64) @ self.real).view(np.complex128))
         rounding = ulp * 2.0 * np.einsum("ij,ij->i", other @ self.sizes, size)
         # Half of the nodes may be taken in either argument.
-        return Values(2.0 * terms.real.sum(1), rounding + _quadrature(terms, 2.0, decays))
+        return Values(value, rounding + _settled(2.0 * half, all_sizes, decays))
 
 
-def single(terms: ComplexArray, ulp: float, *, decays: bool = False) -> Values:
-    """Sums of the terms in every row.
+def single(f: ComplexArray, trace: ComplexArray, ulp: float, *, decays: bool = False) -> Values:
+    """Sums of every row of f times a trace, (n,) or of every row.
 
     With `decays` they decay from row to row, and the bound is that of the largest row: what decays
     on a contour does not do so on the border of the region where it is bounded.
     """
-    size = 2.0 * np.abs(terms).sum(1)
-    return Values(2.0 * terms.real.sum(1), ulp * size + _quadrature(terms, 1.0, decays))
+    value, half, size = _row_sums(f, np.atleast_2d(trace.conj()))
+    return Values(value, ulp * size + _settled(half, size, decays))
 
 
 def each(f: ComplexArray, table: ComplexArray, ulp: float) -> Values:
     """Sums of every row of f over every column of the table, (times, columns)."""
-    size, sign = 2.0 * (np.abs(f) @ np.abs(table)), _signs(f.shape[1])
-    return Values(
-        plain_each(f, table), ulp * size + _settled(2.0 * np.abs(((sign * f) @ table).imag), size)
-    )
+    size = 2.0 * (np.abs(f) @ np.abs(table))
+    half = 2.0 * np.abs((f[:, ::2] @ table[::2] - f[:, 1::2] @ table[1::2]).imag)
+    return Values(plain_each(f, table), ulp * size + _settled(half, size))
 
 
 def plain_each(f: ComplexArray, table: ComplexArray) -> FloatArray:
@@ -100,19 +103,32 @@ def plain_each(f: ComplexArray, table: ComplexArray) -> FloatArray:
     return np.asarray(2.0 * (f.real @ table.real - f.imag @ table.imag))
 
 
-def _quadrature(terms: ComplexArray, arguments: float, decays: bool) -> FloatArray:
-    """Error of the sums of rows by all nodes, from that of half of them."""
-    half = 2.0 * arguments * np.abs(terms.imag @ _signs(terms.shape[1]))
-    size = 2.0 * np.abs(terms).sum(1)
+def _settled(half: FloatArray, size: FloatArray, decays: bool = False) -> FloatArray:
+    """Error of sums over all nodes, from that of half of them and from the sums of moduli."""
     if decays:
-        half[:], size[:] = half.max(initial=0.0), size.max(initial=0.0)
-    return _settled(half, size)
-
-
-def _signs(n: int) -> FloatArray:
-    return np.where(np.arange(n) % 2 == 0, 1.0, -1.0)
-
-
-def _settled(half: FloatArray, size: FloatArray) -> FloatArray:
+        half, size = np.full_like(half, half.max()), np.full_like(size, size.max())
     relative = np.divide(half, size, out=np.zeros_like(half), where=size > 0.0)
     return np.asarray(_MARGIN * max(relative.max(initial=0.0) ** 2, 10.0**-DIGITS) * size)
+
+
+@kernel(fastmath=REORDERED)
+def _row_sums(f, g):
+    """2 Re Σ_j f_jḡ_j, the modulus of the error of half of the nodes, and the sum of moduli.
+
+    For every row of f, and of g if that has several.
+    """
+    value, half, size = np.empty(f.shape[0]), np.empty(f.shape[0]), np.empty(f.shape[0])
+    for i in range(f.shape[0]):
+        row = i % g.shape[0]
+        total = odd = modulus = 0.0
+        sign = 2.0
+        for j in range(f.shape[1]):
+            a, b = f[i, j], g[row, j]
+            real = a.real * b.real + a.imag * b.imag
+            imag = a.imag * b.real - a.real * b.imag
+            total += 2.0 * real
+            odd += sign * imag
+            modulus += 2.0 * np.sqrt(real * real + imag * imag)
+            sign = -sign
+        value[i], half[i], size[i] = total, abs(odd), modulus
+    return value, half, size

@@ -225,7 +225,7 @@ class TargetCurves:
         def on_grid(grid: Grid, times: FloatArray) -> FloatArray:
             here, spread = self.tables(grid, along, True)
             bare, f = grid.filters(times)
-            train = 2.0 * (f * here.forced * ((grid.x - base.ridge) * bare - 2.0)).real.sum(1)
+            train = grid.fit(bare, f, here.forced).values
             rows = self._from_map(plain_each(f, here.kappa), spread.values(f), along)
             found = np.array([train, *rows])
             return grid.with_start(times, Values(found, np.zeros_like(found))).values

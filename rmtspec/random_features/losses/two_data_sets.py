@@ -138,7 +138,7 @@ class TwoDataSetCurves:
         mean, off = each(f, here.kappa, ulp)
         rows, off_rows = each(f, self._own(grid.points, here, along), ulp)
         by_features, by_samples = features.sums(f, ulp), samples.sums(f, ulp)
-        own, shared = single(done * bare * here.forced, ulp), identity.sums(f, ulp, done)
+        own, shared = single(done, bare * here.forced, ulp), identity.sums(f, ulp, done)
         slack = curves.slack(mean, off, along)
         variance = by_features.values + by_samples.values
         rounding = by_features.errors + by_samples.errors
