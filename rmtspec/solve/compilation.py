@@ -126,15 +126,24 @@ def fingerprint(function: Callable[..., Any]) -> str:
         if isinstance(value, FunctionType):
             if value not in seen:
                 seen.add(value)
-                digest.update(f"{value.__qualname__} {options}".encode())
+                digest.update(f"{value.__qualname__} {_text(options)}".encode())
                 waiting.extend(_read_by(value, digest.update))
         elif isinstance(value, tuple):
             waiting.extend(value)
         elif isinstance(value, np.ndarray):
             digest.update(f"{value.dtype} {value.shape}".encode() + value.tobytes())
         elif not callable(value) and not isinstance(value, ModuleType):
-            digest.update(repr(value).encode())
+            digest.update(_text(value).encode())
     return digest.hexdigest()
+
+
+def _text(value: Any) -> str:
+    """A value in words that are the same in every process, where a set is in another order."""
+    if isinstance(value, dict):
+        return repr([(key, _text(entry)) for key, entry in sorted(value.items())])
+    if isinstance(value, (set, frozenset)):
+        return repr(sorted(map(_text, value)))
+    return repr(value)
 
 
 def _read_by(function: FunctionType, write: Callable[[bytes], None]) -> Iterator[Any]:
@@ -142,7 +151,7 @@ def _read_by(function: FunctionType, write: Callable[[bytes], None]) -> Iterator
     codes = [function.__code__]
     for code in codes:  # which grows by what stands inside
         codes.extend(part for part in code.co_consts if isinstance(part, CodeType))
-        plain = [part for part in code.co_consts[1:] if not isinstance(part, CodeType)]
+        plain = [_text(part) for part in code.co_consts[1:] if not isinstance(part, CodeType)]
         write(code.co_code + repr((plain, code.co_names, code.co_varnames)).encode())
         yield from (function.__globals__[n] for n in code.co_names if n in function.__globals__)
     yield from (cell.cell_contents for cell in function.__closure__ or ())
