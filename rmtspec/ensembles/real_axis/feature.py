@@ -169,7 +169,7 @@ def _with_data(
         low, scale_of = table[LOW, i], table[SCALE, i]
         low_pole, low_offset = point(low, table[HIGH, i], scale_of, gaps[4, g])
         high_pole, high_offset = point(low, table[HIGH, i], scale_of, gaps[5, g])
-        if np.isneginf(low):
+        if low == -np.inf:
             ends = 0.0, 0.0, high_pole, high_offset
             count = _by_eta(rows, count, UPPER, True, *ends, 0.0, np.inf, psi_p)
             if both and atom > 0.0:
@@ -266,15 +266,17 @@ def feature_axis(
         data_table = gram_intervals(
             first_atoms(tau, weights), weights, above, psi_n, data_spare, mass
         )
-        size = data_table.shape[1]
+        sweep = np.empty(data_table.shape[1], np.intp)
+        for i in range(sweep.size):
+            sweep[i] = DATA
         data = (
-            np.full(size, DATA), np.empty((4, 0)), tau, weights, zero_weight,
+            sweep, np.empty((4, 0)), tau, weights, zero_weight,
             psi_p, psi_n, b2, v2, u, -data_spare, closing,
         )  # fmt: skip
         data_gaps, ordered = find_gaps(data_table, psi_n, data)
         rows = np.empty((_LOW_POLE + 4, 2 * data_gaps.shape[1] + 4))
         if not ordered:
-            return rows[:6], np.full(0, DATA), np.empty((4, 0)), data_gaps, False
+            return rows[:6], sweep, np.empty((4, 0)), data_gaps, False
         count = _with_data(
             rows, data_table, data_gaps, hard,
             b2, u, psi_n, rank, noise_mass, sample_mass, total, atom, scale, psi_p,

@@ -144,7 +144,9 @@ def gram_intervals(mu, weight, above, aspect, spare, total):
         if _may_open(mu, weight, above, aspect, j):
             count += 1
     has_atom = spare < 0.0
-    table = np.full((6, count + (3 if has_atom else 2)), np.nan)
+    table = np.empty((6, count + (3 if has_atom else 2)))
+    for i in range(table.shape[1]):
+        table[SCALE, i], table[LOW_VALUE, i], table[HIGH_VALUE, i] = mu[-1], np.nan, np.nan
     table[LOW, 0], table[HIGH, 0] = -np.inf, -mu[-1]
     table[LOW_VALUE, 0], table[ABOVE, 0] = np.inf, 0.0
     i = 1
@@ -158,8 +160,6 @@ def gram_intervals(mu, weight, above, aspect, spare, total):
         i += 1
     table[LOW, i], table[HIGH, i], table[ABOVE, i] = 0.0, np.inf, 1.0
     table[LOW_VALUE, i], table[HIGH_VALUE, i] = np.nan if spare > 0.0 else 0.0, -np.inf
-    for i in range(table.shape[1]):
-        table[SCALE, i] = mu[-1]
     return table
 
 

@@ -282,7 +282,9 @@ def _is_before(table, i, j):
 def _sorted(table):
     """The panels by half and u; Shell's sort."""
     count = table.shape[0]
-    order = np.arange(count)
+    order = np.empty(count, np.intp)
+    for i in range(count):
+        order[i] = i
     step = count // 2
     while step > 0:
         for i in range(step, count):

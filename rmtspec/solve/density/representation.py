@@ -150,7 +150,9 @@ search_python: Callable[..., tuple[FloatArray, FloatArray]] = panel_search(
 def assembled(table, edges, masses, hard):
     """Fields of `Representation` after the third."""
     panels, bulks = table.shape[0], edges.shape[0]
-    first = np.zeros(2 * bulks + 1, np.intp)
+    first = np.empty(2 * bulks + 1, np.intp)
+    for side in range(2 * bulks + 1):
+        first[side] = 0
     low, high = np.empty(panels), np.empty(panels)
     coefficients, mass = np.empty((panels, NODES)), np.zeros((panels, NODES + 3))
     total, before = np.zeros(panels), np.zeros(panels)
