@@ -32,6 +32,8 @@ def real(
     ValueError
         If it is NaN, infinite or outside the range.
     """
+    if type(value) is float and low < value < high:
+        return value
     allowed = f"{'(' if low_open else '['}{low:g}, {high:g}{')' if high_open else ']'}"
     if isinstance(value, np.ndarray) and value.ndim == 0 and not np.ma.is_masked(value):
         value = value[()]

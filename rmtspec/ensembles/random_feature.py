@@ -135,10 +135,13 @@ class RandomFeatureGram:
         Their bulks lie that close to the atom at s², and count with it; products of their powers
         would leave the range of floats.
         """
-        sizes = np.array([self.c2 * self.population.mean, self.b2, self.v2])
-        kept = sizes > 1e-70 * sizes.max()
-        c2, b2, v2 = np.where(kept, [self.c2, self.b2, self.v2], 0.0)
-        return float(c2), float(b2), float(v2)
+        data = self.c2 * self.population.mean
+        least = 1e-70 * max(data, self.b2, self.v2)
+        return (
+            self.c2 if data > least else 0.0,
+            self.b2 if self.b2 > least else 0.0,
+            self.v2 if self.v2 > least else 0.0,
+        )
 
     @cached_property
     def _split_population(self) -> tuple[FloatArray, FloatArray, float]:

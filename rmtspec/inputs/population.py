@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -292,7 +293,7 @@ class PopulationSpectrum:
         atoms, weights = fit_population(unbiased, norms, first.size - lost, known)
         return cls(atoms, weights, dimension=dimension, samples=samples, fitted=True)
 
-    @property
+    @cached_property
     def mean(self) -> float:
         r"""Mean eigenvalue :math:`\int l\,d\rho=\mathrm{Tr}\,\Sigma/d`."""
         return self.moment(1)
