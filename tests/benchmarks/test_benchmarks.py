@@ -1,8 +1,9 @@
 """What the package costs, and that what is timed is right.
 
 ``python -m pytest tests/benchmarks --benchmark-enable`` times every workload;
-``python -m tests.benchmarks.figures`` prints the ratios and rates with their targets.  An everyday
-run does each piece of work once.
+``python -m tests.benchmarks.figures`` prints the ratios and rates with their targets, and
+``python -m tests.benchmarks.large_figures`` those of large spectra and data.  An everyday run does
+each piece of work once.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import pytest
 
 import rmtspec as rs
 from tests.benchmarks.figures import exponent, seconds
+from tests.benchmarks.large_figures import LargeWorkload, WideWorkload
 from tests.benchmarks.structured_figures import StructuredWorkload
 from tests.benchmarks.sweep_figures import SweepWorkload
 from tests.benchmarks.workloads import (
@@ -183,6 +185,37 @@ def test_cost_of_a_resolvent_grows_linearly_with_the_atoms():
         repeats=5,
     )
     assert exponent(atoms, times) < SUBQUADRATIC
+
+
+@pytest.mark.benchmark(group="large spectra")
+@pytest.mark.parametrize("atoms", [30_000, 100_000])
+def test_large_power_laws_have_their_masses(benchmark, atoms):
+    law = benchmark.pedantic(LargeWorkload(atoms).density, rounds=3)
+    assert len(law.edges) > 100
+    # Densities are polynomials to 1e-12 of their largest value.
+    assert np.abs(law.mass_defect).max() < 1e-12
+
+
+@pytest.mark.benchmark(group="large spectra")
+def test_thousands_of_gaps_of_the_data_leave_two_bulks(benchmark):
+    work = LargeWorkload(30_000, power_law=False)
+    assert len(benchmark.pedantic(work.edges, rounds=1)) == 2
+
+
+def test_cost_of_edges_grows_slower_than_the_eigenvalues():
+    counts = (4_000, 16_000, 64_000)
+    times = seconds(*(LargeWorkload(count).density for count in counts), repeats=3)
+    # Bulks, and with them points, are as many as the root of the eigenvalues, and each point
+    # takes their logarithm; that many sums over all would have exponent 1.5.
+    assert exponent(counts, times) < 1.0
+
+
+@pytest.mark.benchmark(group="held-out rows")
+@pytest.mark.parametrize("dimension", [4_096, 49_152])
+def test_few_held_out_rows_cost_little_in_any_dimension(benchmark, dimension):
+    found = benchmark.pedantic(WideWorkload(dimension).measure, rounds=3)
+    # Orthonormal to rounding of the dimension.
+    assert found.certificate < dimension * np.finfo(float).eps
 
 
 @pytest.mark.benchmark(group="100 training times")
