@@ -3,7 +3,7 @@ r"""A binary tree of Gauss rules: atoms as Cauchy sums over them are seen from a
 All sums behind the laws here are :math:`\sum_jw_jf(\tau_j)` with f a polynomial of degree two at
 most in :math:`1/(\eta+\tau)` and :math:`\tau/(\eta+\tau)`, at an η away from the −τ.  A *cell* is a
 run of atoms in their order, from a to b, that holds beside them the 16-point Gauss rule of their
-measure.  Seen from η, it is taken for its rule where b <= 4a and
+measure.  Seen from η, it is taken for its rule where b <= 2a and
 
 .. math::  |\eta+a|+|\eta+b|\ge\zeta_0(b-a),\qquad\zeta_0=\tfrac12(\varrho+1/\varrho),\quad
            \varrho^{32}=4\cdot10^{18},
@@ -25,12 +25,13 @@ measures being positive,
 
 Its derivative in η bounds squares: they have at most 57 times this, which is half a unit of the
 last digit.  As :math:`\tau/(\eta+\tau)=1-\eta/(\eta+\tau)` with an exact 1, sums of these have
-:math:`|\eta|/\tau` times the error of the others: six at most where a cell with b <= 4a is just
-taken for its rule, and farther away :math:`T_{32}` grows like the 32nd power of the distance.
+:math:`|\eta|/\tau` times the error of the others, and their squares its square times.  That ratio is
+2.6 at most where a cell with b <= 2a is just taken for its rule, two units of the last digit for the
+squares; farther away :math:`T_{32}` grows like the 32nd power of the distance.
 
 *Rounding.*  A node is stored as its distance from the atom a, and η + τ is formed as
 :math:`((\mathrm{pole}+a)+\mathrm{distance})+\mathrm{offset}` at η = pole + offset: atoms that
-differ by a part in 10⁹ lose nothing.  As b <= 4a, the rounding of a node is that of an atom.
+differ by a part in 10⁹ lose nothing.  As b <= 2a, the rounding of a node is that of an atom.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ LARGE = 2048
 ZETA = 0.5 * (4e18 ** (0.5 / ORDER) + 4e18 ** (-0.5 / ORDER))
 
 _LEAF = 48  # atoms at most of a cell that is not divided
-_SPAN = 4.0  # of b over a, of a cell that is taken for its rule
+_SPAN = 2.0  # of b over a, of a cell that is taken for its rule
 
 ATOM, DISTANCE, WEIGHT = range(3)
 """Rows of a table of cells: the first atom of a cell, what a node lies above it, its weight."""
