@@ -23,11 +23,11 @@ measures being positive,
 .. math::  \Big|\sum_\text{atoms}wf-\sum_\text{rule}wf\Big|
            \le\frac{\sum_\text{atoms}w|f|+\sum_\text{rule}w|f|}{2\cdot10^{18}}.
 
-Its derivative in η bounds squares: they have at most 57 times this, which is half a unit of the
-last digit.  As :math:`\tau/(\eta+\tau)=1-\eta/(\eta+\tau)` with an exact 1, sums of these have
-:math:`|\eta|/\tau` times the error of the others, and their squares its square times.  That ratio is
-2.6 at most where a cell with b <= 2a is just taken for its rule, two units of the last digit for the
-squares; farther away :math:`T_{32}` grows like the 32nd power of the distance.
+Its derivative in η bounds squares: they have at most 57 times this, half a unit of the last digit.
+As :math:`\tau/(\eta+\tau)=1-\eta/(\eta+\tau)` with an exact 1, sums of these have
+:math:`|\eta|/\tau` times the error of the others, and their squares its square times.  That ratio
+is 2.6 at most where a cell with b <= 2a is just taken for its rule, two units of the last digit for
+the squares; farther away :math:`T_{32}` grows like the 32nd power of the distance.
 
 *Rounding.*  A node is stored as its distance from the atom a, and η + τ is formed as
 :math:`((\mathrm{pole}+a)+\mathrm{distance})+\mathrm{offset}` at η = pole + offset: atoms that
