@@ -228,7 +228,8 @@ def _complex_parts(kr, ki, mu, weight):
     """Mass that counts one and that does not, the rests of z/k, dz/dk and of the size of terms."""
     on = off = part_r = part_i = rise_r = rise_i = size = 0.0
     for j in range(weight.size):
-        w, m, gr = weight[j], atom(mu, j), from_pole(kr, mu, j, 0.0)
+        w, m = weight[j], atom(mu, j)
+        gr = from_pole(kr, mu, j, m, 0.0)
         scale = 1.0 / (gr * gr + ki * ki)
         missing_r, missing_i = (kr * gr + ki * ki) * scale, ki * m * scale
         whole_r = m * gr * scale
@@ -313,8 +314,9 @@ def _pull(kr, ki, mu, weight):
     """∫μ/(k + μ), real and imaginary part."""
     ar = ai = 0.0
     for j in range(weight.size):
-        gr = from_pole(kr, mu, j, 0.0)
-        scale = weight[j] * atom(mu, j) / (gr * gr + ki * ki)
+        m = atom(mu, j)
+        gr = from_pole(kr, mu, j, m, 0.0)
+        scale = weight[j] * m / (gr * gr + ki * ki)
         ar += gr * scale
         ai -= ki * scale
     return ar, ai
@@ -327,11 +329,12 @@ def _levels(k, mu, weight):
     for i in range(k.size):
         near, share = nearby(mu, weight, k[i].real, k[i].real, abs(k[i].imag))
         for j in range(share.size):
-            gr, gi = from_pole(k[i].real, near, j, 0.0), k[i].imag
+            m, gi = atom(near, j), k[i].imag
+            gr = from_pole(k[i].real, near, j, m, 0.0)
             scale = 1.0 / (gr * gr + gi * gi)
             inverse = complex(gr * scale, -gi * scale)
             rows[0, i] += share[j] * inverse
-            rows[1, i] += share[j] * atom(near, j) * inverse * inverse
+            rows[1, i] += share[j] * m * inverse * inverse
     return rows
 
 

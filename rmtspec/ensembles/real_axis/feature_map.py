@@ -62,7 +62,7 @@ def _data_sums(pole, offset, tau, weights):
     high = low = rest = size = rise = 0.0
     for j in range(weights.size):
         t, w = atom(tau, j), weights[j]
-        inverse = 1.0 / from_pole(pole, tau, j, offset)
+        inverse = 1.0 / from_pole(pole, tau, j, t, offset)
         ratio = t * inverse
         above = t > abs(eta)
         high += _pick(above, w, 0.0)
@@ -130,7 +130,7 @@ def _real_sums(pole, offset, ridge, level, tau, weights):
     squares = squares_e = 0.0
     for j in range(weights.size):
         t, w = atom(tau, j), weights[j]
-        inverse = 1.0 / from_pole(pole, tau, j, offset)
+        inverse = 1.0 / from_pole(pole, tau, j, t, offset)
         whole, missing = (ridge + t) * inverse, level * inverse
         near = abs(missing) < 0.5
         on_f += _pick(near, w, 0.0)

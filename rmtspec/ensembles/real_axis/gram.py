@@ -31,9 +31,9 @@ def _real_parts(anchor, offset, mu, weight):
     k = anchor + offset
     on = off = part = rise = size = 0.0
     for j in range(weight.size):
-        w = weight[j]
-        inverse = 1.0 / from_pole(anchor, mu, j, offset)
-        missing, whole = k * inverse, atom(mu, j) * inverse
+        w, m = weight[j], atom(mu, j)
+        inverse = 1.0 / from_pole(anchor, mu, j, m, offset)
+        missing, whole = k * inverse, m * inverse
         near = abs(missing) < 0.5
         on += pick(near, w, 0.0)
         off += pick(near, 0.0, w)

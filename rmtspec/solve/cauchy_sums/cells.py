@@ -213,8 +213,11 @@ def first_atoms(atoms, weights):
 
 
 @kernel
-def from_pole(pole, atoms, j, offset):
-    """η + τ at η = pole + offset, in the order that is exact next to the pole."""
+def from_pole(pole, atoms, j, tau, offset):
+    """η + τ at η = pole + offset, in the order that is exact next to the pole; τ = atom(atoms, j).
+
+    Reading an atom twice would keep the compiler from the order of sums that it has otherwise.
+    """
     if atoms.ndim == 1:
-        return (pole + atoms[j]) + offset
+        return (pole + tau) + offset
     return ((pole + atoms[ATOM, j]) + atoms[DISTANCE, j]) + offset

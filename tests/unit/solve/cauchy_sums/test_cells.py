@@ -58,7 +58,7 @@ def test_sums_through_cells_are_those_over_atoms_to_rounding(spectrum):
     for pole, offset, height in targets(atoms, 12):
         at = pole + offset
         places, shares = nearby(table, weights, at, at, height)
-        apart = np.array([from_pole(pole, places, j, offset) for j in range(shares.size)])
+        apart = np.array([from_pole(pole, places, j, 0.0, offset) for j in range(shares.size)])
         tau, apart = places[ATOM] + places[DISTANCE], apart + 1j * height
         with mp.workdps(40):
             eta = mp.mpc(mp.mpf(pole) + mp.mpf(offset), height)
@@ -107,7 +107,7 @@ def test_an_interval_is_served_by_one_list():
     places, shares = nearby(table, weights, -atoms[j + 1], -atoms[j], 0.0)
     for part in (0.01, 0.3, 0.5, 0.99):
         offset = -part * (atoms[j + 1] - atoms[j])
-        apart = np.array([from_pole(-atoms[j], places, i, offset) for i in range(shares.size)])
+        apart = np.array([from_pole(-atoms[j], places, i, 0.0, offset) for i in range(shares.size)])
         exact = weights / (atoms - atoms[j] + offset)
         size = np.abs(exact).sum()
         assert (
@@ -123,7 +123,7 @@ def test_few_atoms_are_left_alone():
     np.testing.assert_array_equal(near, atoms)
     np.testing.assert_array_equal(shares, weights)
     assert atom(seen, 1) == 2.0
-    assert from_pole(-2.0, seen, 1, 1e-30) == 1e-30
+    assert from_pole(-2.0, seen, 1, 2.0, 1e-30) == 1e-30
     np.testing.assert_array_equal(first_atoms(seen, weights), atoms)
 
 
