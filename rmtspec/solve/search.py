@@ -13,7 +13,7 @@ _PER_DECADE = 24
 _ROUNDS = 6  # each narrows the bracket sixteen-fold at least: below 1e-8 of a decade in the end
 _POINTS = 33
 _BELOW = 1e-6
-_FEW_POINTS = 9
+_SHARES = np.linspace(0.0, 1.0, 9)  # of a bracket, where a function is looked at
 _MOST_ROUNDS = 14
 _NARROW = 1e-7  # relative: a smooth minimum is flat to rounding over less
 _TOLERANCE = 1e-9  # relative, of a crossing
@@ -43,10 +43,10 @@ def smallest(
         high = grid[min(best + 1, grid.size - 1)]
         if high - low <= _NARROW * high:
             break
-        points = np.geomspace(low, high, _FEW_POINTS)
+        points = low * (high / low) ** _SHARES
         if 0 < best < grid.size - 1:
             around = _vertex(np.log(grid[best - 1 : best + 2]), values[best - 1 : best + 2])
-            points = np.union1d(points, np.clip(np.exp(around), low, high))
+            points = np.sort(np.append(points, np.clip(np.exp(around), low, high)))
         grid, values = points, f(points)
         best = int(np.argmin(values))
     return float(grid[best])

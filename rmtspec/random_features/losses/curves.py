@@ -404,7 +404,7 @@ class Curves:
         found = self.over_times(
             tau, 2,
             lambda grid, times: grid.losses(times, direction),
-            lambda points: self._at_end(points, direction),
+            lambda: self._last if direction is None else self._ended(direction),
         )  # fmt: skip
         train, test = found.values
         return Losses(train, test, np.asarray(found.errors.max(axis=0)))
@@ -426,7 +426,7 @@ class Curves:
         tau: FloatArray,
         count: int,
         on_grid: Callable[[Grid, FloatArray], Values],
-        at_end: Callable[[Points], FloatArray],
+        at_end: Callable[[], Values],
     ) -> Values:
         """Evaluate `count` quantities at flat times, inf included.
 
@@ -435,8 +435,7 @@ class Curves:
         tau : (times,)
         count : number of quantities
         on_grid : tables and finite times -> values and bounds on their errors
-        at_end : m times the real point λ = −γ, where 1/(λ + γ) is the filter, with rounded k and
-            y -> values (quantities, m)
+        at_end : values and bounds at τ = inf, (quantities, 1)
 
         Returns
         -------
@@ -453,7 +452,7 @@ class Curves:
                 where = np.flatnonzero(~ended)[part]
                 values[:, where], errors[:, where] = found
         if ended.any():
-            values[:, ended], errors[:, ended] = self._end(count, at_end)
+            values[:, ended], errors[:, ended] = at_end()
         failed = ~np.isfinite(errors) | ~np.isfinite(values)
         values[failed], errors[failed] = np.nan, np.inf
         return Values(values, errors)
@@ -465,8 +464,12 @@ class Curves:
         finite = np.minimum(tau, self.latest)
         return function(self.grid(float(finite.max(initial=0.0))), finite)
 
-    def _end(self, count: int, at_end: Callable[[Points], FloatArray]) -> Values:
-        """Values at τ = inf, and how they move with k and y inside their bounds."""
+    def end(self, count: int, function: Callable[[Points], FloatArray]) -> Values:
+        """Values at τ = inf, and how they move with k and y inside their bounds.
+
+        The function is given m times the real point λ = −γ, where 1/(λ + γ) is the filter, with
+        rounded k and y, and returns (count, m) values.
+        """
         distance = -self.base if self.base > 0.0 else -_TINY * self.ends[1]
         solved = self.model.ensemble.equations.solve_real(np.array([distance]))
         if solved.status[0] != Status.CONVERGED:
@@ -474,9 +477,16 @@ class Curves:
         spread = max(float(solved.error[0]), float(solved.y_error[0]), 4.0 * _EPS)
         k = solved.k * (1.0 + spread * np.array([0.0, 1.0, 1.0]))
         y = solved.y * (1.0 + spread * np.array([0.0, 1.0, -1.0]))
-        found = at_end(Points(k + 0j, y + 0j))  # kernels are compiled for complex ones
+        found = function(Points(k + 0j, y + 0j))  # kernels are compiled for complex ones
         value, others = found[:, :1], found[:, 1:]
         return Values(value, np.abs(value - others).sum(axis=1, keepdims=True))
+
+    @cached_property
+    def _last(self) -> Values:
+        return self._ended(None)
+
+    def _ended(self, direction: Direction | None) -> Values:
+        return self.end(2, lambda points: self._at_end(points, direction))
 
     def _at_end(self, points: Points, direction: Direction | None) -> FloatArray:
         own = self.along(points, direction)

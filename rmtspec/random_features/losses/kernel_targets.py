@@ -86,7 +86,10 @@ class KernelTargetCurves(TargetCurves):
             errors = np.array([train.errors, square.errors + 2.0 * known.errors])
             return grid.with_start(times, Values(values, errors))
 
-        found = base.over_times(tau, 2, on_grid, lambda points: self._ended(points, rows, fresh))
+        found = base.over_times(
+            tau, 2, on_grid,
+            lambda: base.end(2, lambda points: self._at_last(points, rows, fresh)),
+        )  # fmt: skip
         train, test = found.values
         return Course(train, test, self._above(test, along, direction), found.errors.max(axis=0))
 
@@ -102,7 +105,7 @@ class KernelTargetCurves(TargetCurves):
             for second, pair in zip((grid.points, mirrored), grid.pairs, strict=True)
         ]
 
-    def _ended(self, points: Points, rows: FloatArray, fresh: FloatArray) -> FloatArray:
+    def _at_last(self, points: Points, rows: FloatArray, fresh: FloatArray) -> FloatArray:
         base, equations = self.base, self._gram.equations
         cross = equations.cross_along(points, rows, fresh).real
         pair = base.respond(points, points)

@@ -33,7 +33,7 @@ from ...solve.kernel import kernel
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
-_GONE = -800.0  # exp of this is 0
+_GONE = -40.0  # exp of this is nothing beside 1
 
 
 class Relaxation(Protocol):

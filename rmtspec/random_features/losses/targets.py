@@ -210,7 +210,7 @@ class TargetCurves:
         found = self.base.over_times(
             tau, 3,
             lambda grid, times: self._on_grid(grid, times, along, direction is None),
-            lambda points: self._at_end(points, along),
+            lambda: self._last if direction is None else self._ended(along),
         )  # fmt: skip
         train, test, excess = found.values
         return Course(train, test, excess, np.asarray(found.errors.max(axis=0)))
@@ -352,6 +352,13 @@ class TargetCurves:
         pull = np.abs(seen * mean - (u * b + w * c * along.variance)) + seen * off
         return np.asarray(2.0 * (pull * off) @ along.weights)
 
+    @cached_property
+    def _last(self) -> Values:
+        return self._ended(self.along(None))
+
+    def _ended(self, along: Along) -> Values:
+        return self.base.end(3, lambda points: self._at_end(points, along))
+
     def _at_end(self, points: Points, along: Along) -> FloatArray:
         base, here = self.base, self.map(points, along)
         pair = base.respond(points, points)
@@ -380,7 +387,7 @@ class TargetCurves:
         found = self.base.over_times(
             tau, 2,
             lambda grid, times: self._pulls_on(grid, times, along),
-            lambda points: self._pull(points, along).real,
+            lambda: self.base.end(2, lambda points: self._pull(points, along).real),
         )  # fmt: skip
         drawn, fresh = found.values
         return Values(np.array([spans[1] - spans[0] + drawn, spans[1] - fresh]), found.errors)

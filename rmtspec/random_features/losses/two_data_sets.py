@@ -97,7 +97,7 @@ class TwoDataSetCurves:
         found = base.over_times(
             tau, _ROWS,
             lambda grid, times: self._on_grid(grid, times, along),
-            lambda points: self._at_end(points, along),
+            lambda: base.end(_ROWS, lambda points: self._at_end(points, along)),
         )  # fmt: skip
         errors = found.errors
         bounds = errors[:3].max(axis=0), errors[3:].max(axis=0)

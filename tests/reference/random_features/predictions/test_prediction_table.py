@@ -113,7 +113,7 @@ def _known(row):
     def at_end(points):
         return (curves.map(points, along).kappa @ along.weights)[None].real
 
-    (mean,), _ = curves.base.over_times(TAU, 1, on_grid, at_end)
+    (mean,), _ = curves.base.over_times(TAU, 1, on_grid, lambda: curves.base.end(1, at_end))
     assert level.sigma > 0.0
     return u * at.b * mean + w * column(row, "fresh_pull")
 
