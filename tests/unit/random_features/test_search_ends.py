@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import rmtspec as rs
-from rmtspec.solve.search import log_grid, smallest
+from rmtspec.solve.search import crossings, log_grid, smallest
 
 
 def test_window_opens_at_zero_where_the_score_is_good_enough_untrained() -> None:
@@ -92,3 +92,18 @@ def test_there_is_no_window_by_loss_where_training_only_harms():
     assert training.best_stopping().tau == 0.0
     window = training.window()
     assert (window.tau_gen_loss, window.tau_mem_loss) == (0.0, 0.0)
+
+
+def test_crossings_of_several_functions_are_found_at_once_from_the_side_where_they_hold() -> None:
+    places = np.array([2.0, 3.0, 5.0, 7.0])
+    ends = np.array([[1.0, 8.0]] * 4)
+
+    def above(x: np.ndarray) -> np.ndarray:
+        steep, flat, step, wave = np.log(x / places)
+        return np.array([np.expm1(9.0 * steep), flat**3, np.sign(step), np.tanh(1e6 * wave)])
+
+    values = np.array([above(np.full(4, end)) for end in (1.0, 8.0)]).T
+    found = crossings(above, ends, values)
+    assert np.all(above(found) >= 0.0)
+    # The cube is 0 to rounding in a third root of the tolerance of its argument, and exact there.
+    assert found == pytest.approx(places, rel=2e-9)

@@ -5,6 +5,8 @@ The time unit is that of arXiv 2505.17638: a mode λ decays as exp(-ω λ τ), �
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import assume, example, given, settings
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 import rmtspec as rs
 from rmtspec.ensembles.two_point import Points, Source
 from rmtspec.inputs.held_out import HeldOut
+from rmtspec.random_features.losses import curves as contours
 from rmtspec.testing import invariants
 from rmtspec.testing.moments import gram_moments
 from rmtspec.testing.strategies import loads, populations, powers_of_ten, random_feature_models
@@ -94,6 +97,22 @@ def test_train_loss_is_completely_monotone(model, unit, where):
     curves = model.learning_curves(np.append(tau, np.inf))
     slack = float(curves.error.max()) + EPS
     invariants.check_curve(curves.train, curves.tau, atol=slack, raise_=True)
+
+
+@few
+@given(
+    learners(), st.sampled_from([None, "noise", "v"]), st.sampled_from([0.0, 1.0]), st.booleans()
+)
+def test_a_contour_of_ten_more_digits_lies_within_the_bound(model, prediction, initial, alone):
+    # Where the contour is asked for a single time, no other time tells how good it is.
+    training = model.training(prediction=prediction, initial=initial)
+    tau = covering(model)[5:6] if alone else covering(model)
+    curves = training.learning_curves(tau)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(contours, "DIGITS", contours.DIGITS + 10.0)
+        fine = replace(training).learning_curves(tau)
+    for name in ("train", "test"):
+        assert np.all(abs(getattr(curves, name) - getattr(fine, name)) <= curves.error)
 
 
 @few
