@@ -52,6 +52,7 @@ highlight_language = "none"  # literal blocks are formulas; examples are highlig
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # the outputs kept in the notebooks are shown; .ci/run executes them
+nb_merge_streams = True  # lines that were printed one by one are one block
 suppress_warnings = ["mystnb.unknown_mime_type"]
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True

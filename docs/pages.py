@@ -161,5 +161,5 @@ def _draw(target: pathlib.Path) -> None:
     diagram = rs.sweep("timescales", {"psi_p": ratios, "psi_n": ratios, "t": 0.01}, progress=False)
     from rmtspec.plots.sweeps import plot_map
 
-    plot_map(diagram.tau_mem / diagram.tau_gen)
+    plot_map(diagram.tau_mem / diagram.tau_gen, label=r"$\tau_\mathrm{mem}/\tau_\mathrm{gen}$")
     save("sweep")

@@ -78,7 +78,7 @@ print(compared)
 
 # %% alt="Score error against training time for four predictions, and the least error of each along the path with the levels at which two change places"
 fig, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
-compared.plot(axes)
+_ = compared.plot(axes)
 # %% [markdown]
 # Read from the right: at little noise (large ratio) noise prediction beats data prediction by far,
 # because data prediction has to represent $x_s$ itself ($\chi=1/\sigma$) before it can say
@@ -128,7 +128,9 @@ print(
 print("best stopping:", white.training(prediction="v").best_stopping().tau)
 fig, ax = plt.subplots(figsize=(5, 3.2), layout="constrained")
 ax.loglog(curves.tau, curves.score_error, color=GREEN)
-ax.set(xlabel=r"training time $\tau$", ylabel="squared error of the score", title="v, white data")
+_ = ax.set(
+    xlabel=r"training time $\tau$", ylabel="squared error of the score", title="v, white data"
+)
 # %% [markdown]
 # ## The best skip
 #
@@ -150,7 +152,7 @@ for alpha_bar, colour in ((0.98, BLUE), (0.8, ORANGE), (0.3, GREEN)):
     )
 ax.axhline(1.0, color=DARK, lw=0.7, ls=":")
 ax.set(xlabel=r"training time $\tau$", ylabel=r"best skip $\chi/\sigma$ (v: 1)", ylim=(-4, 3))
-ax.legend()
+_ = ax.legend()
 # %% [markdown]
 # ## When has it begun to lean on single samples?
 #

@@ -73,9 +73,13 @@ def warn_unconverged(where: str, points: NDArray[np.generic], status: NDArray[np
 
 
 def caller_level() -> int:
-    """Stack level, for a warning raised by the calling function, of the first frame outside."""
+    """Stack level, for a warning raised by the calling function, of the first frame outside.
+
+    A value that is kept is asked for through functools, which is inside.
+    """
+    inside = "rmtspec.", "functools"
     frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("rmtspec."):
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(inside):
         frame, level = frame.f_back, level + 1
     return level
 

@@ -250,10 +250,12 @@ def _borders(coordinate: xarray.DataArray) -> tuple[FloatArray, str]:
 
 
 def _named(values: xarray.DataArray) -> str:
-    """Name and units as the variable has them."""
-    name = str(values.attrs.get("long_name", values.name))
+    """Name and units as the variable has them, or nothing where it has no name."""
+    name = values.attrs.get("long_name", values.name)
+    if name is None:  # of what was computed from variables, whose units need not be its own
+        return ""
     units = values.attrs.get("units", "1")
-    return name if units == "1" else f"{name} ({units})"
+    return str(name) if units == "1" else f"{name} ({units})"
 
 
 def _power_of_ten(value: float) -> str:

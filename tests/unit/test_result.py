@@ -107,3 +107,23 @@ def test_a_bar_does_without_a_terminal_and_without_tqdm(monkeypatch):
         bar()
     monkeypatch.setitem(sys.modules, "tqdm", None)
     assert not _shown(Terminal(), monkeypatch, wanted=None)
+
+
+KEPT = """
+import functools, warnings
+from rmtspec.result import caller_level
+
+class Kept:
+    @functools.cached_property
+    def value(self):
+        warnings.warn("found on the way", stacklevel=caller_level())
+        return 1
+"""
+
+
+def test_a_warning_of_a_kept_value_names_the_line_that_asked():
+    namespace = {"__name__": "rmtspec.made_up"}
+    exec(KEPT, namespace)
+    with pytest.warns(UserWarning, match="found on the way") as caught:
+        assert namespace["Kept"]().value == 1
+    assert caught[0].filename == __file__

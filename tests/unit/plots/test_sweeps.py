@@ -273,6 +273,16 @@ def test_what_is_no_map_is_refused(values, error, part):
         plot_map(values, Figure().subplots())
 
 
+def test_what_was_computed_of_variables_has_no_name_to_show():
+    data = rs.sweep("linear", {"load": [1.0, 4.0], "c": [0.1, 1.0]}, progress=False, workers=1)
+    figure = Figure()
+    plot_map(data.kl_data_model / data.kl_model_data, figure.subplots())
+    assert figure.axes[1].get_ylabel() == ""
+    figure = Figure()
+    plot_map(data.kl_data_model, figure.subplots())
+    assert figure.axes[1].get_ylabel() != ""
+
+
 def test_scale_is_one_of_two():
     with pytest.raises(ValueError, match="scale must be 'log' or 'linear', got 'cubic'"):
         plot_map(xr.DataArray(np.ones((2, 2))), Figure().subplots(), scale="cubic")
