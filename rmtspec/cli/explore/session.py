@@ -24,6 +24,7 @@ from .scene import Scene, Stopping, data_of
 from .snippet import snippet
 from .state import GIVEN, Reading, State, read
 
+_PATIENCE = 20.0  # seconds for an answer: after them the window takes the next setting
 _SLICE = 0.05  # seconds of work on the map before the window is heard again
 
 _Answer = TypeVar("_Answer")
@@ -207,7 +208,13 @@ class Session:
         self, question: Callable[[], _Answer], refused: dict[str, str] | None = None
     ) -> tuple[_Answer | None, list[str]]:
         """The answer, and warnings on the way to it; why there is none goes to `refused`."""
-        answer, problem, heard = await beside(question)
+        try:
+            answer, problem, heard = await asyncio.wait_for(beside(question), _PATIENCE)
+        except TimeoutError:
+            words = f"this setting has no answer within {_PATIENCE:g} s: try one beside it"
+            if refused is not None:
+                refused["patience"] = words
+            return None, []
         if problem is not None and refused is not None:
             said = isinstance(problem, (ValueError, TypeError, ImportError))
             words = str(problem) if said else f"{type(problem).__name__}: {problem}"
