@@ -58,7 +58,7 @@ def search(axis: Axis, bulk: Bulk) -> bool:
         left, right = panels.pop()
         count += 1
         middle = None
-        if _is_wide(left, right) and count < _MOST:
+        if _is_wide(left, right) and not axis.is_at_atom(left.x, right.x) and count < _MOST:
             x = _middle(bulk, left, right)
             place = axis.look(x, left.place or right.place)
             if place is not None and place.is_gap:

@@ -196,7 +196,7 @@ class StructuredEnsemble:
         """(j, 2) atoms at the lowest floor and inside of bulks; others lie between gaps."""
         mass = self.found.atom
         lowest = np.array([[0.0, mass]]) if mass > 0.0 else np.empty((0, 2))
-        return np.vstack([lowest, self.found.gaps.embedded])
+        return np.vstack([lowest, self.found.gaps.embedded[:, :2]])
 
     @property
     def outliers(self) -> FloatArray:
@@ -222,8 +222,20 @@ class StructuredEnsemble:
 
     def boundary(self, distance: FloatArray) -> BoundaryValue:
         """Density on the real axis inside the bulks."""
-        found = solve(self.parts, distance.astype(np.complex128))
-        return BoundaryValue(found.trace(self.parts).imag / np.pi, found.error, found.status)
+        atoms = [
+            (np.abs(distance - atom) < width, np.array([atom - width, atom + width]))
+            for atom, _, width in self.found.gaps.embedded
+        ]
+        x = distance.copy()
+        for near, ends in atoms:
+            x[near] = ends[0]
+        found = solve(self.parts, x.astype(np.complex128))
+        density = found.trace(self.parts).imag
+        for near, ends in atoms:
+            if near.any():
+                beside = solve(self.parts, ends.astype(np.complex128)).trace(self.parts).imag
+                density[near] = np.interp(distance[near], ends, beside)
+        return BoundaryValue(density / np.pi, found.error, found.status)
 
     def solve(self, z: ArrayLike, *, rtol: float = 1e-8, check: bool = True) -> StructuredResolvent:
         """Trace of the resolvent at z, complex or real off the support, any shape.

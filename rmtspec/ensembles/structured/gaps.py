@@ -37,9 +37,11 @@ _MASS = 1e-8  # by which the masses may miss a sum of one before it is said
 
 @dataclass(frozen=True)
 class GapsAndEmbedded(Gaps):
-    """Gaps, and the atoms inside of bulks: (j, 2) location and mass.
+    """Gaps, and the atoms inside of bulks: (j, 3) location, mass and half width.
 
     An atom of a few types lies in a bulk where the noise leaves others directions of their own.
+    What lies within its half width, in which no density is resolved, is counted to it: channels
+    that its neurons hardly see.
     """
 
     embedded: FloatArray
@@ -47,7 +49,7 @@ class GapsAndEmbedded(Gaps):
     @property
     def masses(self) -> FloatArray:
         """(k,) exact mass of every bulk, without the atoms inside."""
-        x, mass = self.embedded.T
+        x, mass, _ = self.embedded.T
         edges = self.edges
         inside = (x > edges[:, :1]) & (x < edges[:, 1:])
         return super().masses - inside @ mass
@@ -133,15 +135,13 @@ def _anchor(axis: Axis, atom: float, hard: bool) -> None:
 
 
 def _isolate_floors(axis: Axis) -> None:
-    """Atoms at the other floors."""
+    """Atoms at the other floors, and what channels that their neurons hardly see leave there."""
     floors = np.unique(axis.parts.floors)
     for i in range(1, floors.size):
         rule = atom_at(axis.parts, float(floors[i]))
-        if rule is None or rule > EQUAL:
+        if rule is None or rule > EQUAL or axis.parts.kernels.shape[2] > 1:
             others = np.delete(floors, i)
-            apart = axis.isolate(float(floors[i]), float(np.abs(others - floors[i]).min()))
-            if rule is not None and not apart:
-                axis.embedded.append((float(floors[i]), rule))
+            axis.isolate(float(floors[i]), float(np.abs(others - floors[i]).min()), rule)
 
 
 def _settle(axis: Axis) -> bool:
@@ -196,7 +196,7 @@ def _assembled(axis: Axis) -> GapsAndEmbedded:
     fractions = np.array(axis.fractions)[order]
     gaps = GapsAndEmbedded(
         lower, upper, 1.0 - fractions, np.zeros(order.size, dtype=np.intp),
-        np.zeros(order.size), np.zeros(order.size), np.empty((0, 2)),
+        np.zeros(order.size), np.zeros(order.size), np.empty((0, 3)),
     )  # fmt: skip
     missing = float(np.isnan(lower).sum() + np.isnan(upper).sum())
     if missing or axis.skipped or not gaps.are_ordered:
@@ -211,4 +211,4 @@ def _assembled(axis: Axis) -> GapsAndEmbedded:
         for atom in axis.embedded
         if np.any((atom[0] > gaps.upper[:-1]) & (atom[0] < lower[1:]))
     ]
-    return replace(gaps, embedded=np.array(inside).reshape(-1, 2))
+    return replace(gaps, embedded=np.array(inside).reshape(-1, 3))

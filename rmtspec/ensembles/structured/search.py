@@ -30,6 +30,7 @@ _AT_HARD = 1e-9  # of the top: where it ends above a hard edge
 _THIN = 1e-12  # relative width below which a bulk is an atom
 _THIN_CHANNELS = 1e-9  # the same with several channels, the last of which are known no better
 _AROUND = (1e-2, 1e-4, 1e-6)  # of the distance of two floors: where gaps around an atom are sought
+_WHOLE = 1e-5  # by which an atom's mass may depend on which of the last two is looked at
 _SETTLED = 0.03  # by which the predicted edge may move, relative to its distance
 _CLOSING = 60
 _ULP = 1e-15
@@ -77,7 +78,7 @@ class Axis:
         self.ends: dict[tuple[int, bool], float] = {}
         self.fractions: list[float] = []
         self.atoms: list[tuple[float, float]] = []
-        self.embedded: list[tuple[float, float]] = []
+        self.embedded: list[tuple[float, float, float]] = []
         self.skipped: list[float] = []
 
     def look(self, x: float, near: Place | None) -> Place | None:
@@ -134,31 +135,50 @@ class Axis:
 
     def smooth(self, x: float, below: float) -> float:
         """A fraction below x less the jumps at atoms inside of bulks."""
-        return below - sum(mass for floor, mass in self.embedded if floor < x)
+        return below - sum(mass for floor, mass, _ in self.embedded if floor < x)
 
-    def isolate(self, floor: float, distance: float) -> bool:
-        """Look for gaps right around a floor, where an atom may be; False if there are none."""
-        apart = False
+    def is_at_atom(self, low: float, high: float) -> bool:
+        """Whether a panel lies within the width of an atom inside of a bulk, where N is noise."""
+        return any(
+            low >= atom - 1.01 * width and high <= atom + 1.01 * width
+            for atom, _, width in self.embedded
+        )
+
+    def isolate(self, floor: float, distance: float, rule: float | None) -> None:
+        """Look for gaps right around a floor, or for an atom there inside of a bulk.
+
+        `rule` is the mass that an atom has by its ranks; in a bulk it is known better than N is.
+        """
+        pairs: list[tuple[Place, Place]] = []
         for part in _AROUND:
-            width = part * distance
-            pair = []
-            for x in (floor - width, floor + width):
-                i = bisect_left([place.x for place in self.places], x)
-                near = self.places[min(i, len(self.places) - 1)]
-                place = self.look(x, near)
-                if place is None:
-                    break
-                pair.append(place)
-            for place in pair:
+            found = [self.look(x, self._nearest(x)) for x in _around(floor, part * distance)]
+            closer = [place for place in found if place is not None]
+            for place in closer:
                 self.add(place)
-            if part == _AROUND[-1] and len(pair) == 2 and all(place.is_gap for place in pair):
-                mass = pair[1].below - pair[0].below
-                apart = True
-                if mass > EQUAL:
-                    self.atoms.append((floor, mass))
-                    self.ends[self.number(pair[0]), True] = floor
-                    self.ends[self.number(pair[1]), False] = floor
-        return apart
+            if len(closer) == 2:
+                pairs.append((closer[0], closer[1]))
+        if not pairs:
+            return
+        low, high = pairs[-1]
+        if low.is_gap and high.is_gap:
+            if high.below - low.below > EQUAL:
+                self.atoms.append((floor, high.below - low.below))
+                self.ends[self.number(low), True] = floor
+                self.ends[self.number(high), False] = floor
+        elif not low.is_gap and not high.is_gap:
+            mass = _excess(low, high)
+            if rule is not None and abs(rule - mass) <= _WHOLE * mass:
+                mass = rule
+            elif len(pairs) > 1 and abs(_excess(*pairs[-2]) - mass) > _WHOLE * mass:
+                low, high = pairs[-2]  # part of a channel's peak around the floor lies farther out
+                mass = _excess(low, high)
+            if mass > max(EQUAL, 0.5 * (high.below - low.below)):
+                self.embedded.append((floor, mass, 0.5 * (high.x - low.x)))
+
+    def _nearest(self, x: float) -> Place:
+        """The first place that is not below x."""
+        i = bisect_left([place.x for place in self.places], x)
+        return self.places[min(i, len(self.places) - 1)]
 
     def is_neighbour(self, low: int, high: int) -> bool:
         """Whether no known gap lies between two."""
@@ -245,6 +265,15 @@ class Axis:
                 break
         inside = toward * (far - x) >= -4.0 * _ULP * abs(far) and toward * (x - gap.x) >= 0.0
         return x if inside else None
+
+
+def _excess(low: Place, high: Place) -> float:
+    """Mass between two places less what their densities make up."""
+    return high.below - low.below - 0.5 * (high.x - low.x) * (low.density + high.density)
+
+
+def _around(floor: float, width: float) -> tuple[float, float]:
+    return floor - width, floor + width
 
 
 def _vanishing(last: Place | None, gap: Place, far: float) -> float:
