@@ -20,10 +20,18 @@ _EPS = 2.220446049250313e-16
 _INVISIBLE = 1e-6  # phases below this certify nothing by their sign
 _OUTSIDE = 1e-9  # by which dx/dz may leave the cone, relative to its size
 _LOST = 1e-11  # by which Im D may be negative, relative to the size of D
+_SETTLED = 1e-7  # step in log g and D after which there is one more
+_COARSE = 1e-6  # most that either may be where a root is known no better
 
 
 @kernel
-def _move(g, d, step, scales, real):
+def _allowed(least, error):
+    """What a certificate lets pass at a root that is known to within `error`."""
+    return max(least, error) if error < _COARSE else least
+
+
+@kernel
+def _move(g, d, step, scales, real, lost):
     """Take a Newton step in log g and D, cut back where it would leave the half planes."""
     types = g.size
     classes, r = scales.shape
@@ -55,7 +63,7 @@ def _move(g, d, step, scales, real):
             for a in range(r):
                 for b in range(r):
                     trial[y, a, b] = d[y, a, b] + factor * change[y, a, b]
-        if real or is_positive(trial, scales, 1, -_LOST):
+        if real or is_positive(trial, scales, 1, -lost):
             break
         factor *= 0.5
     for y in range(classes):
@@ -131,8 +139,10 @@ def _newton(parts, z, g, d, real, max_steps):
                 return 3, np.inf, np.inf, slope, scales
             if length > 1e-4:
                 return 1, error, residual, slope, scales
-            _move(g, d, moved, scales, real)
-            return (0 if residual < 1e-11 else 4), error, residual, slope, scales
+            _move(g, d, moved, scales, real, _allowed(_LOST, length))
+            # Far below the terms that make it up, a root leaves a residual of their rounding: there
+            # the length of the step after the last says that it has been reached.
+            return (0 if residual < 1e-11 or length < _SETTLED else 4), error, residual, slope, scales
         if not solve_linear(matrix, f):
             break
         moved = np.empty(count, dtype=np.complex128)
@@ -145,23 +155,25 @@ def _newton(parts, z, g, d, real, max_steps):
         if length > 1.5:
             for i in range(count):
                 moved[i] *= 1.5 / length
-        factor = _move(g, d, moved, scales, real)
-        last = length < 1e-7 and factor == 1.0
+        # The last steps are rounding, which leaves the half plane as well as it stays in it.
+        factor = _move(g, d, moved, scales, real, _allowed(_LOST, length))
+        last = length < _SETTLED and factor == 1.0
     return 3, error, residual, slope, scales
 
 
 @kernel
-def _in_cone(g, slope, scales):
+def _in_cone(g, slope, scales, error):
     """Whether dx/dz is in the cone: all g' positive, all D' positive semidefinite."""
     size = 0.0
     for i in range(slope.size):
         size = max(size, abs(slope[i])) if not np.isnan(abs(slope[i])) else np.inf
     if not size < np.inf:
         return False
+    outside = _allowed(_OUTSIDE, error) * size
     for tau in range(g.size):
-        if (slope[tau] * g[tau]).real < -_OUTSIDE * size * abs(g[tau]):
+        if (slope[tau] * g[tau]).real < -outside * abs(g[tau]):
             return False
-    return is_positive(_unpacked(slope, g.size, scales), scales, 0, -_OUTSIDE * size)
+    return is_positive(_unpacked(slope, g.size, scales), scales, 0, -outside)
 
 
 @kernel
@@ -178,16 +190,16 @@ def _is_visible(g, d, scales):
 
 
 @kernel
-def _certified(z, g, d, slope, scales):
+def _certified(z, g, d, slope, scales, error):
     """Whether a complex root is the physical one; an invisible one at real z is not."""
     for tau in range(g.size):
         if not g[tau].imag > 0.0:
             return False
-    if not is_positive(d, scales, 1, -_LOST):
+    if not is_positive(d, scales, 1, -_allowed(_LOST, error)):
         return False
     if _is_visible(g, d, scales):
         return True
-    return z.imag > 0.0 and _in_cone(g, slope, scales)
+    return z.imag > 0.0 and _in_cone(g, slope, scales, error)
 
 
 @kernel
@@ -238,7 +250,10 @@ def solve_in_order(parts, z, start_g, start_d, warm, real, cold, max_steps):
             limit = max_steps if attempt == 1 or real else 20
             code, error[i], residual[i], slope, scales = _newton(parts, z[i], g, d, real, limit)
             if code == 0:
-                good = _in_cone(g, slope, scales) if real else _certified(z[i], g, d, slope, scales)
+                if real:
+                    good = _in_cone(g, slope, scales, error[i])
+                else:
+                    good = _certified(z[i], g, d, slope, scales, error[i])
                 code = 0 if good else 2
             status[i], done = code, code == 0
             if done:
