@@ -51,10 +51,8 @@ class StructuredTraining:
 
     Notes
     -----
-    Mean features add eigenvalues of order p, and means of length :math:`\sqrt d` are learned with
-    them, at a time of order 1/d: with a skip connection, whose target holds them, the losses here
-    are those after that.  Steps of gradient descent that are stable in the limit are not stable for
-    such eigenvalues.
+    Mean features add eigenvalues of order p.  Steps of gradient descent that are stable in the
+    limit are not stable for them.
 
     Examples
     --------

@@ -104,6 +104,14 @@ def test_classes_of_another_kind_are_refused(classes):
         ([0.1], {"biases": []}, "biases must be a row"),
         ([0.1], {"bias_scale": -1.0}, "bias_scale must be"),
         ([0.1], {"skip": np.inf}, "skip must be"),
+        (
+            [0.1, 0.2],
+            {
+                "skip": -1.0,
+                "classes": [rs.DataClass(0.5, 1.0, mean=1.0), rs.DataClass(0.5, 1.0, mean=-1.0)],
+            },
+            "skip must be 0 where classes have means, got -1.0",
+        ),
         ([0.1], {"output": "data"}, "output must be 'score' or 'noise'"),
         ([0.1], {"direction_weights": [1.0]}, "direction_weights must be left out"),
         (
@@ -143,3 +151,20 @@ def test_means_count_by_their_span():
     model = rs.MixtureModel(4, 2, 0.1, classes, nodes=6)
     assert model.setting.classes.means.shape == (2, 1)
     np.testing.assert_allclose(np.abs(model.setting.classes.means), np.sqrt(2.0))
+
+
+def legendre(low, high, count):
+    x, w = np.polynomial.legendre.leggauss(count)
+    return (0.5 * (low + high) + 0.5 * (high - low) * x).tolist(), 0.5 * w
+
+
+def test_eight_channels_stand_for_a_window_of_times():
+    z = np.array([0.02 + 0.005j, 0.3 + 0.05j])
+    many = rs.TimeIntegratedModel(6, 3, *legendre(0.1, 1.5, 20), nodes=6).resolvent(z).q
+    few = rs.TimeIntegratedModel(6, 3, (0.1, 1.5), nodes=6)
+    np.testing.assert_allclose(few.resolvent(z).q, many, rtol=1e-6)
+    # A wider window takes more times, and no more channels.
+    many = rs.TimeIntegratedModel(6, 3, *legendre(0.02, 2.02, 20), nodes=6).resolvent(z).q
+    few = rs.TimeIntegratedModel(6, 3, *legendre(0.02, 2.02, 12), nodes=6)
+    assert few.ensemble.reduced.channels.shape[2] <= 8
+    np.testing.assert_allclose(few.resolvent(z).q, many, rtol=1e-6)

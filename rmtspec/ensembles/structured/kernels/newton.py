@@ -142,7 +142,8 @@ def _newton(parts, z, g, d, real, max_steps):
             _move(g, d, moved, scales, real, _allowed(_LOST, length))
             # Far below the terms that make it up, a root leaves a residual of their rounding: there
             # the length of the step after the last says that it has been reached.
-            return (0 if residual < 1e-11 or length < _SETTLED else 4), error, residual, slope, scales
+            code = 0 if residual < 1e-11 or length < _SETTLED else 4
+            return code, error, residual, slope, scales
         if not solve_linear(matrix, f):
             break
         moved = np.empty(count, dtype=np.complex128)
