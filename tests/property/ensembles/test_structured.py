@@ -215,3 +215,18 @@ def test_an_atom_inside_of_a_bulk_counts_beside_it():
     assert np.all(np.diff(quantile) >= 0.0)
     assert np.all(law.cdf(quantile * (1.0 + 1e-9), from_origin=True) >= u - 1e-10)
     assert np.all(law.cdf(quantile * (1.0 - 1e-9), from_origin=True) <= u + 1e-10)
+
+
+def test_gaps_beyond_an_atom_inside_of_a_bulk_are_found():
+    # Next to the atom N is rounding: a search that halves panels there gives up before the gap
+    # that follows, and the two bulks are one of density that is refined without end.
+    outcome = check_law(0, 72)
+    assert outcome["bulks"] == 9
+    assert outcome["complaints"] == []
+
+
+def test_roots_far_below_the_terms_that_make_them_up_are_certified():
+    # Their residuals are 1e-11 and more of these terms, their errors 1e-7; in a bulk at 1e-7 of the
+    # top of the spectrum a third of the points had no root.
+    outcome = check_law(0, 21)
+    assert outcome["complaints"] == []
