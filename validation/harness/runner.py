@@ -179,8 +179,9 @@ def _begin(experiment: Experiment, scale: str, results: Path, setup: Setup) -> _
 def _work(under_way: list[_Unfinished], setup: Setup, processes: int) -> None:
     entries = {entry.experiment.name: entry for entry in under_way}
     tasks = [(entry, task) for entry in under_way for task in entry.missing]
-    # Long tasks first, or one of them would run alone at the end.
-    tasks.sort(key=lambda pair: -pair[1].work)
+    if processes > 1:
+        # Long tasks first, or one of them would run alone at the end.
+        tasks.sort(key=lambda pair: -pair[1].work)
     jobs = [Job(entry.experiment, task, setup) for entry, task in tasks]
     works = {(entry.experiment.name, task.key): task.work for entry, task in tasks}
     with tqdm(

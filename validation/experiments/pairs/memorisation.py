@@ -30,12 +30,25 @@ _TEST = {"digits": 256, "field": 256, "mixture": 2048}
 _SIDE = 8
 _UNET_SIZES = (16, 32, 64, 128, 256, 512)
 _MLP_SIZES = (128, 256, 512, 1024, 2048)
-_LONG_SIZES = {"digits": (16, 32, 64, 128, 256), "field": (16, 32, 64, 128, 256),
-               "mixture": (32, 64, 128, 256, 512)}  # fmt: skip
-# Updates a sample: twice those at which a tenth is copied.
-_LONG_UPDATES = {"digits": 120, "field": 100, "mixture": 220}
-_STEP_SECONDS = {"unet": 0.1, "mlp": 4e-5}  # of a pair on one core; of an MLP a sample of the batch
+_LONG_SIZES = (16, 32, 64, 128, 256)
+_LONG_UPDATES = {"digits": 120, "field": 100}  # a sample: twice those at which a tenth is copied
+_STEP_SECONDS = 0.1  # of a pair of U-Nets on one core
 _ADAM, _SGD = {"optimiser": "adam"}, {"optimiser": "sgd"}
+# Of the mixture in the order of what is asked first: the law in n for both optimisers, in the
+# width, near what narrow networks can hold, the largest n. Sizes, width, optimiser, updates a
+# sample: half as many again as those at which a tenth is copied, where that is known.
+_LONG_MIXTURE = (
+    ((32, 64, 128, 256), 128, _SGD, 150),
+    ((32, 64, 128, 256), 128, _ADAM, 60),
+    ((64,), 16, _SGD, 700),
+    ((64,), 32, _SGD, 700),
+    ((64,), 64, _SGD, 300),
+    ((64,), 256, _SGD, 150),
+    ((32, 128, 256), 16, _SGD, 250),
+    ((32, 128, 256), 32, _SGD, 250),
+    ((512,), 128, _SGD, 150),
+    ((512,), 128, _ADAM, 60),
+)
 
 
 def schedule(source: str) -> rs.NoiseSchedule:
@@ -72,21 +85,24 @@ def tasks(name: str) -> list[Task]:
 
 def long_tasks(name: str) -> list[Task]:
     """Return the pairs of an experiment at the scale `long`: hours, a core a process."""
-    found = []
-    for n in _LONG_SIZES[name]:
-        steps = _LONG_UPDATES[name] * n
-        if name == "mixture":
-            settings: Values = {"n": n, "width": 128, **_SGD, "dimension": 8}
-            work = steps * n * _STEP_SECONDS["mlp"]
-        else:
-            settings = {"n": n, "width": 8, **_ADAM}
-            work = steps * _STEP_SECONDS["unet"]
-            if name == "field":
-                settings["exponent"] = 2.0
+    found: list[Task] = []
+
+    def add(work: float, steps: int, **settings: Any) -> None:
         label = ", ".join(f"{key} {value}" for key, value in settings.items())
         for draw in range(3):
             task = {**settings, "source": name, "rank": 0, "draw": draw, "steps": steps}
-            found.append(Task(f"{label}, draw {draw}", task, work))
+            found.append(Task(f"{label}, draw {draw}", task, steps * work))
+
+    if name == "mixture":
+        for sizes, width, optimiser, updates in _LONG_MIXTURE:
+            for n in sizes:
+                # Of a pair: calls, and products of matrices.
+                work = 1e-3 + 1e-9 * n * width**2
+                add(work, updates * n, n=n, width=width, **optimiser, dimension=8)
+        return found
+    steep = {"exponent": 2.0} if name == "field" else {}
+    for n in _LONG_SIZES:
+        add(_STEP_SECONDS, _LONG_UPDATES[name] * n, n=n, width=8, **_ADAM, **steep)
     return found
 
 

@@ -18,11 +18,13 @@ from validation.experiments.pairs.onsets import (
     runs,
     series,
 )
+from validation.experiments.pairs.reasons import judge_reasons
 from validation.harness.checks import Check, measured, within
 from validation.harness.experiment import Figure, Outcome
 
 _COPIED = "tau_mem, a tenth copied"
 _SIZES = 4  # a series with fewer has no theory beside it
+_HALF_WIDTH = 0.15
 
 
 def main_series(outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -42,7 +44,19 @@ def judge(outcomes: Sequence[Outcome]) -> list[Check]:
         theory = beside(group)
         checks += _ratios(theory)
         checks += leans.judge_leans(group, _leans_of(theory))
-    return checks + judge_exponents(outcomes)
+        checks += _narrow(group)
+    return checks + judge_reasons(outcomes) + judge_exponents(outcomes)
+
+
+def _narrow(group: Sequence[Outcome]) -> list[Check]:
+    """The interval of the main exponent, asked where enough sizes got there."""
+    found = next(iter(exponents(group, "n").values()))[_COPIED]
+    if len(found.onsets) < _SIZES:
+        return []
+    return [
+        within(f"{_COPIED}: half of the 68 % interval of its exponent in n", found.half_width,
+               0.0, _HALF_WIDTH, note=f"{found.value:.2f} from {len(found.onsets)} sizes")
+    ]  # fmt: skip
 
 
 def _later_with_data(group: Sequence[Outcome]) -> list[Check]:

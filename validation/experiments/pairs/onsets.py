@@ -36,6 +36,7 @@ Array = NDArray[np.float64]
 _COPIED, _GAP, _DOWN, _HALF = 0.1, 0.1, 0.9, 0.5
 _SETTLED = 1.1  # at most this factor of growth of the gap over the second half of the updates
 _RESAMPLED = 400
+_LABELS = ("draw", "rank", "source", "steps")  # not a property of what is trained
 GENERATED = {"mixture": 1024}
 
 
@@ -140,9 +141,7 @@ def series(outcomes: Sequence[Outcome], free: str) -> dict[str, list[Outcome]]:
     groups: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         settings = outcome.task.settings
-        fixed = [
-            f"{k} {v}" for k, v in settings.items() if k not in (free, "draw", "rank", "source")
-        ]
+        fixed = [f"{k} {v}" for k, v in settings.items() if k not in (free, *_LABELS)]
         groups.setdefault(", ".join(fixed), []).append(outcome)
     return {
         label: group
