@@ -59,6 +59,8 @@ class Course:
         Updates below which the onset of memorisation is not expected to show.
     first : int
         First milestone; the others grow by `ratio`.
+    levels : int
+        Resolutions of a U-Net. With fewer than three it has attention in the middle only.
     """
 
     network: str
@@ -73,6 +75,7 @@ class Course:
     least: int
     first: int = 8
     ratio: float = 1.25
+    levels: int = 3
 
     def __post_init__(self) -> None:
         arguments.choice("network", self.network, ("unet", "mlp"))
@@ -91,7 +94,10 @@ class Course:
         """Return an untrained network."""
         clock = 1000.0 / LEVELS
         if self.network == "unet":
-            return UNet(self.size, self.width, blocks=1, clock=clock, seed=seed)
+            return UNet(
+                self.size, self.width, multipliers=(1, 2, 4)[: self.levels], blocks=1,
+                attention=(False, *(self.levels > 2,) * (self.levels - 1)), clock=clock, seed=seed,
+            )  # fmt: skip
         return ResidualMLP(self.size, self.width, clock=clock, seed=seed)
 
 
@@ -163,6 +169,30 @@ class Crowd:
         self._turn = turn % self.counts[:, None]
         self._signal, self._noise = levels.alpha_bar.sqrt(), levels.delta.sqrt()
         self.examination = Examination(self, measured, seed)
+        self._losses: Callable[[Tensor, Tensor, Tensor], Tensor] = self._losses_one_by_one
+
+    def _losses_one_by_one(self, clean: Tensor, k: Tensor, noise: Tensor) -> Tensor:
+        """Mean squared error of the noise, a network an entry."""
+        wide = (*k.shape, *(1,) * (clean.ndim - 2))
+        x = self._signal[k].reshape(wide) * clean + self._noise[k].reshape(wide) * noise
+        return (self.networks(x, k) - noise).square().flatten(1).mean(dim=1)
+
+    def compile(self) -> None:
+        """Let PyTorch fuse the operations of the loss and its gradient for the CPU.
+
+        Takes a minute, once for a network and batch on one machine. Values change by rounding.
+        Without a C++ compiler the operations stay one by one.
+        """
+        fused = torch.compile(self._losses_one_by_one, dynamic=False)
+        clean = self._batch_of(self._turn.expand(len(self.data), -1))
+        k = torch.ones(clean.shape[:2], dtype=torch.int64, device=clean.device)
+        try:
+            with torch.enable_grad():
+                self.networks.gradient(fused(clean, k, torch.zeros_like(clean)).sum())
+        except Exception as problem:  # whatever is missing on this machine, training goes on
+            print(f"not compiled ({problem!s:.200})", flush=True)
+        else:
+            self._losses = fused
 
     def update(self) -> None:
         """Do one update with fresh noise."""
@@ -171,10 +201,8 @@ class Crowd:
         count = self.levels.steps
         k = 1 + (self._uniform(shape) * count).long().clamp(max=count - 1)
         noise = torch.randn(clean.shape, generator=self.generator, device=clean.device)
-        wide = (*shape, *(1,) * (clean.ndim - 2))
-        x = self._signal[k].reshape(wide) * clean + self._noise[k].reshape(wide) * noise
         with torch.enable_grad():
-            losses = (self.networks(x, k) - noise).square().flatten(1).mean(dim=1)
+            losses = self._losses(clean, k, noise)
             gradient = self.networks.gradient(losses.sum())
         with torch.no_grad():
             self.loss.copy_(losses)
@@ -190,6 +218,9 @@ class Crowd:
             counts = self.counts[:, None]
             drawn = (self._uniform(self._turn.shape) * counts).long()
             chosen = torch.minimum(drawn, counts - 1)
+        return self._batch_of(chosen)
+
+    def _batch_of(self, chosen: Tensor) -> Tensor:
         rows = self.data.flatten(0, 1)
         index = (chosen + self._start).reshape(-1)
         return rows.index_select(0, index).reshape(*chosen.shape, *self.data.shape[2:])

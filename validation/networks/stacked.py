@@ -1,14 +1,18 @@
 r"""Many independent networks of one shape as one: weights of R networks side by side.
 
 Small networks leave a GPU idle, and most of a CPU too. Here R of them, each with weights of its
-own, run in the same calls: samples are (R, B, ...), the layers are batched matrix products, and
-pictures are kept channels last. All weights lie in one table (R, P), so that an optimiser is a
-handful of operations. Values and gradients are those of the R networks one by one.
+own, run in the same calls: samples are (R, B, ...), the layers are batched matrix products. All
+weights lie in one table (R, P), so that an optimiser is a handful of operations. Values and
+gradients are those of the R networks one by one.
+
+Inside a U-Net pictures are (R, channels, height, width, B), samples last: the neighbourhood of a
+pixel is then copied in runs of B numbers at least, a 3 x 3 convolution is one product with as many
+columns as there are pixels in the batch, and group norm sums whole rows. On one core this is two
+to four times as fast as the convolutions of PyTorch, whatever their layout, for a few channels.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -38,7 +42,8 @@ class Stacked:
     flat : Tensor, shape (R, P)
         All weights, a network a row.
     weights : dict of Tensor
-        The same memory by name, (R, ...): the last two axes of a layer are (inputs, outputs).
+        The same memory by name, (R, ...): the last two axes are (inputs, outputs) of a linear
+        layer, and (outputs, inputs times pixels of the kernel) of a convolution.
     """
 
     def __init__(self, networks: Sequence[nn.Module], device: torch.device | str = "cpu") -> None:
@@ -99,10 +104,10 @@ class Stacked:
 
 
 def _for_products(weight: Tensor) -> Tensor:
-    """Weights as (inputs, outputs); of a convolution as (height, width, inputs; outputs)."""
+    """Weights as (inputs, outputs); of a convolution as (outputs; inputs, height, width)."""
     weight = weight.detach()
     if weight.ndim == 4:
-        return weight.permute(2, 3, 1, 0).reshape(-1, len(weight))
+        return weight.flatten(1)
     return weight.T if weight.ndim == 2 else weight
 
 
@@ -133,7 +138,7 @@ def _unet(shape: UNet, weights: Weights, x: Tensor, k: Tensor) -> Tensor:
     time = _clock(shape, x, k, shape.channels)
     for i in (0, 2):
         time = functional.silu(_linear(weights, f"time.{i}", time))
-    h = _convolution(weights, "first", x[..., None])
+    h = _convolution(weights, "first", x.movedim(1, -1)[:, None])
     kept = [h]
     for i, stage in enumerate(shape.down):
         h = _stage(stage, weights, f"down.{i}", h, time)
@@ -145,42 +150,48 @@ def _unet(shape: UNet, weights: Weights, x: Tensor, k: Tensor) -> Tensor:
     for i, stage in enumerate(shape.middle):
         h = _stage(stage, weights, f"middle.{i}", h, time)
     for i, stage in enumerate(shape.up):
-        h = _stage(stage, weights, f"up.{i}", torch.cat([h, kept.pop()], dim=-1), time)
+        h = _stage(stage, weights, f"up.{i}", torch.cat([h, kept.pop()], dim=1), time)
         level, place = divmod(i + 1, shape.blocks + 1)
         if place == 0 and level <= len(shape.grow):
             h = _convolution(weights, f"grow.{level - 1}", _doubled(h))
-    h = functional.silu(_normalised(weights, "last.0", h, cast(Any, shape.last[0]).num_groups))
-    return _convolution(weights, "last.2", h)[..., 0]
+    h = _activated(weights, "last.0", h, cast(Any, shape.last[0]))
+    return _convolution(weights, "last.2", h)[:, 0].movedim(-1, 1)
 
 
 def _stage(stage: Any, weights: Weights, name: str, x: Tensor, time: Tensor) -> Tensor:
-    h = functional.silu(_normalised(weights, f"{name}.first.0", x, stage.first[0].num_groups))
-    h = _convolution(weights, f"{name}.first.2", h)
-    h = h + _linear(weights, f"{name}.time", time)[:, :, None, None]
-    h = functional.silu(_normalised(weights, f"{name}.second.0", h, stage.second[0].num_groups))
+    h = _convolution(weights, f"{name}.first.2", _activated(weights, f"{name}.first.0", x,
+                                                            stage.first[0]))  # fmt: skip
+    h = h + _linear(weights, f"{name}.time", time).transpose(1, 2)[:, :, None, None]
+    h = _activated(weights, f"{name}.second.0", h, stage.second[0])
     h = _convolution(weights, f"{name}.second.3", h)
-    h = h + (x if isinstance(stage.skip, nn.Identity) else _linear(weights, f"{name}.skip", x))
+    h = h + (x if isinstance(stage.skip, nn.Identity) else _pixelwise(weights, f"{name}.skip", x))
     if stage.attention is None:
         return h
     return _attention(stage.attention, weights, f"{name}.attention", h)
 
 
 def _attention(layer: Any, weights: Weights, name: str, x: Tensor) -> Tensor:
-    rows, count, height, width, channels = x.shape
-    triple = _linear(weights, f"{name}.triple", _normalised(weights, f"{name}.norm", x,
-                                                            layer.norm.num_groups))  # fmt: skip
-    pixels = triple.reshape(rows * count, height * width, 3, channels)
-    query, key, value = pixels.unbind(2)
-    share = torch.softmax(query @ key.transpose(1, 2) / math.sqrt(channels), dim=2)
-    seen = (share @ value).reshape(x.shape)
-    return x + _linear(weights, f"{name}.out", seen)
+    rows, channels, height, width, count = x.shape
+    seen = _normalised(weights, f"{name}.norm", x, layer.norm)
+    triple = _pixelwise(weights, f"{name}.triple", seen)
+    parts = triple.view(rows, 3, channels, height * width, count).permute(1, 0, 4, 3, 2)
+    seen = functional.scaled_dot_product_attention(*parts.contiguous().unbind(0))
+    seen = seen.permute(0, 3, 2, 1).reshape(x.shape)
+    return x + _pixelwise(weights, f"{name}.out", seen)
 
 
 def _doubled(x: Tensor) -> Tensor:
     """Nearest neighbours at twice the resolution."""
-    rows, count, height, width, channels = x.shape
-    wide = x[:, :, :, None, :, None].expand(rows, count, height, 2, width, 2, channels)
-    return wide.reshape(rows, count, 2 * height, 2 * width, channels)
+    rows, channels, height, width, count = x.shape
+    wide = x[:, :, :, None, :, None].expand(rows, channels, height, 2, width, 2, count)
+    return wide.reshape(rows, channels, 2 * height, 2 * width, count)
+
+
+def _pixelwise(weights: Weights, name: str, x: Tensor) -> Tensor:
+    """Convolution with a kernel of one pixel."""
+    weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+    y = torch.baddbmm(bias[..., None], weight, x.flatten(2))
+    return y.view(len(x), -1, *x.shape[2:])
 
 
 def _convolution(weights: Weights, name: str, x: Tensor, stride: int = 1) -> Tensor:
@@ -190,20 +201,25 @@ def _convolution(weights: Weights, name: str, x: Tensor, stride: int = 1) -> Ten
     )
 
 
-def _normalised(weights: Weights, name: str, x: Tensor, groups: int) -> Tensor:
-    return cast(
-        Tensor, _GroupNorm.apply(x, weights[f"{name}.weight"], weights[f"{name}.bias"], groups)
-    )
+def _normalised(weights: Weights, name: str, x: Tensor, norm: nn.GroupNorm) -> Tensor:
+    weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+    return cast(Tensor, _GroupNorm.apply(x, weight, bias, norm.num_groups, False))
+
+
+def _activated(weights: Weights, name: str, x: Tensor, norm: nn.GroupNorm) -> Tensor:
+    """Group norm, then SiLU."""
+    weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+    return cast(Tensor, _GroupNorm.apply(x, weight, bias, norm.num_groups, True))
 
 
 def _windows(x: Tensor, stride: int) -> Tensor:
-    """The 3 x 3 neighbourhood of every pixel, zeros outside: (R, pixels, 9 channels)."""
-    rows, count, height, width, channels = x.shape
+    """The 3 x 3 neighbourhood of every pixel, zeros outside: (R, 9 channels, pixels)."""
+    rows, channels, height, width, count = x.shape
     wide = functional.pad(x, (0, 0, 1, 1, 1, 1))
     a, b, c, d, e = wide.stride()
-    shape = (rows, count, height // stride, width // stride, 3, 3, channels)
-    view = wide.as_strided(shape, (a, b, stride * c, stride * d, c, d, e))
-    return view.reshape(rows, -1, 9 * channels)
+    shape = (rows, channels, 3, 3, height // stride, width // stride, count)
+    view = wide.as_strided(shape, (a, b, c, d, stride * c, stride * d, e))
+    return view.reshape(rows, 9 * channels, -1)
 
 
 class _Convolution(torch.autograd.Function):
@@ -214,54 +230,63 @@ class _Convolution(torch.autograd.Function):
         windows = _windows(x, stride)
         ctx.save_for_backward(windows, weight)
         ctx.shape, ctx.stride = x.shape, stride
-        rows, count, height, width, _ = x.shape
-        y = torch.baddbmm(bias[:, None], windows, weight)
-        return y.view(rows, count, height // stride, width // stride, -1)
+        rows, _, height, width, count = x.shape
+        y = torch.baddbmm(bias[..., None], weight, windows)
+        return y.view(rows, -1, height // stride, width // stride, count)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
         windows, weight = ctx.saved_tensors
-        rows, count, height, width, channels = ctx.shape
-        gradient = gradient.contiguous()
-        flat = gradient.view(rows, -1, gradient.shape[-1])
-        of_weight = torch.bmm(windows.transpose(1, 2), flat)
-        of_bias = flat.sum(dim=1)
+        rows, channels, height, width, count = ctx.shape
+        flat = gradient.flatten(2)
+        # The long side first: three times as fast as the transposed product.
+        of_weight = torch.bmm(windows, flat.transpose(1, 2)).transpose(1, 2)
+        of_bias = flat.sum(dim=2)
         if not ctx.needs_input_grad[0]:
             return None, of_weight, of_bias, None
         if ctx.stride == 2:
-            spread = gradient.new_zeros(rows, count, height, width, gradient.shape[-1])
+            spread = gradient.new_zeros(rows, gradient.shape[1], height, width, count)
             spread[:, :, ::2, ::2] = gradient
             gradient = spread
         # Seen from an input pixel the window is turned by half a turn.
-        turned = weight.view(rows, 9, channels, -1).flip(1).transpose(2, 3)
-        of_x = torch.bmm(_windows(gradient, 1), turned.reshape(rows, -1, channels))
+        turned = weight.view(rows, -1, channels, 9).flip(3).transpose(1, 2)
+        of_x = torch.bmm(turned.reshape(rows, channels, -1), _windows(gradient, 1))
         return of_x.view(ctx.shape), of_weight, of_bias, None
 
 
 class _GroupNorm(torch.autograd.Function):
-    """Group norm over pixels and the channels of a group; its gradient in few passes."""
+    """Group norm over pixels and the channels of a group, then SiLU where asked."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, groups: int) -> Tensor:
-        rows, count, height, width, channels = x.shape
-        split = x.reshape(rows, count, height * width, groups, channels // groups)
-        variance, mean = torch.var_mean(split, dim=(2, 4), correction=0, keepdim=True)
-        scale = torch.rsqrt(variance + 1e-5)
-        scaled = ((split - mean) * scale).view(rows, count, -1, channels)
-        ctx.save_for_backward(scaled, scale, weight)
-        ctx.groups = groups
-        return torch.addcmul(bias[:, None, None], scaled, weight[:, None, None]).view(x.shape)
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, groups: int, activate: bool
+    ) -> Tensor:
+        rows, channels, *_, count = x.shape
+        split = x.reshape(rows, groups, -1, count)
+        centred = split - split.mean(dim=2, keepdim=True)
+        scale = torch.rsqrt(centred.square().mean(dim=2, keepdim=True) + 1e-5)
+        scaled = centred.mul_(scale).view(rows, channels, -1, count)
+        y = torch.addcmul(bias[..., None, None], scaled, weight[..., None, None])
+        ctx.save_for_backward(scaled, scale, weight, y if activate else None)
+        return (functional.silu(y) if activate else y).view(x.shape)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        scaled, scale, weight = ctx.saved_tensors
-        rows, count, pixels, channels = scaled.shape
+        scaled, scale, weight, y = ctx.saved_tensors
+        rows, channels, pixels, count = scaled.shape
+        groups = scale.shape[1]
         flat = gradient.reshape(scaled.shape)
-        product = flat * scaled
-        of_weight, of_bias = product.sum(dim=(1, 2)), flat.sum(dim=(1, 2))
-        split = (rows, count, pixels, ctx.groups, channels // ctx.groups)
-        inner = (flat * weight[:, None, None]).view(split)
-        common = inner.mean(dim=(2, 4), keepdim=True)
-        along = (product * weight[:, None, None]).view(split).mean(dim=(2, 4), keepdim=True)
-        of_x = (inner - common - scaled.view(split) * along) * scale
-        return of_x.view(gradient.shape), of_weight, of_bias, None
+        if y is not None:
+            flat = torch.ops.aten.silu_backward(flat, y)
+        sums, along = flat.sum(dim=2), (flat * scaled).sum(dim=2)
+        of_weight, of_bias = along.sum(dim=2), sums.sum(dim=2)
+
+        def shared(of_channels: Tensor) -> Tensor:
+            """Mean over a group, times its scale: (R, channels, 1, B)."""
+            split = (of_channels * weight[..., None]).view(rows, groups, -1, count)
+            mean = split.mean(dim=2, keepdim=True) * scale / pixels
+            return mean.expand(split.shape).reshape(rows, channels, 1, count)
+
+        gain = (weight.view(rows, groups, -1, 1) * scale).view(rows, channels, 1, count)
+        of_x = torch.addcmul(flat * gain, scaled, shared(along), value=-1.0).sub_(shared(sums))
+        return of_x.view(gradient.shape), of_weight, of_bias, None, None

@@ -153,3 +153,21 @@ def test_crowds_without_time_say_that_they_were_left_out() -> None:
     work = _work("a")
     run_crowds([work], 1e-9, "cpu", lambda *_: None, say=lambda text: None)
     assert work.problem.startswith("left out")
+
+
+def test_a_crowd_that_cannot_be_compiled_goes_on_as_before(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(call: object, **_: object) -> object:
+        def fail(*_: object) -> None:
+            raise RuntimeError("no C++ compiler")
+
+        return fail
+
+    monkeypatch.setattr(torch, "compile", broken)
+    one, other = (Crowd(_course(), _pairs(1), _levels(), 10, seed=7) for _ in range(2))
+    one.compile()
+    assert "no C++ compiler" in capsys.readouterr().out
+    for crowd in (one, other):
+        crowd.advance(3)
+    assert torch.equal(one.networks.flat, other.networks.flat)

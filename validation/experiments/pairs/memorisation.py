@@ -30,9 +30,12 @@ _TEST = {"digits": 256, "field": 256, "mixture": 2048}
 _SIDE = 8
 _UNET_SIZES = (16, 32, 64, 128, 256, 512)
 _MLP_SIZES = (128, 256, 512, 1024, 2048)
+# On CPUs the U-Net has two resolutions, and half the batch.
 _LONG_SIZES = (16, 32, 64, 128, 256)
+_SMALL = {"levels": 2, "batch": 32}
 _LONG_UPDATES = {"digits": 120, "field": 100}  # a sample: twice those at which a tenth is copied
-_STEP_SECONDS = 0.1  # of a pair of U-Nets on one core
+_STEP_SECONDS = 0.015  # of a pair of small U-Nets on one core
+_COMPILED = 1000  # updates from which on it pays to compile a U-Net
 _ADAM, _SGD = {"optimiser": "adam"}, {"optimiser": "sgd"}
 # Of the mixture in the order of what is asked first: the law in n for both optimisers, in the
 # width, near what narrow networks can hold, the largest n. Sizes, width, optimiser, updates a
@@ -102,7 +105,7 @@ def long_tasks(name: str) -> list[Task]:
         return found
     steep = {"exponent": 2.0} if name == "field" else {}
     for n in _LONG_SIZES:
-        add(_STEP_SECONDS, _LONG_UPDATES[name] * n, n=n, width=8, **_ADAM, **steep)
+        add(_STEP_SECONDS, _LONG_UPDATES[name] * n, n=n, width=8, **_ADAM, **steep, **_SMALL)
     return found
 
 
@@ -156,8 +159,9 @@ def _course(settings: Values) -> Course:
         # A wider network needs fewer updates.
         most, least = 320_000 // width, 160_000 // width
     rate = 1e-2 if optimiser == "sgd" else 1e-3
-    return Course("unet", _SIDE, width, 64, False, optimiser, rate, momentum, most, least,
-                  first=8, ratio=1.2)  # fmt: skip
+    return Course("unet", _SIDE, width, settings.get("batch", 64), False, optimiser, rate,
+                  momentum, most, least, first=8, ratio=1.2,
+                  levels=settings.get("levels", 3))  # fmt: skip
 
 
 def pair(task: Task, setup: Setup) -> Pair:
@@ -242,6 +246,8 @@ def measure(name: str, task: Task, setup: Setup) -> Values:
         course(task.settings), [pair(task, setup)], levels, measured_level(source), seed,
         setup.device,
     )  # fmt: skip
+    if setup.device == "cpu" and source != "mixture" and crowd.course.steps >= _COMPILED:
+        crowd.compile()
     checkpoint = setup.checkpoint(name, task)
     records = resumed(crowd, checkpoint)
     checkpoint.unlink(missing_ok=True)
