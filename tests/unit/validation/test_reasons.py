@@ -18,8 +18,9 @@ def _outcome(n: int, draw: int, power: float, **settings: Any) -> Outcome:
     """A pair that memorises at 20 n^power updates, draws a tenth apart."""
     x = STEPS / (20.0 * n**power * math.exp(0.1 * (draw - 1)))
     rise = x / (1.0 + x)
-    both = {"train": 1.0 - rise, "other": np.ones_like(rise), "test": 1.0 + rise,
-            "copied": np.rint(1024.0 * rise), "pull": 1.0 - rise, "pull_other": np.ones_like(rise)}  # fmt: skip
+    one = np.ones_like(rise)
+    both = {"train": 1.0 - rise, "other": one, "test": 1.0 + rise,
+            "copied": np.rint(1024.0 * rise), "pull": 1.0 - rise, "pull_other": one}  # fmt: skip
     values = {name: np.stack([c, c], axis=1).tolist() for name, c in both.items()}
     values["pull_other"][0] = [0.0, 0.0]
     # The updates granted differ from size to size.
