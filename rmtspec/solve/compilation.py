@@ -7,7 +7,6 @@ when the first kernel is called.
 from __future__ import annotations
 
 import contextlib
-import gc
 import hashlib
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +16,6 @@ from typing import Any
 
 import numpy as np
 from numba import njit, types
-from numba.core import event
 from numba.extending import typeof_impl
 
 try:
@@ -28,25 +26,9 @@ except ImportError:  # a private place of Numba's, which a later version may mov
 _OPTIONS = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
 
 
-class _Uncollected(event.Listener):
-    """No search for garbage while kernels are compiled: it takes a twelfth of that time."""
-
-    def __init__(self) -> None:
-        self._was_on: list[bool] = []  # of every kernel that is compiled for another
-
-    def on_start(self, event: Any) -> None:
-        self._was_on.append(gc.isenabled())
-        gc.disable()
-
-    def on_end(self, event: Any) -> None:
-        if self._was_on.pop():
-            gc.enable()
-
-
 @cache
 def recognise(kind: type) -> None:
     """Let kernels see instances of this class, which have an `inner`, as what that is."""
-    event.register("numba:compile", _Uncollected())
     typeof_impl.register(kind)(lambda kernel, _: types.Dispatcher(kernel.inner))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import shutil
@@ -11,7 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from numba.core import event
 
 from rmtspec.solve import compilation as module
 from rmtspec.solve.edges import point
@@ -124,32 +122,6 @@ def test_compiled_code_is_kept_whatever_the_order_of_sets_in_a_process(folder: P
     (folder / "own.py").write_text(own)
     seeds = ("1", "2", "3", "4")  # of the hashes of strings, which order a set
     assert [_run(folder, PYTHONHASHSEED=seed)[1] for seed in seeds] == [True, False, False, False]
-
-
-@pytest.mark.parametrize("collects", [True, False])
-def test_garbage_is_collected_after_compiling_as_it_was_before(
-    collects: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Seen(event.Listener):
-        def on_start(self, _: object) -> None:
-            seen.append(gc.isenabled())
-
-        def on_end(self, _: object) -> None:
-            seen.append(gc.isenabled())
-
-    seen: list[bool] = []
-    monkeypatch.setattr(module, "_keep", lambda compiled: None)  # or the second is not compiled
-    before = gc.isenabled()
-    try:
-        (gc.enable if collects else gc.disable)()
-        twice = kernel(lambda x: 2.0 * x)
-        with event.install_listener("numba:compile", Seen()):
-            kernel(lambda x: twice(x) + 1.0)(1.0)
-        assert gc.isenabled() == collects
-        assert seen[1:-1] == [False] * (len(seen) - 2)
-        assert len(seen) == 4
-    finally:
-        (gc.enable if before else gc.disable)()
 
 
 def test_kernels_made_for_other_functions_are_told_apart() -> None:
