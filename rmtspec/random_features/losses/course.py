@@ -201,8 +201,8 @@ class Course:
         Notes
         -----
         *Accuracy.*  About 1e-13 of the largest loss on the curve for moderate parameters; `error`
-        bounds it.  It adds the change by doubling the nodes of the contour to the rounding of the
-        sums.
+        bounds it.  It adds what every second node of the contour tells of all (`losses.sums`) to
+        the rounding of the sums.
         """
         times = _checks.real_array("tau", tau, 0.0, infinite=True)
         flat = self.relaxation.times(times.ravel())
