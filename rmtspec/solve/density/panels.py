@@ -34,6 +34,8 @@ _BLIND = 1e-10  # points closer to an edge than this, relative to x, are not ask
 _BLINDER = tuple(10.0**-n for n in range(9, 2, -1))  # ... or than this, where there is no answer
 _MAX_DEPTH = 60
 _MAX_PANELS = 4000  # of one size, and 16 a bulk: thousands of atoms leave ripples in one bulk
+_MAX_ASKED = 1000  # of all sizes, and 100 a bulk, where the work is limited
+_LOST = 2  # panels that a point without a density costs at least
 _PATIENCE = 3  # halvings of a panel that holds a node without a density
 _HALF = float(np.sqrt(0.5))
 
@@ -44,13 +46,18 @@ FIT = np.linalg.inv(chebyshev.chebvander(CHEBYSHEV, NODES - 1))
 """Coefficients from values at the nodes."""
 
 
-def panel_search(boundary: Callable[..., Any], compiled: bool = True) -> Callable[..., Any]:
+def panel_search(
+    boundary: Callable[..., Any], compiled: bool = True, limited: bool = False
+) -> Callable[..., Any]:
     """Make the search for the panels of one density.
 
     Parameters
     ----------
     boundary : (x, data) -> density, its relative error and the solver's status at ascending points
         inside the bulks; a kernel, or any function if the search is not to be compiled
+    compiled : whether to compile it
+    limited : whether the work is limited, for a density that takes long; panels that are not done
+        by then stay as they are
 
     Returns
     -------
@@ -62,7 +69,9 @@ def panel_search(boundary: Callable[..., Any], compiled: bool = True) -> Callabl
     def search(edges, hard, data):
         half, low, high = _first_panels(edges.shape[0])
         table, failed = np.empty((0, FIRST + NODES)), np.empty((2, 0))
+        asked = 0
         for depth in range(_MAX_DEPTH):
+            asked += half.size
             order = _ascending(half)
             nodes = _nodes(edges, half, low, high, order, _BLIND)
             x, u = nodes[0], nodes[1]
@@ -77,12 +86,13 @@ def panel_search(boundary: Callable[..., Any], compiled: bool = True) -> Callabl
                 moved = _moved(density, u, farther[1])
                 if moved.size:
                     new = _taken(farther[0], moved)
+                    asked += _LOST * moved.size
                     values, errors, status = boundary(new, data)
                     failed = _noted(failed, new, status)
                     _replace(moved, nodes, density, noise, farther, values, errors)
-            found, rough = _fitted(
-                density, noise, order, nodes, edges.shape[0], hard, half, low, high, depth
-            )
+            last = depth == _MAX_DEPTH - 1 or half.size > _MAX_PANELS + 16 * edges.shape[0]
+            last = last or (limited and asked > _MAX_ASKED + 100 * edges.shape[0])
+            found, rough = _fitted(density, noise, order, nodes, hard, half, low, high, depth, last)
             table = _with_smooth(table, found, rough)
             half, low, high = _halved(half, low, high, rough)
             if half.size == 0:
@@ -192,12 +202,11 @@ def _replace(moved, nodes, density, noise, farther, values, errors):
 
 
 @kernel
-def _fitted(density, noise, order, nodes, bulks, hard, half, low, high, depth):
+def _fitted(density, noise, order, nodes, hard, half, low, high, depth, last):
     """The table of these panels, and which of them must be halved."""
     count = half.size
     table, rough = np.empty((count, FIRST + NODES)), np.empty(count, np.bool_)
     values = np.empty(NODES)
-    last = depth == _MAX_DEPTH - 1 or count > _MAX_PANELS + 16 * bulks
     for place in range(count):
         i = order[place]
         upper = half[i] % 2 == 1

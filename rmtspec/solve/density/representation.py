@@ -141,7 +141,7 @@ def represent(
 
 
 search_python: Callable[..., tuple[FloatArray, FloatArray]] = panel_search(
-    lambda x, boundary: boundary(x), compiled=False
+    lambda x, boundary: boundary(x), compiled=False, limited=True
 )
 """The search for panels of a density that Python computes, which is the data."""
 
