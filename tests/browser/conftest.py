@@ -61,15 +61,20 @@ def browser() -> Iterator[Any]:
 class Server:
     """The command as its user starts it.
 
+    Parameters
+    ----------
+    options : of the command
+    program : that takes them, as Python's arguments
+
     Attributes
     ----------
     url : where the page is
     process : that serves it
     """
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, program: tuple[str, ...] = ("-m", "rmtspec")) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "rmtspec", "explore", "--no-browser", *options],
+            [sys.executable, *program, "explore", "--no-browser", *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -90,9 +95,9 @@ class Server:
 
 
 @contextmanager
-def serving(*options: str) -> Iterator[Server]:
+def serving(*options: str, program: tuple[str, ...] = ("-m", "rmtspec")) -> Iterator[Server]:
     """A server that is ended, whatever happens."""
-    server = Server(*options)
+    server = Server(*options, program=program)
     try:
         yield server
     finally:

@@ -282,6 +282,46 @@ def walk(window: Window, steps: int, rng: np.random.Generator) -> list[float]:
     return taken
 
 
+_SLOW = """
+import itertools, sys
+from rmtspec.cli import main
+from rmtspec.cli.explore import scene, session
+
+session._PATIENCE = 1.0
+model_of = scene.model_of
+
+def endless(state, rows):
+    if state.psi_p == 32.0:
+        for _ in itertools.count():
+            pass
+    return model_of(state, rows)
+
+scene.model_of = endless
+sys.exit(main.main())
+"""
+
+
+def test_a_setting_without_an_answer_keeps_the_last_picture_and_stops_no_other(
+    browser: Any,
+) -> None:
+    with serving(program=("-c", _SLOW)) as server:
+        window = Window(browser, server.url)
+        for number, psi_p in enumerate((48.0, 50.0, 52.0)):
+            shown = window.data()
+            window.type("psi_p", "32")
+            assert "no answer within 1 s" in window.text("#refused"), number
+            assert "The pictures are those of the last setting" in window.text("#refused")
+            assert window.data() == shown
+            window.type("psi_p", str(psi_p))
+            assert window.text("#refused") == ""
+            assert shows(window.data(), Scene.of(State(psi_p=psi_p), None))
+        assert window.messages == []
+        status, said = server.interrupt()
+        assert status == 0
+        assert "Traceback" not in said
+        window.close()
+
+
 @pytest.mark.parametrize("width", [390, 768, 1280])
 def test_nothing_sticks_out_and_everything_has_a_name(
     browser: Any, server: Server, width: int

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Generic, NamedTuple, TypeVar
 
 _Answer = TypeVar("_Answer")
@@ -56,8 +57,16 @@ def tell(question: Callable[[], _Answer]) -> Told[_Answer]:
         _HEARD.lines = None
 
 
+class _GivenUp(BaseException):
+    """Raised in a thread whose answer nobody waits for any more; no `except Exception` stops it."""
+
+
 async def beside(question: Callable[[], _Answer]) -> Told[_Answer]:
-    """Ask in a thread of its own, which does not keep the program from ending."""
+    """Ask in a thread of its own, which does not keep the program from ending.
+
+    Where this is cancelled the thread ends at its next step of Python, so that questions without
+    an answer do not pile up; a kernel is run to its end.
+    """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[Told[_Answer]] = loop.create_future()
 
@@ -66,9 +75,17 @@ async def beside(question: Callable[[], _Answer]) -> Told[_Answer]:
             done.set_result(told)
 
     def work() -> None:
-        told = tell(question)
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(give, told)
+        with suppress(_GivenUp):
+            told = tell(question)
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(give, told)
 
-    threading.Thread(target=work, daemon=True).start()
-    return await done
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        return await done
+    except asyncio.CancelledError:
+        if thread.is_alive():
+            name = ctypes.c_ulong(thread.ident or 0)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(name, ctypes.py_object(_GivenUp))
+        raise
