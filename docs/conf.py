@@ -70,7 +70,13 @@ mathjax2_config = {
     "messageStyle": "none",
     "showMathMenu": False,
     "tex2jax": {"processClass": "math|output_area"},
-    "HTML-CSS": {"availableFonts": [], "webFont": "STIX-Web", "linebreaks": {"automatic": True}},
+    "HTML-CSS": {
+        "availableFonts": [],
+        "webFont": "STIX-Web",
+        "linebreaks": {"automatic": True},
+        # The font that stands for none is asked of about:blank, which browsers refuse aloud.
+        "styles": {"@font-face": {"font-family": "MathJax_Blank", "src": "local('')"}},
+    },
 }
 
 html_theme = "furo"

@@ -21,6 +21,7 @@ from .kernels.newton import solve_in_order
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
+_CONVERGED = int(Status.CONVERGED)  # an attribute of an enumeration is slow to have
 _STEPS = 80
 _FIRST, _LEAST, _MOST = 0.2, 1e-3, 0.99  # factors by which the imaginary part falls
 _NEAR, _FALLEN = 0.02, 0.02  # when a real root is tried: below this |z|, and each time this less
@@ -57,7 +58,7 @@ class Roots(NamedTuple):
     @property
     def good(self) -> NDArray[np.bool_]:
         """Which points have a certified root."""
-        return self.status == Status.CONVERGED
+        return self.status == _CONVERGED
 
     @property
     def is_real(self) -> bool:
@@ -203,7 +204,7 @@ def first_guess(parts: Parts, x: float) -> Roots:
     table = _failed_table(parts, 1)
     table.g[0] = 1.0 / (parts.floors - x)
     table.d[0] = np.eye(parts.kernels.shape[2])
-    table.status[0] = Status.CONVERGED
+    table.status[0] = _CONVERGED
     return table
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,7 @@ class Place:
     density: float = field(compare=False)
     slope: float = field(compare=False)
 
-    @property
+    @cached_property
     def is_gap(self) -> bool:
         """Whether the point lies off the support."""
         return self.root.is_real

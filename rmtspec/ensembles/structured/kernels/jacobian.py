@@ -56,9 +56,10 @@ def _by_neurons(parts, one, two, g1, g2, scales, matrix):
 
 
 @kernel
-def _products(dressed, classes, r):
-    """P D⁻¹ (J, Y·r, Y·r) and D⁻¹w (J, N, Y·r)."""
+def products(dressed):
+    """P D⁻¹ (J, Y·r, Y·r) and D⁻¹w (J, N, Y·r) of one solution."""
     dinv, p, w = dressed[0], dressed[3], dressed[4]
+    classes, r = dinv.shape[:2]
     width = classes * r
     f = np.zeros((p.shape[0], width, width), dtype=np.complex128)
     e = np.zeros((p.shape[0], w.shape[1], width), dtype=np.complex128)
@@ -75,12 +76,12 @@ def _products(dressed, classes, r):
 
 
 @kernel
-def _by_samples(parts, one, two, g2, scales, matrix):
+def _by_samples(parts, one, two, inner, g2, scales, matrix):
     """Columns of D' of the Jacobian, taken from the unit matrix."""
     types = parts.weights.size
     classes, r = scales.shape
     symmetric = matrix.shape[0] < types + classes * r * r
-    (f1, e1), (f2, e2) = _products(one, classes, r), _products(two, classes, r)
+    (f1, e1), (f2, e2) = inner
     kd = np.empty((r, r), dtype=np.complex128)
     kdd = np.empty((r, r), dtype=np.complex128)
     for tau in range(types):
@@ -139,14 +140,15 @@ def _by_samples(parts, one, two, g2, scales, matrix):
 
 
 @kernel
-def jacobian(parts, one, two, g1, g2, scales, count):
+def jacobian(parts, one, two, inner, g1, g2, scales, count):
     """I − J of the two-resolvent problem, for g'/g_1 and D'/(s_a s_b).
 
+    `one`, `two` and `inner` : both solutions as `dress` gives them, and the `products` of both
     `count` unknowns: all entries of D', or those with a <= b where both solutions are the same.
     """
     matrix = np.zeros((count, count), dtype=np.complex128)
     for i in range(count):
         matrix[i, i] = 1.0
     _by_neurons(parts, one, two, g1, g2, scales, matrix)
-    _by_samples(parts, one, two, g2, scales, matrix)
+    _by_samples(parts, one, two, inner, g2, scales, matrix)
     return matrix

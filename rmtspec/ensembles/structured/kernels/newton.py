@@ -13,7 +13,7 @@ import numpy as np
 
 from ....solve.kernel import kernel
 from .equations import dress, image_of, scales_of, sizes_of
-from .jacobian import jacobian
+from .jacobian import jacobian, products
 from .small_matrices import inverse_of, is_positive, reciprocal, solve_linear
 
 _EPS = 2.220446049250313e-16
@@ -115,7 +115,8 @@ def _newton(parts, z, g, d, real, max_steps):
                 for b in range(a, r):
                     f[row, 0] = (d[y, a, b] - image[y, a, b]) / (scales[y, a] * scales[y, b])
                     row += 1
-        matrix = jacobian(parts, dressed, dressed, g, g, scales, count)
+        own = products(dressed)
+        matrix = jacobian(parts, dressed, dressed, (own, own), g, g, scales, count)
         for tau in range(types):
             matrix[tau, tau] += f[tau, 0]
         last = last or step == max_steps - 1

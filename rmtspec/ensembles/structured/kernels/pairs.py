@@ -6,7 +6,7 @@ import numpy as np
 
 from ....solve.kernel import kernel
 from .equations import dress
-from .jacobian import jacobian
+from .jacobian import jacobian, products
 from .small_matrices import solve_linear
 
 
@@ -59,13 +59,13 @@ def _between(parts, j, left, right, data, noise):
 
 
 @kernel
-def _pair(parts, one, two, g1, g2, s1, s2, first, second, floors, data, noise, sources):
+def _pair(parts, one, two, inner, g1, g2, s1, s2, first, second, floors, data, noise, sources):
     """T_M(z_1, z_2) of every sample set M."""
     types = parts.weights.size
     rows, (classes, r) = floors.shape[0], s1.shape
     count = types + classes * r * r
     scales = np.sqrt(s1 * s2)
-    matrix = jacobian(parts, one, two, g1, g2, scales, count)
+    matrix = jacobian(parts, one, two, inner, g1, g2, scales, count)
     right = np.zeros((count, rows), dtype=np.complex128)
     found = np.zeros(rows, dtype=np.complex128)
     for row in range(rows):
@@ -111,6 +111,7 @@ def two_resolvents(parts, g, d, sizes, target, floors, data, noise, sources):
     count, (joint, size) = g.shape[0], (parts.shares.size, parts.slopes.shape[1])
     seen = np.zeros((count, joint, size), dtype=np.complex128)
     dressed = [dress(parts, g[i], d[i]) for i in range(count)]
+    inner = [products(dressed[i]) for i in range(count)]
     for i in range(count):
         for j in range(joint):
             for c in range(size):
@@ -120,13 +121,14 @@ def two_resolvents(parts, g, d, sizes, target, floors, data, noise, sources):
     for k in range(count):
         dinv, q, low, p, w, v = dressed[k]
         mirrored = (np.conj(dinv), np.conj(q), np.conj(low), np.conj(p), np.conj(w), np.conj(v))
+        inner_mirrored = (np.conj(inner[k][0]), np.conj(inner[k][1]))
         for i in range(k + 1):
             straight = _pair(
-                parts, dressed[i], dressed[k], g[i], g[k], sizes[i], sizes[k], seen[i], seen[k],
+                parts, dressed[i], dressed[k], (inner[i], inner[k]), g[i], g[k], sizes[i], sizes[k], seen[i], seen[k],
                 floors, data, noise, sources,
             )  # fmt: skip
             across = _pair(
-                parts, dressed[i], mirrored, g[i], np.conj(g[k]), sizes[i], sizes[k], seen[i],
+                parts, dressed[i], mirrored, (inner[i], inner_mirrored), g[i], np.conj(g[k]), sizes[i], sizes[k], seen[i],
                 np.conj(seen[k]), floors, data, noise, sources,
             )  # fmt: skip
             for row in range(floors.shape[0]):

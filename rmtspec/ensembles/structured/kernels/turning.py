@@ -11,7 +11,7 @@ import numpy as np
 
 from ....solve.kernel import kernel
 from .equations import dress, image_of
-from .jacobian import jacobian
+from .jacobian import jacobian, products
 from .small_matrices import solve_linear
 
 _LONGEST = 1.0
@@ -33,7 +33,8 @@ def along_branch(parts, x, g, d, scales, along, length, max_steps):
     for _ in range(max_steps):
         dressed = dress(parts, g, d)
         above, image = image_of(parts, g, dressed)
-        inner = jacobian(parts, dressed, dressed, g, g, scales, count)
+        own = products(dressed)
+        inner = jacobian(parts, dressed, dressed, (own, own), g, g, scales, count)
         matrix = np.zeros((count + 1, count + 1), dtype=np.complex128)
         right = np.zeros((count + 1, 2), dtype=np.complex128)
         for i in range(count):
