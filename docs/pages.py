@@ -54,7 +54,7 @@ def _write_commands(target: pathlib.Path) -> None:
     """Write the help of every command, as the parsers print it."""
     from rmtspec.cli.main import COMMANDS, main
 
-    os.environ["COLUMNS"] = "96"
+    os.environ["COLUMNS"] = "84"  # so many fit beside the list of pages
     sections = [("rmtspec", ["--help"])]
     sections += [(f"rmtspec {name}", [name, "--help"]) for name in COMMANDS]
     text = "# Command line\n\nEach page below is what `--help` prints.\n"

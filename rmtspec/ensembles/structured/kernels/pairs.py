@@ -124,12 +124,12 @@ def two_resolvents(parts, g, d, sizes, target, floors, data, noise, sources):
         inner_mirrored = (np.conj(inner[k][0]), np.conj(inner[k][1]))
         for i in range(k + 1):
             straight = _pair(
-                parts, dressed[i], dressed[k], (inner[i], inner[k]), g[i], g[k], sizes[i], sizes[k], seen[i], seen[k],
-                floors, data, noise, sources,
+                parts, dressed[i], dressed[k], (inner[i], inner[k]), g[i], g[k],
+                sizes[i], sizes[k], seen[i], seen[k], floors, data, noise, sources,
             )  # fmt: skip
             across = _pair(
-                parts, dressed[i], mirrored, (inner[i], inner_mirrored), g[i], np.conj(g[k]), sizes[i], sizes[k], seen[i],
-                np.conj(seen[k]), floors, data, noise, sources,
+                parts, dressed[i], mirrored, (inner[i], inner_mirrored), g[i], np.conj(g[k]),
+                sizes[i], sizes[k], seen[i], np.conj(seen[k]), floors, data, noise, sources,
             )  # fmt: skip
             for row in range(floors.shape[0]):
                 tables[0, row, i, k] = straight[row]
