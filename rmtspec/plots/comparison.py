@@ -70,7 +70,8 @@ def plot_comparison(
         raise TypeError(f"comparison must be a Comparison, got {_checks.shown(comparison)}")
     bins = _checks.integer("bins", bins, 4, 1000)
     if ax is None:
-        ax = new_axes((7.0, 5.6), comparison["model"], 2, sharex=True, height_ratios=(3, 2))
+        title = comparison["model"].replace("psi_p", r"$\psi_p$").replace("psi_n", r"$\psi_n$")
+        ax = new_axes((7.0, 5.6), title, 2, sharex=True, height_ratios=(3, 2))
     are_axes(ax)
     axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()[:2]
     if isinstance(comparison.reference, SpectralLaw):

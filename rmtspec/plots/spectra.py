@@ -26,6 +26,7 @@ _ATOM_COLOUR = INK
 _OUTLIER_COLOUR = VERMILION
 
 _TICK = 0.04  # height, in that of the picture, of the lines under a crowd, one a bulk
+_LETTER, _SWATCH = 0.075, 0.6  # inches of a legend: a letter, and what stands beside the letters
 _LEAST_SHARE = 1e-4  # of eigenvalues beyond the ends of a picture without edges
 
 
@@ -368,12 +369,22 @@ def _label(ax: Axes, origin: float, logarithmic: bool) -> None:
         )
         ax.set_ylabel(r"density of $\ln(\lambda-\lambda_0)$")
     ax.spines[["top", "right"]].set_visible(False)
-    entries = len(ax.get_legend_handles_labels()[1])
-    if entries:
+    labels = ax.get_legend_handles_labels()[1]
+    if labels:
         ax.legend(
             frameon=False,
             fontsize="small",
             loc="lower left",
             bbox_to_anchor=(0.0, 1.0),
-            ncols=3 if entries <= 3 else 2,
+            ncols=_columns(labels, ax.bbox.width / ax.figure.dpi),
         )
+
+
+def _columns(labels: list[str], inches: float) -> int:
+    """Columns of a legend over axes of this width: three entries beside each other, or pairs."""
+    for count in (3, 2) if len(labels) <= 3 else (2,):
+        rows = -(-len(labels) // count)
+        longest = [max(map(len, labels[i : i + rows])) for i in range(0, len(labels), rows)]
+        if sum(_LETTER * letters + _SWATCH for letters in longest) <= inches:
+            return count
+    return 1

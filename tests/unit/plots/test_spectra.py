@@ -113,6 +113,20 @@ def test_every_bulk_leaves_its_colour_in_the_picture(law):
         assert np.count_nonzero(np.abs(pixels.astype(int) - rgb).max(axis=1) < 40) > 50
 
 
+@pytest.mark.parametrize("names", [["slow", "mid", "top"], ["sample + noise bulks"] * 2 + ["fast"]])
+@pytest.mark.parametrize("width", [4.0, 7.0, 10.0])
+def test_the_legend_stays_over_its_picture(names, width):
+    figure = Figure((width, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    plot_spectrum(THREE, ax=axes, names=names)
+    figure.draw_without_rendering()
+    legend = axes.get_legend()
+    assert legend.get_window_extent().x1 <= figure.bbox.x1
+    assert axes.bbox.width >= 0.8 * figure.bbox.width
+    assert {entry.get_text().split(",")[0] for entry in legend.texts} >= {f"{names[-1]} bulk"}
+
+
 def test_legend_names_bulks_masses_atom_and_outliers():
     texts = [
         text.get_text() for text in drawn(THREE, names=["slow", "mid", "mid"]).get_legend().texts
