@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
         from ..plots.style import save
 
         figure = Figure(figsize=(7.0, 5.6), layout="constrained")
-        titles.put(figure, found["model"])
+        titles.put(figure, titles.with_symbols(found["model"]))
         found.plot(figure.subplots(2, 1, sharex=True, height_ratios=(3, 2)))
         save(figure, path)
 

@@ -14,7 +14,7 @@ from ..compare.comparison import Comparison
 from ..law import SpectralLaw
 from .spectra import plot_spectrum
 from .style import BLUE, INK, ORANGE, are_axes
-from .titles import new_axes
+from .titles import new_axes, with_symbols
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,7 +70,7 @@ def plot_comparison(
         raise TypeError(f"comparison must be a Comparison, got {_checks.shown(comparison)}")
     bins = _checks.integer("bins", bins, 4, 1000)
     if ax is None:
-        title = comparison["model"].replace("psi_p", r"$\psi_p$").replace("psi_n", r"$\psi_n$")
+        title = with_symbols(comparison["model"])
         ax = new_axes((7.0, 5.6), title, 2, sharex=True, height_ratios=(3, 2))
     are_axes(ax)
     axes = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()[:2]

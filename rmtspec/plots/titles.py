@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import Any
 
@@ -39,6 +40,18 @@ def new_axes(
 def put(figure: Any, title: str) -> None:
     """Write a title over all axes of a figure."""
     figure.suptitle(textwrap.fill(title, _LINE), fontsize="small")
+
+
+def with_symbols(line: str) -> str:
+    r"""A line of a summary with its ratios as formulas.
+
+    Examples
+    --------
+    >>> from rmtspec.plots.titles import with_symbols
+    >>> with_symbols("random features, psi_p = 8")
+    'random features, $\\psi_p$ = 8'
+    """
+    return re.sub(r"\bpsi_([pn])\b", r"$\\psi_\1$", line)
 
 
 def parameters(of: Any, *, psi_n: bool = True) -> str:
