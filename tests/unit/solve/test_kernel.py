@@ -146,6 +146,7 @@ def test_a_cache_that_numba_moved_is_left_to_numba(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "FunctionCache", None)
+    monkeypatch.setattr("numba.config.CACHE_DIR", "")  # which would take the place of __pycache__
     monkeypatch.syspath_prepend(str(folder))
     own = importlib.import_module("own")
     assert own.square(3.0) == 9.0
