@@ -1,21 +1,26 @@
 """Print what the package costs, each figure beside its target: python -m tests.benchmarks.figures
 
-Times are processor times (user and system) of single-threaded work, medians over repetitions, all
+Groups of rows may be named: points, models, large, data, sweeps, structured, start.  Times are
+processor times (user and system) of single-threaded work, the least of several repetitions, all
 taken in one run: on an idle machine they are wall times, on a busy one they change less.  Ratios
-divide medians of repetitions that alternate.  New processes are also timed on the wall, best of
-the repetitions.
+divide times of repetitions that alternate.
+
+`tests.benchmarks.sweep_figures` (processes and threads, needs two idle cores) and
+`tests.benchmarks.page_figures` (needs Chromium) print tables of their own.
 """
 
 from __future__ import annotations
 
-import resource
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import argparse
+import tempfile
 
 import numpy as np
 
 import rmtspec as rs
+from tests.benchmarks.large_figures import data_figures, spectrum_figures
+from tests.benchmarks.measuring import Figure, exponent, process_seconds, seconds
+from tests.benchmarks.structured_figures import structured_figures
+from tests.benchmarks.sweep_figures import point_rates
 from tests.benchmarks.workloads import (
     FIRST_NUMBER,
     IMPORT,
@@ -23,76 +28,26 @@ from tests.benchmarks.workloads import (
     LinearWorkload,
     Workload,
     marchenko_pastur,
-    new_process,
 )
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A measured number and the range it should lie in."""
-
-    name: str
-    value: float
-    unit: str
-    target: str
-    holds: bool | None = None
-
-    def __str__(self) -> str:
-        mark = {True: "holds", False: "MISSED", None: ""}[self.holds]
-        return f"{self.name:<62} {self.value:>10.4g} {self.unit:<10} {self.target:<18} {mark}"
-
-
-def seconds(*works: Callable[[], object], repeats: int = 15) -> list[float]:
-    """Median processor time of each work, in turn within every repetition."""
-    for work in works:
-        work()
-    taken = np.empty((repeats, len(works)))
-    for row in taken:
-        for i, work in enumerate(works):
-            start = time.process_time()
-            work()
-            row[i] = time.process_time() - start
-    return [float(median) for median in np.median(taken, axis=0)]
-
-
-def process_seconds(code: str, repeats: int = 5) -> tuple[float, float]:
-    """Median processor time and best wall time of a new process."""
-    new_process(code)
-    used, wall = [], []
-    for _ in range(repeats):
-        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        new_process(code)
-        wall.append(time.perf_counter() - start)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        used.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return float(np.median(used)), min(wall)
-
-
-def exponent(sizes: Sequence[int], times: Sequence[float]) -> float:
-    """Slope of log time against log size."""
-    return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
-
-
 def density_figures() -> list[Figure]:
-    """Warm density against the closed form, and a cold object."""
+    """Warm density against the closed form, and warm quantiles."""
     work = Workload()
-    x = work.points_on_support(10_000)
+    x, u = work.points_on_support(10_000), np.random.default_rng(1).random(100_000)
     closed = np.linspace(0.3, 2.9, x.size)
-    few = work.points_on_support(1_000)
     warm, yardstick = seconds(
         lambda: work.law.density(x), lambda: marchenko_pastur(closed, 0.5), repeats=51
     )
-    (cold,) = seconds(lambda: work.cold_law(few), repeats=31)
-    ratio = warm / yardstick
+    (quantiles,) = seconds(lambda: work.law.quantile(u), repeats=31)
+    ratio, each = warm / yardstick, quantiles / u.size
     return [
         Figure(
             "closed-form Marchenko-Pastur density, NumPy", yardstick / x.size * 1e9, "ns/point", ""
         ),
         Figure("warm density, 2 atoms, 10,000 points", warm / x.size * 1e9, "ns/point", ""),
         Figure("  over the closed form", ratio, "times", "<= 50, aim 5", ratio <= 50.0),
-        Figure(
-            "cold model to edges, masses, density at 1,000", cold * 1e3, "ms", "< 5", cold < 5e-3
-        ),
+        Figure("warm quantile, 100,000 points", each * 1e9, "ns/point", "< 40", each < 4e-8),
     ]
 
 
@@ -142,8 +97,8 @@ def scaling_figures() -> list[Figure]:
     ]
 
 
-def large_figures() -> list[Figure]:
-    """Edges and density of large populations, for which no target is set."""
+def population_figures() -> list[Figure]:
+    """Edges and density of larger populations, for which no target is set."""
     rows = []
     for atoms in (50, 512, 4096):
         work = Workload(atoms)
@@ -152,50 +107,42 @@ def large_figures() -> list[Figure]:
             lambda w=work: w.cold_law(np.array([0.1])),
             repeats=3,
         )
-        rows.append(Figure(f"cold model to all edges, {atoms} atoms", edges * 1e3, "ms", ""))
-        rows.append(Figure(f"cold model to density, {atoms} atoms", law * 1e3, "ms", ""))
+        rows.append(Figure(f"new model to all edges, {atoms} atoms", edges * 1e3, "ms", ""))
+        rows.append(Figure(f"new model to density, {atoms} atoms", law * 1e3, "ms", ""))
     return rows
 
 
 def model_figures() -> list[Figure]:
-    """What a new model costs before its first number, alone and among many."""
+    """What a new model costs before each of its first numbers, and one of many models."""
     work = Workload()
-    x, u = work.points_on_support(1_000), np.random.default_rng(1).random(100_000)
+    x, tau = work.points_on_support(1_000), np.geomspace(1e-2, 1e8, 200)
     ratios = np.meshgrid(np.geomspace(30.0, 300.0, 40), np.geomspace(5.0, 20.0, 40))
-
-    def law() -> object:
-        found = work.new_model().spectrum()
-        return found.support, found.masses, found.density(x)
-
-    times, first, many, quantiles, stopping = seconds(
-        lambda: work.new_model().timescales(),
-        law,
-        lambda: rs.timescales(*ratios, 0.01, population=work.population),
-        lambda: work.law.quantile(u),
-        lambda: work.new_model().training().best_stopping(),
-    )
-    each, point = many / ratios[0].size, quantiles / u.size
-    return [
-        Figure("new model to training times", times * 1e3, "ms", "< 0.4", times < 4e-4),
-        Figure("  one of many over it", each / times, "times", "< 0.5", each < 0.5 * times),
-        Figure("  one of 1,600 models", each * 1e6, "us", ""),
-        Figure("new model to density at 1,000 points", first * 1e3, "ms", "< 3", first < 3e-3),
-        Figure("new model to best stopping", stopping * 1e3, "ms", "< 40", stopping < 4e-2),
-        Figure("quantile, 100,000 points", point * 1e9, "ns", "< 200", point < 2e-7),
-    ]
+    rows = []
+    for name, call, target in (
+        ("training times", lambda: work.new_model().timescales(), 0.1),
+        ("edges, masses, density at 1,000 points", lambda: work.cold_law(x), 0.5),
+        ("learning curves at 200 times", lambda: work.cold_curves(tau), 2.0),
+        ("best stopping", lambda: work.new_model().training().best_stopping(), 4.0),
+        ("window", lambda: work.new_model().training().window(), 0.0),
+        ("memorisation boundary at 1e4", lambda: work.boundary(1e4), 0.0),
+    ):
+        taken = 1e3 * seconds(call, repeats=31)[0]
+        aim, holds = (f"< {target:g}", taken < target) if target else ("", None)
+        rows.append(Figure(f"new model to {name}", taken, "ms", aim, holds))
+    (many,) = seconds(lambda: rs.timescales(*ratios, 0.01, population=work.population))
+    each = 1e3 * many / ratios[0].size
+    return [*rows, Figure("training times, one of 1,600 models", each, "ms", "< 0.05", each < 0.05)]
 
 
 def curve_figures() -> list[Figure]:
-    """Learning curves of a new model, over ten decades of training time."""
+    """Learning curves of more times, rows and targets."""
     work, counts = Workload(), (1_000, 4_000, 16_000)
-    grids = [np.geomspace(1e-2, 1e8, count) for count in (200, *counts)]
-    first, *more = seconds(*(lambda g=g: work.cold_curves(g) for g in grids), repeats=9)
-    slope = exponent(counts, more)
+    grids = [np.geomspace(1e-2, 1e8, count) for count in counts]
+    slope = exponent(counts, seconds(*(lambda g=g: work.cold_curves(g) for g in grids), repeats=9))
     (kernel,) = seconds(KernelWorkload().curves, repeats=5)
     return [
         Figure("512 rows of 64 to curves by exact kernel", kernel, "s", "< 1", kernel < 1.0),
-        Figure("cold model to learning curves, 200 times", first * 1e3, "ms", "< 50", first < 5e-2),
-        Figure("  exponent of the cost in times", slope, "", "<= 1.1", slope <= 1.1),
+        Figure("exponent of learning curves in times", slope, "", "<= 1.1", slope <= 1.1),
         *prediction_figures(),
     ]
 
@@ -231,33 +178,47 @@ def linear_figures() -> list[Figure]:
 
 
 def start_figures() -> list[Figure]:
-    """New processes, with kernels compiled by an earlier one."""
+    """New processes, with kernels compiled by an earlier one, and commands that compile them."""
     rows = []
     for name, code, limit in (
-        ("import rmtspec", IMPORT, 0.7),
+        ("import rmtspec", IMPORT, 0.3),
         ("first number in a new process", FIRST_NUMBER, 2.0),
     ):
-        used, wall = process_seconds(code)
+        used, wall = process_seconds("-c", code)
         rows.append(Figure(name, used, "s", f"< {limit:g}", used < limit))
         rows.append(Figure("  on the wall", wall, "s", ""))
+    model = ("--psi-p", "64", "--psi-n", "8", "--t", "0.01")
+    for name, limit in (("spectrum", 10.0), ("curves", 0.0)):
+        with tempfile.TemporaryDirectory() as folder:
+            command = ("-m", "rmtspec", name, *model, "--plot", f"{folder}/picture.png")
+            kept = {"NUMBA_CACHE_DIR": folder, "MPLBACKEND": "agg"}
+            first, _ = process_seconds(*command, repeats=1, **kept)
+            again, _ = process_seconds(*command, repeats=3, **kept)
+        aim, holds = (f"< {limit:g}", first < limit) if limit else ("", None)
+        rows.append(Figure(f"rmtspec {name} --plot, nothing compiled", first, "s", aim, holds))
+        rows.append(Figure("  again", again, "s", ""))
     return rows
 
 
+TABLES = {
+    "points": (density_figures, point_figures, scaling_figures),
+    "models": (model_figures, population_figures, curve_figures, linear_figures),
+    "large": (spectrum_figures,),
+    "data": (data_figures,),
+    "sweeps": (point_rates,),
+    "structured": (structured_figures,),
+    "start": (start_figures,),
+}
+
+
 def main() -> None:
-    """Print the table."""
-    print(__doc__.splitlines()[0].split(":")[0])
-    for measure in (
-        density_figures,
-        point_figures,
-        scaling_figures,
-        large_figures,
-        model_figures,
-        curve_figures,
-        linear_figures,
-        start_figures,
-    ):
-        for figure in measure():
-            print(figure, flush=True)
+    """Print the tables that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0].split(":")[0])
+    parser.add_argument("groups", nargs="*", default=[*TABLES], metavar="GROUP")
+    for group in parser.parse_args().groups:
+        for measure in TABLES[group]:
+            for figure in measure():
+                print(figure, flush=True)
 
 
 if __name__ == "__main__":

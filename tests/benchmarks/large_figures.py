@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 import rmtspec as rs
 from rmtspec.ensembles.random_feature import RandomFeatureGram
 from rmtspec.inputs.held_out import HeldOut
-from tests.benchmarks.figures import Figure, seconds
+from tests.benchmarks.measuring import Figure, seconds
 
 SCALARS = {"c2": 0.36, "b2": 7.3e-3, "v2": 0.0255, "s2": 0.01}
 
@@ -94,13 +94,3 @@ def data_figures() -> list[Figure]:
         Figure("60,000 x 784 to a population", samples, "s", ""),
         Figure("  over eigenvalues of the covariance", samples / rival, "times", ""),
     ]
-
-
-def main() -> None:
-    """Print the table."""
-    for figure in (*spectrum_figures(), *data_figures()):
-        print(figure, flush=True)
-
-
-if __name__ == "__main__":
-    main()

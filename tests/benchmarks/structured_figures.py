@@ -1,7 +1,4 @@
-"""What structured ensembles cost, with targets: python -m tests.benchmarks.structured_figures
-
-Processor times on one thread, medians over repetitions.
-"""
+"""Structured ensembles: what they cost, each figure beside its target."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from rmtspec.ensembles.structured.ensemble import StructuredEnsemble
 from rmtspec.ensembles.structured.gaps import find
 from rmtspec.ensembles.structured.points import solve
 from rmtspec.ensembles.structured.two_resolvent import enclosing, loss_forms
-from tests.benchmarks.figures import Figure, seconds
+from tests.benchmarks.measuring import Figure, seconds
 from validation.certificates.structured_draws import ensemble_of
 
 _POINTS, _TIMES, _NODES = 300, 200, 40
@@ -64,8 +61,3 @@ def structured_figures() -> list[Figure]:
                 )
             )
     return figures
-
-
-if __name__ == "__main__":
-    for figure in structured_figures():
-        print(figure, flush=True)

@@ -26,7 +26,7 @@ from rmtspec.sweeps.grid import Grid
 from rmtspec.sweeps.points import Evaluation
 from rmtspec.sweeps.problems import BUILT_IN
 from rmtspec.sweeps.sweep import _block_size
-from tests.benchmarks.figures import Figure
+from tests.benchmarks.measuring import Figure, seconds
 
 TIME = 0.01
 
@@ -116,6 +116,24 @@ def measured(side: int, repeats: int = 2) -> Iterator[Figure]:
     yield Figure("  processor time added", shared, "", "< 0.1", shared < 0.1)
     yield Figure("all values agree to the last bit", same, "", "1", same)
     yield from on_paper(bare / points)
+
+
+def point_rates(side: int = 8) -> list[Figure]:
+    """Sweeps in one process: points a second of processor time, and what a phase diagram takes."""
+    ratios = np.geomspace(0.5, 500.0, side)
+    coords = {"psi_p": ratios, "psi_n": ratios, "t": 0.1}  # those of `rmtspec sweep stopping`
+    apart = {"psi_p": np.geomspace(30.0, 300.0, 100), "psi_n": np.geomspace(5.0, 20.0, 100)}
+    sweep = partial(rs.sweep, progress=False, workers=1)
+    (times,) = seconds(lambda: sweep("timescales", {**apart, "t": TIME}), repeats=5)
+    (merging,) = seconds(lambda: SweepWorkload(60).swept(workers=1), repeats=5)
+    (stopping,) = seconds(lambda: sweep("stopping", coords), repeats=3)
+    rate, diagram = 1e4 / times, stopping * (40 / side) ** 2
+    return [
+        Figure("sweep of training times, bulks apart", rate, "points/s", ">= 8,000", rate >= 8e3),
+        Figure("  from 0.5 to 500, where bulks merge", 3600 / merging, "points/s", ""),
+        Figure(f"sweep stopping, {side} x {side}", stopping, "s", ""),
+        Figure("  40 x 40 at this rate", diagram, "s", "< 12", diagram < 12.0),
+    ]
 
 
 def on_paper(seconds: float, points: int = 10**8, workers: int = 100) -> list[Figure]:

@@ -1,9 +1,8 @@
 """What the package costs, and that what is timed is right.
 
 ``python -m pytest tests/benchmarks --benchmark-enable`` times every workload;
-``python -m tests.benchmarks.figures`` prints the ratios and rates with their targets, and
-``python -m tests.benchmarks.large_figures`` those of large spectra and data.  An everyday run does
-each piece of work once.
+``python -m tests.benchmarks.figures`` prints times, ratios and rates with their targets.  An
+everyday run does each piece of work once.
 """
 
 from __future__ import annotations
@@ -12,8 +11,8 @@ import numpy as np
 import pytest
 
 import rmtspec as rs
-from tests.benchmarks.figures import exponent, seconds
-from tests.benchmarks.large_figures import LargeWorkload, WideWorkload
+from tests.benchmarks.large_figures import LargeWorkload, WideWorkload, power_law_rows
+from tests.benchmarks.measuring import exponent, new_process, seconds
 from tests.benchmarks.structured_figures import StructuredWorkload
 from tests.benchmarks.sweep_figures import SweepWorkload
 from tests.benchmarks.workloads import (
@@ -22,7 +21,6 @@ from tests.benchmarks.workloads import (
     LinearWorkload,
     Workload,
     marchenko_pastur,
-    new_process,
 )
 
 # A cost that is linear has exponent 1, less while fixed costs count; a quadratic one has 2.
@@ -56,6 +54,12 @@ def test_warm_density_integrates_to_the_mass_of_each_bulk(benchmark, two_atoms):
 def test_cold_law_gives_the_density_of_the_warm_one(benchmark, two_atoms):
     x = two_atoms.points_on_support(1_000)
     np.testing.assert_array_equal(benchmark(two_atoms.cold_law, x), two_atoms.law.density(x))
+
+
+@pytest.mark.benchmark(group="many models")
+def test_a_new_model_has_the_times_of_another(benchmark, two_atoms):
+    times = benchmark(lambda: two_atoms.new_model().timescales())
+    assert times.tau_mem == two_atoms.model.timescales().tau_mem
 
 
 @pytest.mark.benchmark(group="many models")
@@ -117,6 +121,31 @@ def test_cold_learning_curves_end_at_the_static_loss(benchmark, two_atoms):
 
 
 @pytest.mark.benchmark(group="learning curves")
+def test_best_stopping_of_a_new_model_has_the_least_loss(benchmark, two_atoms):
+    best = benchmark(lambda: two_atoms.new_model().training().best_stopping())
+    around = two_atoms.model.learning_curves(best.tau * np.geomspace(0.1, 10.0, 99))
+    assert best.test <= around.test.min() * (1.0 + 1e-12)  # of the curves, where they are flat
+
+
+@pytest.mark.benchmark(group="learning curves")
+def test_window_of_a_new_model_opens_and_closes_at_its_share_of_the_gain(benchmark, two_atoms):
+    window = benchmark(lambda: two_atoms.new_model().training().window(share=0.05))
+    training = two_atoms.model.training()
+    ends = training.learning_curves([0.0, window.tau_gen_loss, window.tau_mem_loss]).test
+    least = training.best_stopping().test
+    # Searches end within 1e-6 of the time, where the loss is as steep as its gain at most.
+    assert ends[1:] == pytest.approx(least + 0.05 * (ends[0] - least), rel=1e-5)
+
+
+@pytest.mark.benchmark(group="learning curves")
+def test_at_the_memorisation_boundary_the_loss_gap_is_the_asked_one(benchmark, two_atoms):
+    psi_n = benchmark.pedantic(two_atoms.boundary, (1e4,), rounds=3)
+    model = two_atoms.model
+    there = rs.RandomFeatureModel(model.psi_p, psi_n, model.t, "tanh", two_atoms.population)
+    assert there.learning_curves(1e4).generalization == pytest.approx(0.1, rel=1e-6)
+
+
+@pytest.mark.benchmark(group="learning curves")
 @pytest.mark.parametrize("prediction", ["noise", "data", "velocity"])
 def test_cold_curves_of_predictions_end_at_their_static_loss(benchmark, two_atoms, prediction):
     tau = np.geomspace(1e-2, 1e8, 200)
@@ -159,7 +188,7 @@ def test_learning_curves_end_at_the_fitted_losses(benchmark):
 
 @pytest.mark.benchmark(group="first number of a new process")
 def test_first_number_of_a_new_process(benchmark):
-    benchmark.pedantic(new_process, (FIRST_NUMBER,), rounds=3)
+    benchmark.pedantic(new_process, ("-c", FIRST_NUMBER), rounds=3)
 
 
 def test_cost_of_a_resolvent_grows_linearly_with_the_points(two_atoms):
@@ -216,6 +245,24 @@ def test_few_held_out_rows_cost_little_in_any_dimension(benchmark, dimension):
     found = benchmark.pedantic(WideWorkload(dimension).measure, rounds=3)
     # Orthonormal to rounding of the dimension.
     assert found.certificate < dimension * np.finfo(float).eps
+
+
+@pytest.mark.benchmark(group="rows to eigenvalues")
+def test_eigenvalues_of_rows_are_those_of_their_covariance(benchmark):
+    rows = power_law_rows(6_000, 784)
+    found = benchmark.pedantic(rs.PopulationSpectrum.from_samples, (rows,), rounds=3)
+    covariance = np.linalg.eigvalsh(np.cov(rows.T, bias=True))
+    # Rounding of a symmetric eigensolver, in units of the largest eigenvalue.
+    assert found.eigenvalues == pytest.approx(covariance, abs=1e-13 * covariance[-1])
+
+
+@pytest.mark.benchmark(group="best stopping of 4 models")
+def test_a_sweep_of_stopping_has_the_best_time_of_each_model(benchmark):
+    coords = {"psi_p": [2.0, 8.0], "psi_n": [1.0, 4.0], "t": 0.1}
+    keys = {"workers": 1, "progress": False}
+    swept = benchmark.pedantic(rs.sweep, ("stopping", coords), keys, rounds=3)
+    alone = rs.RandomFeatureModel(8.0, 4.0, 0.1).training().best_stopping()
+    assert float(swept.tau[1, 1]) == alone.tau
 
 
 @pytest.mark.benchmark(group="100 training times")

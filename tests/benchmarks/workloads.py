@@ -5,9 +5,6 @@ The law is that of two data variances at psi_p = 8, psi_n = 4, t = 0.01: three b
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import warnings
 from functools import cached_property
 
@@ -76,17 +73,19 @@ class Workload:
         return law.density(points)
 
     def _new_law(self) -> rs.SpectralLaw:
-        return rs.RandomFeatureModel(PSI_P, PSI_N, TIME, "tanh", self.population).spectrum()
+        return self.new_model().spectrum()
 
     def cold_curves(self, tau: NDArray[np.float64]) -> NDArray[np.float64]:
         """From a new model to the test loss at every time."""
-        model = rs.RandomFeatureModel(PSI_P, PSI_N, TIME, "tanh", self.population)
-        return model.learning_curves(tau).test
+        return self.new_model().learning_curves(tau).test
 
     def cold_predictions(self, tau: NDArray[np.float64], prediction: str) -> NDArray[np.float64]:
         """The same of a network that predicts something else than the score."""
-        model = rs.RandomFeatureModel(PSI_P, PSI_N, TIME, "tanh", self.population)
-        return model.learning_curves(tau, prediction=prediction).test
+        return self.new_model().learning_curves(tau, prediction=prediction).test
+
+    def boundary(self, tau: float) -> float:
+        """From a new model to the samples per dimension at which it has memorised by tau."""
+        return self.new_model().training().memorisation_boundary(tau)
 
     def solve_one_by_one(self, points: NDArray[np.complex128]) -> NDArray[np.complex128]:
         """Every point cold in the compiled solver, without the public method around it."""
@@ -152,8 +151,3 @@ def marchenko_pastur(x: NDArray[np.float64], ratio: float) -> NDArray[np.float64
     """Closed-form density in NumPy, the yardstick for a density a point."""
     low, high = (1.0 - np.sqrt(ratio)) ** 2, (1.0 + np.sqrt(ratio)) ** 2
     return np.sqrt(np.maximum((high - x) * (x - low), 0.0)) / (2.0 * np.pi * ratio * x)
-
-
-def new_process(code: str) -> None:
-    """Run code in a Python process of its own."""
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=os.environ)
