@@ -170,7 +170,7 @@ class StructuredModel:
 
     def timescales(self) -> ClassTimescales:
         """Times at which the model, and every class, generalises and memorises."""
-        return ClassTimescales.of(self._flow)
+        return self._flow.timescales()
 
     def summary(
         self, tau: ArrayLike | None = None, *, dimension: int | None = None
@@ -192,6 +192,7 @@ class StructuredModel:
         if dimension is not None:
             dimension = _checks.integer("dimension", dimension, 1, 10**15)
         if tau is None:
-            return StructuredSummary.of(self, automatic_times(self._flow), dimension)
-        times = _checks.real_array("tau", tau, 0.0, infinite=True)
-        return StructuredSummary.of(self, np.unique(times), dimension)
+            times = automatic_times(self._flow)
+        else:
+            times = np.unique(_checks.real_array("tau", tau, 0.0, infinite=True))
+        return StructuredSummary.of(self._flow, times, dimension)

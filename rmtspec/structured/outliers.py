@@ -25,41 +25,18 @@ Mean and Hermite blocks share one G.  The norms of the neurons fluctuate by :mat
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..ensembles.structured.ensemble import StructuredEnsemble
-from ..law import SpectralLaw
 from ..solve.finite_rank import Form, Isolated, isolated
 from .bulks import true_gaps
+from .interfaces import Model
 from .setting import Setting
 
 FloatArray = NDArray[np.float64]
-
-
-class Featured(Protocol):
-    """What outliers need of a model."""
-
-    @property
-    def psi_p(self) -> float:
-        """Features per dimension."""
-
-    @property
-    def delta(self) -> float:
-        """Δ̄."""
-
-    @property
-    def setting(self) -> Setting:
-        """Classes, times and types."""
-
-    @property
-    def ensemble(self) -> StructuredEnsemble:
-        """The matrix."""
-
-    def spectrum(self) -> SpectralLaw:
-        """Its law."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +77,7 @@ class _Direction(NamedTuple):
     means: FloatArray
 
 
-def find_outliers(model: Featured, dimension: int | None) -> StructuredOutliers:
+def find_outliers(model: Model, dimension: int | None) -> StructuredOutliers:
     """All single eigenvalues in the gaps of the law; those of mean features with the dimension."""
     forms = _Forms(model, dimension)
     law = model.spectrum()
@@ -125,7 +102,7 @@ def find_outliers(model: Featured, dimension: int | None) -> StructuredOutliers:
 class _Forms:
     """M(z) of one model, and all that does not depend on z."""
 
-    def __init__(self, model: Featured, dimension: int | None) -> None:
+    def __init__(self, model: Model, dimension: int | None) -> None:
         self.setting, self.ensemble = model.setting, model.ensemble
         self.psi_p, self.dimension = model.psi_p, dimension
         self.directions = _directions(self.setting)

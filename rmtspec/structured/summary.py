@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..result import Summary, Table, rounded
-
-if TYPE_CHECKING:
-    from .model import StructuredModel
-    from .training import StructuredTraining
+from .outliers import find_outliers
+from .training import StructuredTraining
 
 FloatArray = NDArray[np.float64]
 
@@ -29,11 +27,11 @@ class StructuredSummary(Summary):
     """
 
     @classmethod
-    def of(cls, model: StructuredModel, tau: FloatArray, dimension: int | None) -> Self:
-        """The summary of a model, with the losses at times tau."""
+    def of(cls, training: StructuredTraining, tau: FloatArray, dimension: int | None) -> Self:
+        """The summary of a model in training, with the losses at times tau."""
+        model = training.model
         law, setting = model.spectrum(), model.setting
-        outliers = model.outliers(dimension)
-        training = model.training()
+        outliers = find_outliers(model, dimension)
         curves = training.learning_curves(tau)
         names = ("tau", "train", "test", "score_error")
         values = {
@@ -77,7 +75,7 @@ class StructuredSummary(Summary):
                     outliers.location, outliers.tau, outliers.overlap, strict=True
                 )
             ],
-            "timescales": model.timescales().to_dict(),
+            "timescales": training.timescales().to_dict(),
             "best_stopping": vars(training.best_stopping()).copy(),
             "curves": {
                 **{name: np.asarray(getattr(curves, name)).tolist() for name in names},

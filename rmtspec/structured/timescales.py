@@ -13,16 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..random_features.families import Timescales
 from ..solve.search import first_true
-
-if TYPE_CHECKING:
-    from .training import StructuredTraining
 
 FloatArray = NDArray[np.float64]
 
@@ -48,10 +45,9 @@ class ClassTimescales(Timescales):
     class_gap: FloatArray
 
     @classmethod
-    def of(cls, training: StructuredTraining) -> Self:
-        """Times of one training."""
-        spectral = training.spectral_times()
-        total, *classes = training.stages()
+    def of(cls, spectral: Timescales, curves: FloatArray) -> Self:
+        """From the times by the spectrum, and (1 + Y, 3) those of all data and of every class."""
+        total, *classes = curves
         gen, mem, gap = np.array(classes).T
         return cls(
             spectral.tau_gen,

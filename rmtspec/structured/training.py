@@ -8,7 +8,6 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,10 +25,8 @@ from ..random_features.results import BestStopping, Window
 from ..result import ConvergenceWarning, caller_level
 from ..solve.search import log_grid
 from .curves import ClassCurves, ClassLosses, StructuredLosses
-from .timescales import stages
-
-if TYPE_CHECKING:
-    from .model import StructuredModel
+from .interfaces import Model
+from .timescales import ClassTimescales, stages
 
 FloatArray = NDArray[np.float64]
 
@@ -64,7 +61,7 @@ class StructuredTraining:
     True
     """
 
-    model: StructuredModel
+    model: Model
     step: float = 0.0
     momentum: float = 0.0
     ridge: float = 0.0
@@ -193,6 +190,10 @@ class StructuredTraining:
             If an argument is out of range.
         """
         return self._reader.window(self.spectral_times(), share, excess, fraction)
+
+    def timescales(self) -> ClassTimescales:
+        """Times at which all data, and every class, are generalised and memorised."""
+        return ClassTimescales.of(self.spectral_times(), self.stages())
 
     def stages(self) -> FloatArray:
         """Times τ_gen, τ_mem and τ_gap by the curves; see `timescales`.

@@ -1,13 +1,13 @@
 """The picture of the house: what may import what, and how large rooms and files may grow.
 
-Imports are read from the source, those inside functions too.
+Imports are read from the source, those inside functions and those for annotations too.
 """
 
 from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
@@ -49,12 +49,11 @@ MOST_ENTRIES, MOST_MODULES, MOST_LINES = 18, 12, 500
 
 
 class Import(NamedTuple):
-    """One name that a module imports; `typing` if it is there for annotations only."""
+    """One name that a module imports."""
 
     module: str
     target: str
     relative: bool
-    typing: bool
 
     def __str__(self) -> str:
         return f"{self.module} imports {self.target}"
@@ -70,15 +69,16 @@ def imports(texts: Mapping[str, str]) -> list[Import]:
     """Everything that the modules import; what is none of them by the name written there."""
     found = []
     for module, text in texts.items():
-        for node, typing in _imports_of(ast.parse(text), False):
+        for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.Import):
-                found += [Import(module, n.name, False, typing) for n in node.names]
+                found += [Import(module, n.name, False) for n in node.names]
+            if not isinstance(node, ast.ImportFrom):
                 continue
             above = module.split(".")[: -node.level] if node.level else []
             base = ".".join([*above, *(node.module.split(".") if node.module else [])])
             for name in node.names:
                 target = _module(f"{base}.{name.name}", base, texts)
-                found.append(Import(module, target, node.level > 0, typing))
+                found.append(Import(module, target, node.level > 0))
     return found
 
 
@@ -88,15 +88,6 @@ def _module(name: str, home: str, texts: Mapping[str, str]) -> str:
         if candidate in texts:
             return candidate
     return name
-
-
-def _imports_of(tree: ast.AST, typing: bool) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            yield node, typing
-        else:
-            checked = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-            yield from _imports_of(node, typing or checked)
 
 
 def room(module: str) -> str:
@@ -118,10 +109,10 @@ def upward(found: Sequence[Import], layers: Sequence[Sequence[str]]) -> list[str
 
 
 def circles(found: Sequence[Import]) -> list[str]:
-    """A circle of modules that import each other when the program runs, if there is one."""
+    """A circle of modules that import each other, if there is one."""
     graph: dict[str, set[str]] = {}
     for each in found:
-        if not each.typing and each.target != each.module:
+        if each.target != each.module:
             graph.setdefault(each.module, set()).add(each.target)
     try:
         TopologicalSorter(graph).prepare()
@@ -241,7 +232,7 @@ HOUSE = {
     "rmtspec.solve.__init__": "",
     "rmtspec.solve.edges": "import math",
     "rmtspec.linear.denoiser": "from ..law import SpectralLaw\nfrom .summary import Summary",
-    "rmtspec.linear.summary": "if TYPE_CHECKING:\n    from .denoiser import Denoiser",
+    "rmtspec.linear.summary": "",
     "rmtspec.plots.linear": "from ..linear.denoiser import Denoiser",
 }
 
@@ -267,9 +258,10 @@ def test_an_import_that_points_up_is_seen(module: str, line: str, seen: bool) ->
     assert bool(upward(imports(house), RMTSPEC)) == seen
 
 
-def test_a_circle_is_seen_even_where_one_import_waits_inside_a_function() -> None:
+@pytest.mark.parametrize("line", ["def f():", "if TYPE_CHECKING:"])
+def test_a_circle_is_seen_even_where_one_import_waits_or_is_for_annotations(line: str) -> None:
     assert circles(imports(HOUSE)) == []
-    late = "def f():\n    from .denoiser import Denoiser"
+    late = f"{line}\n    from .denoiser import Denoiser"
     assert "rmtspec.linear.denoiser" in circles(imports({**HOUSE, "rmtspec.linear.summary": late}))
 
 

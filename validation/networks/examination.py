@@ -12,17 +12,18 @@ D on fresh samples (and on own ones), beta on the training samples of s, which a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from validation.networks.diffusion import ddim
-
-if TYPE_CHECKING:
-    from validation.networks.pairs import Crowd
+from validation.networks.diffusion import Levels, ddim
+from validation.networks.stacked import Stacked
 
 Tensor = torch.Tensor
+Array = NDArray[np.float64]
 
 _POINTS = {"unet": 512, "mlp": 2048}
 _GENERATED = {"unet": 256, "mlp": 1024}
@@ -31,12 +32,37 @@ _CLOSE = 1.0 / 3.0
 _AT_ONCE = 32768
 
 
-class Examination:
-    """The fixed points at which the networks of a crowd are measured."""
+class Tested(Protocol):
+    """What a pair of networks is tested on."""
 
-    def __init__(self, crowd: Crowd, level: int, seed: int) -> None:
-        self.crowd, self.level = crowd, level
-        network, device = crowd.course.network, crowd.data.device
+    @property
+    def test(self) -> Array:
+        """Fresh samples."""
+
+    @property
+    def exact(self) -> Callable[[Array, int], Array] | None:
+        """The exact noise prediction."""
+
+
+class Examined(Protocol):
+    """Networks in training, two a pair, and their data."""
+
+    networks: Stacked
+    levels: Levels
+    data: Tensor
+    counts: Tensor
+
+    @property
+    def pairs(self) -> Sequence[Tested]:
+        """One for every two networks."""
+
+
+class Examination:
+    """The fixed points at which the networks of a crowd are measured; `network` is their kind."""
+
+    def __init__(self, crowd: Examined, network: str, level: int, seed: int) -> None:
+        self.crowd, self.network, self.level = crowd, network, level
+        device = crowd.data.device
         count = _POINTS[network]
         # On the CPU: the same points whatever the device.
         generator = torch.Generator().manual_seed(seed + 1)
@@ -129,7 +155,7 @@ class Examination:
         def denoiser(x: Tensor, k: Tensor) -> Tensor:
             return self._in_parts(x, k[:, None].expand(x.shape[:2]))
 
-        steps = _SAMPLER_STEPS[crowd.course.network]
+        steps = _SAMPLER_STEPS[self.network]
         drawn = ddim(denoiser, crowd.levels, start, steps=steps).flatten(2)
         known = crowd.data.flatten(2)
         gaps = _distances(drawn, known).masked_fill(self._absent[:, None], float("inf"))

@@ -168,7 +168,7 @@ class Crowd:
         turn = torch.arange(course.batch, device=device)
         self._turn = turn % self.counts[:, None]
         self._signal, self._noise = levels.alpha_bar.sqrt(), levels.delta.sqrt()
-        self.examination = Examination(self, measured, seed)
+        self.examination = Examination(self, course.network, measured, seed)
         self._losses: Callable[[Tensor, Tensor, Tensor], Tensor] = self._losses_one_by_one
 
     def _losses_one_by_one(self, clean: Tensor, k: Tensor, noise: Tensor) -> Tensor:
