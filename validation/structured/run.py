@@ -1,4 +1,4 @@
-"""`python -m validation structured`: the three experiments on structure, one after the other."""
+"""`python -m validation structured`: the four experiments on structure, one after the other."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from pathlib import Path
 
 from validation.harness.runner import run
 from validation.structured.curves import CURVES
+from validation.structured.generation import GENERATION
 from validation.structured.spectra import SPECTRA
 from validation.structured.times import TIMES
 
-EXPERIMENTS = (SPECTRA, CURVES, TIMES)
+EXPERIMENTS = (SPECTRA, CURVES, TIMES, GENERATION)
 
 
 def run_structured(scale: str, results: Path, seed: int, processes: int) -> int:

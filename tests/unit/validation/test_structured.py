@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from validation.structured.curves import _gradient
+from validation.structured.generation import _exact, _network, _scores
 from validation.structured.members import MEMBERS
 from validation.structured.networks import (
     Data,
@@ -87,3 +88,36 @@ def test_every_member_is_drawn_as_its_model_says():
         assert net.scale == pytest.approx(model.delta)
         variances = member.data(20).variances.mean(axis=1)
         np.testing.assert_allclose(variances, model.setting.classes.variances)
+
+
+def test_the_exact_score_is_the_gradient_of_the_density_of_noised_classes():
+    t, x = 0.7, np.random.default_rng(5).standard_normal((3, 4))
+
+    def log_density(x):
+        decay, noise = np.exp(-t), -np.expm1(-2.0 * t)
+        variance = decay**2 * np.array([1.0, 0.36]) + noise
+        away = np.sum((x[:, None] - decay * np.array([[1.0], [-1.0]])) ** 2, axis=2)
+        terms = np.array([0.75, 0.25]) * np.exp(-0.5 * away / variance) / variance**2
+        return np.log(terms.sum(axis=1))
+
+    steps = 1e-5 * np.eye(4)
+    slope = [(log_density(x + step) - log_density(x - step)) / 2e-5 for step in steps]
+    np.testing.assert_allclose(_exact(x, t), np.transpose(slope), atol=1e-8)
+
+
+def test_a_trained_score_is_odd_without_biases_only_and_has_its_least_loss_in_the_end():
+    rng = np.random.default_rng(6)
+    x = rng.standard_normal((200, 5))
+    rows = [1.0 + rng.standard_normal((60, 5)), -1.0 + 0.6 * rng.standard_normal((20, 5))]
+    stages = [1.0, np.inf]
+    for biased in (False, True):
+        net = _network(40, 5, 0.5, biased, rng)
+        there, back = (_scores(net, rows, stages, np.array([at, at]), 8) for at in (x, -x))
+        assert np.allclose(there, -back, rtol=1e-12) != biased
+    # Denoising loss on the rows themselves: noise that the network has not met.
+    clean = np.concatenate(rows)[rng.integers(0, 80, 20000)]
+    noise, root = rng.standard_normal(clean.shape), np.sqrt(-np.expm1(-1.0))
+    noised = np.exp(-0.5) * clean + root * noise
+    scores = _scores(net, rows, stages, np.array([noised, noised]), 8)
+    early, late = np.mean((root * scores + noise) ** 2, axis=(1, 2))
+    assert late < early < 1.0
