@@ -245,3 +245,16 @@ def test_density_next_to_an_edge_is_asked_for_no_more_often_than_its_noise_is_wo
     law = rs.MixtureModel(19.36, 0.1685, 1.0734, classes, activation="tanh").spectrum()
     assert np.abs(law.mass_defect).max() <= 1e-12
     assert sum(asked) <= 10_000  # Im g lost its digits long before g did
+
+
+@pytest.mark.parametrize("ratios", [(8.0, 4.0), (0.5, 0.3), (0.3, 4.0)])
+def test_linear_activation_has_the_curves_of_one_class_and_time(ratios):
+    taus = np.geomspace(0.1, 1e6, 5)
+    plain = rs.RandomFeatureModel(*ratios, 0.1, "linear").learning_curves(taus)
+    mixture = rs.MixtureModel(*ratios, 0.1, [rs.DataClass(1.0, 1.0)], activation="linear")
+    integrated = rs.TimeIntegratedModel(*ratios, 0.1, activation="linear")
+    halves = [rs.DataClass(0.5, 1.0), rs.DataClass(0.5, 1.0)]
+    classes = rs.MixtureModel(*ratios, 0.1, halves, activation="linear")
+    for model in (mixture, integrated, classes):
+        # Kernels and floors are rounding; the closed form of one class has none.
+        assert model.learning_curves(taus).test == pytest.approx(plain.test, rel=1e-7)
