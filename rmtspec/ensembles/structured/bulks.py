@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from typing import NamedTuple
 
-from .search import Axis, Place
+from .search import EQUAL, Axis, Place
 
 _MISSED = 2e-3  # of the mass of a panel, by which its middle may be off the cubic
 _TILTED = 0.02  # of the slope there
@@ -62,9 +62,11 @@ def search(axis: Axis, bulk: Bulk) -> bool:
             x = _middle(bulk, left, right)
             place = axis.look(x, left.place or right.place)
             if place is not None and place.is_gap:
-                axis.add(place)
-                return True
-            if place is not None:
+                if _is_new(bulk, place):
+                    axis.add(place)
+                    return True
+                axis.skipped.append(x)  # rounding, next to an edge: it would be found for ever
+            elif place is not None:
                 middle = _knot(axis, place)
         if middle is None:
             done.append(right)
@@ -81,6 +83,11 @@ def search(axis: Axis, bulk: Bulk) -> bool:
         for left, right in itertools.pairwise(inner)
         if left.slope < 0.0 < right.slope
     )
+
+
+def _is_new(bulk: Bulk, place: Place) -> bool:
+    """Whether a gap is not one of those around the bulk."""
+    return bulk.below + EQUAL < place.below < bulk.above - EQUAL
 
 
 def _knot(axis: Axis, place: Place) -> _Knot:
