@@ -15,14 +15,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
 import rmtspec as rs
 from rmtspec.compare.networks.training_flow import decompose, flow_filters
 from validation.experiments.exact_losses import ExactLosses, moments_of, network_of, train_on
-from validation.harness.checks import Check, compared, measured, within
+from validation.harness.checks import Check, compared, measured, power, within
 from validation.harness.experiment import (
     Experiment,
     Figure,
+    Growth,
     Outcome,
     Setup,
     Task,
@@ -36,7 +38,7 @@ Array = NDArray[np.float64]
 _TIME = 0.1
 _TIME_SIZES: dict[str, dict[str, Any]] = {
     "smoke": {"d": 10, "psi_p": 16, "psi_n": (2, 3, 4), "draws": 2},
-    "cpu": {"d": 40, "psi_p": 64, "psi_n": (2, 4, 8), "draws": 3},
+    "cpu": {"d": 40, "psi_p": 64, "psi_n": (2, 3, 4, 8), "draws": 3},
     "gpu": {"d": 100, "psi_p": 64, "psi_n": (2, 4, 8), "draws": 6},
 }
 _JUDGED_FROM = 40  # at smaller d the exponents are those of a few dimensions, and only measured
@@ -213,6 +215,26 @@ def _theory_times(psi_n: Array, settings: Values) -> Array:
     return np.array(rows)
 
 
+def _growth_times(outcomes: Sequence[Outcome]) -> list[Growth]:
+    settings, half = outcomes[0].task.settings, _LEVELS.index(_HALF)
+    rows = []
+    for name in _OPTIMISERS:
+        psi_n, mem = _table(outcomes, name, "mem")
+        expected = float(_exponents(psi_n, _theory_times(psi_n, settings)[:, half]))
+        for onset, times, theory in (
+            ("tau_mem, gap half its final size", mem[:, :, half], expected),
+            ("tau_gen, score error 0.3 of its first", _table(outcomes, name, "gen")[1], math.nan),
+        ):
+            slopes = _exponents(psi_n, times)
+            scatter = power(psi_n, np.exp(np.log(times).mean(axis=0)))[1]
+            # The wider of the intervals of few draws and of the scatter about a straight line.
+            half_width = max(_error(slopes) * float(student.ppf(0.84, len(slopes) - 1)), scatter)
+            value, sizes = float(slopes.mean()), tuple(float(settings["d"] * q) for q in psi_n)
+            rows.append(Growth(f"random features, {name}", onset, value, value - half_width,
+                               value + half_width, sizes, theory))  # fmt: skip
+    return rows
+
+
 def _collapse(name: str, psi_n: Array, mem: Array, judged: bool) -> Check:
     """Spread over n of the times at which L_gen passes its levels, left after tau -> tau/n."""
     logs = np.log(mem.mean(axis=0))
@@ -258,6 +280,7 @@ TIMES = Experiment(
     measure=_measure_times,
     judge=_judge_times,
     figures=_figures_times,
+    growth=_growth_times,
     needs=("torch",),
 )
 EXPERIMENTS = (TIMES,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,6 +96,31 @@ def no_figures(outcomes: Sequence[Outcome]) -> list[Figure]:
     return []
 
 
+class Growth(NamedTuple):
+    """How an onset grows with n: a line of the report's table of exponents.
+
+    Attributes
+    ----------
+    network, onset : what was trained, and what was timed
+    value, low, high : exponent in n and its 68 % interval
+    sizes : the n that it was fitted to
+    theory : exponent of random features with the same sizes and definition; NaN if there is none
+    """
+
+    network: str
+    onset: str
+    value: float
+    low: float
+    high: float
+    sizes: tuple[float, ...]
+    theory: float = math.nan
+
+
+def no_growth(outcomes: Sequence[Outcome]) -> list[Growth]:
+    """Return no exponent."""
+    return []
+
+
 @dataclass(frozen=True)
 class Experiment:
     """A claim, the theory it is held against, and how.
@@ -110,6 +136,7 @@ class Experiment:
     measure : task, setup -> values as JSON; depends on nothing but these two
     judge : outcomes of all tasks -> checks
     figures : outcomes -> drawings
+    growth : outcomes -> exponents in n
     needs : modules it cannot do without, beside those of the package
     by_request : whether it runs only when it is named, for a folder of images
     prepare : looks at the request before any work; raises RequestError
@@ -128,6 +155,7 @@ class Experiment:
     measure: Callable[[Task, Setup], Values]
     judge: Callable[[Sequence[Outcome]], list[Check]]
     figures: Callable[[Sequence[Outcome]], list[Figure]] = no_figures
+    growth: Callable[[Sequence[Outcome]], list[Growth]] = no_growth
     needs: tuple[str, ...] = ()
     by_request: bool = False
     prepare: Callable[[Setup], None] | None = None

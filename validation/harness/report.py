@@ -49,6 +49,13 @@ _INTRODUCTION = (
     "settings, figures and every single check. What failed stands above it, in red. Misprints of "
     "the papers, which samples exclude, come last.",
 )
+_EXPONENTS = (
+    "An onset that is proportional to n has exponent 1, one that does not depend on n has 0. A "
+    "size enters where every network got there. The last column is the theory of random features "
+    "at the same sizes, with the same definition of the onset: beside networks with one fitted "
+    "number, psi_p by the window at the largest n. The exponent depends on the definition; what "
+    "one may conclude for a network, and what not, stands at its experiment."
+)
 _WORDS = {PASSED: "passed", EXCLUDED: "excluded", FAILED: "FAILED", MEASURED: "measured"}
 
 
@@ -90,6 +97,7 @@ def page(experiments: Mapping[str, Experiment], results: Sequence[ResultFile]) -
         "<h1>rmtspec: theory and experiment</h1>",
         *(f"<p>{paragraph}</p>" for paragraph in _INTRODUCTION),
         *_summary(results),
+        *_growths(experiments, results),
     ]
     for scale in SCALES:
         group = [result for result in results if result.scale == scale]
@@ -148,12 +156,48 @@ def _machines(results: Sequence[ResultFile]) -> list[str]:
     return ["<h2>Machines and versions</h2><ul>", *seen, "</ul>"]
 
 
+def _growths(experiments: Mapping[str, Experiment], results: Sequence[ResultFile]) -> list[str]:
+    """Return the table of exponents in n, made from the recorded values."""
+    rows = []
+    for result in results:
+        experiment = experiments[result.experiment]
+        # A file without checks was not judged.
+        outcomes = result.outcomes(experiment.planned(result.scale)) if result.checks else []
+        for row in experiment.growth(outcomes) if outcomes else []:
+            first, last = min(row.sizes), max(row.sizes)
+            known = math.isfinite(row.low)
+            cells = (
+                f"{round(row.value, 2) + 0.0:.2f}",
+                f"[{row.low:.2f}, {row.high:.2f}]" if known else "–",
+                f"{len(row.sizes)}: {first:g} to {last:g}",
+                f"{round(row.theory, 2) + 0.0:.2f}" if math.isfinite(row.theory) else "–",
+            )
+            numbers = "".join(f'<td class="n">{cell}</td>' for cell in cells)
+            rows.append(
+                f'<tr><td><a href="#{_anchor(result)}">{_text(row.network)}</a></td>'
+                f"<td>{_text(result.scale)}</td><td>{_text(row.onset)}</td>{numbers}</tr>"
+            )
+    if not rows:
+        return []
+    head = "<th>network</th><th>scale</th><th>onset</th>" + "".join(
+        f'<th class="n">{name}</th>'
+        for name in ("exponent", "68 % interval", "sizes", "random features")
+    )
+    return [
+        '<h2 id="exponents">Exponents in n</h2>',
+        f"<p>{_text(_EXPONENTS)}</p>",
+        f"<table><tr>{head}</tr>",
+        *rows,
+        "</table>",
+    ]
+
+
 def _left_out(reasons: dict[str, str], planned: int) -> list[str]:
     if not reasons:
         return []
     rows = [f"<li>{_text(key)}: {_text(why)}</li>" for key, why in reasons.items()]
     return [
-        f"<details><summary>{len(reasons)} of {planned} tasks did not fit the time</summary><ul>",
+        f"<details><summary>{len(reasons)} of {planned} tasks are left out</summary><ul>",
         *rows,
         "</ul></details>",
     ]
@@ -174,18 +218,21 @@ def _section(experiment: Experiment, result: ResultFile) -> list[str]:
         f"<dl>{''.join(told)}</dl>",
     ]
     if experiment.reading and result.scale != "smoke":
-        parts.append(f"<p>{_text(experiment.reading)}</p>")
+        parts += [f"<p>{_text(line)}</p>" for line in experiment.reading.splitlines()]
     left_out = {
         task.key: str(why)
         for run in result.runs
         for task in plan
         if task.key not in result.tasks and (why := run.get("left out", {}).get(task.key))
     }
-    parts += _left_out(left_out, len(plan))
     done = sum(task.key in result.tasks for task in plan)
-    whole = done + len(left_out) == len(plan)
-    if not whole or not result.checks:
+    if result.checks:
+        # A run that was ended, and judged for what it had.
+        waiting = [task.key for task in plan if task.key not in {*result.tasks, *left_out}]
+        left_out |= dict.fromkeys(waiting, "the run was ended before it")
+    else:
         parts.append(f'<p class="bad">Unfinished: {done} of {len(plan)} tasks are done.</p>')
+    parts += _left_out(left_out, len(plan))
     table = _table(result.checks)
     if len(result.checks) > FOLDED:
         failed = [check for check in result.checks if check.verdict == FAILED]
@@ -196,7 +243,7 @@ def _section(experiment: Experiment, result: ResultFile) -> list[str]:
             "</details>",
         ]
     pictures = []
-    if whole:
+    if result.checks and done:
         result.accept(plan)
         pictures = [_picture(figure) for figure in experiment.figures(result.outcomes(plan))]
     sigmas = _judged_sigmas(result.checks)

@@ -124,7 +124,7 @@ def judge_again(
     Raises
     ------
     RequestError
-        If a file that is named is missing or broken.
+        If a file that is named is missing, broken or without a task that is done.
     """
     failures = 0
     for name in names:
@@ -134,6 +134,8 @@ def judge_again(
             raise RequestError(f"argument NAMES: no result file {path}")
         plan, result = experiment.planned(scale), load(path)
         result.accept(plan)
+        if not result.tasks:
+            raise RequestError(f"argument NAMES: {path} holds no task that is done")
         result.statement = experiment.statement
         result.checks = experiment.judge(result.outcomes(plan))
         result.save(plan)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.stats import t as student
 
 from validation.experiments.pairs import leans
 from validation.experiments.pairs.features_beside import TIMES, Beside, beside
@@ -19,10 +20,11 @@ from validation.experiments.pairs.onsets import (
     series,
 )
 from validation.experiments.pairs.reasons import judge_reasons
-from validation.harness.checks import Check, measured, within
-from validation.harness.experiment import Figure, Outcome
+from validation.harness.checks import Check, measured, power, within
+from validation.harness.experiment import Figure, Growth, Outcome
 
 _COPIED = "tau_mem, a tenth copied"
+_TOLD = (_COPIED, "tau_mem, gap a tenth", "tau_mem, half lean", "tau_gen, learned to one level")
 _SIZES = 4  # a series with fewer has no theory beside it
 _HALF_WIDTH = 0.15
 
@@ -57,6 +59,24 @@ def _narrow(group: Sequence[Outcome]) -> list[Check]:
         within(f"{_COPIED}: half of the 68 % interval of its exponent in n", found.half_width,
                0.0, _HALF_WIDTH, note=f"{found.value:.2f} from {len(found.onsets)} sizes")
     ]  # fmt: skip
+
+
+def growth(network: str, outcomes: Sequence[Outcome]) -> list[Growth]:
+    """Return the exponents in n of the series with most sizes."""
+    group = main_series(outcomes)
+    if not group:
+        return []
+    table, theory = next(iter(exponents(group, "n").values())), beside(group).exponents
+    name = f"{network}, {group[0].task.settings['optimiser']}"
+    rows = []
+    for onset in _TOLD:
+        found, known = table[onset], theory[onset].onsets
+        if len(found.onsets) > 1:
+            # Compared at the same sizes, or not at all.
+            same = [known.get(n, math.nan) for n in found.onsets]
+            expected = power(list(found.onsets), same)[0] if np.isfinite(same).all() else math.nan
+            rows.append(Growth(name, onset, *found[:3], tuple(found.onsets), expected))
+    return rows
 
 
 def _later_with_data(group: Sequence[Outcome]) -> list[Check]:
@@ -126,15 +146,21 @@ def figures(outcomes: Sequence[Outcome]) -> list[Figure]:
     group = main_series(outcomes)
     if not group:
         return []
+    known = []
+    if leans.of_pair(group[0]).variance is not None:
+        known = [Figure("Error of the score: variance between data sets over bias, of every pair "
+                        "(lines) and of random features (dotted).", _overtakes(group))]  # fmt: skip
     return [
         Figure("Loss gap and share of copies against updates, and against updates over n: where "
                "onsets grow like n, the curves on the right fall together.", _collapse(group)),
         Figure("Left: onsets against n with fitted powers (lines; broken: in proportion to n). "
                "Right: the window, gap of a tenth over one level learned, beside random features "
                "with psi_p fitted at the largest n.", _onsets(group)),
-        Figure("Lean on own samples (left), and variance between data sets against bias (right; D "
-               "where the exact score is not known) over updates in units of the least test loss. "
-               "Lines: networks; dotted: random features.", _leans(group)),
+        Figure("Two disjoint data sets: beta, the lean on own samples (above), and D, the mean "
+               "square between the two noise predictions (below), over updates in units of the "
+               "least test loss. Left: networks, mean and 68 % interval over pairs. Right: random "
+               "features in theory, which has no interval.", _leans(group)),
+        *known,
     ]  # fmt: skip
 
 
@@ -191,29 +217,60 @@ def _onsets(group: Sequence[Outcome]) -> Callable[[Any], None]:
 
 
 def _leans(group: Sequence[Outcome]) -> Callable[[Any], None]:
+    """Beta and D of networks, and beside each the same of random features."""
+
     def draw(figure: Any) -> None:
-        left, right = figure.subplots(1, 2)
+        axes = figure.subplots(2, 2, sharex=True, sharey="row")
         theory = _leans_of(beside(group))
         for i, n in enumerate(sorted(theory)):
+            style = {"color": f"C{i}", "lw": 0.9}
             pairs = [leans.of_pair(o) for o in group if o.task.settings["n"] == n]
-            for j, found in enumerate([*pairs, theory[n]]):
-                x = found.steps / found.steps[found.best]
-                style = {"color": f"C{i}", "lw": 1.2 if j == len(pairs) else 0.7}
-                style["ls"] = ":" if j == len(pairs) else "-"
-                left.plot(x, found.beta, label=f"n = {n:g}" if j == 0 else None, **style)
-                if pairs[0].variance is None:
-                    right.plot(x, found.distance, **style)
-                else:
-                    right.plot(x, found.variance / found.bias, **style)
-        for axis in (left, right):
-            axis.set(xscale="log", xlim=(0.02, 50.0), xlabel="updates over those of the least")
+            for row, name in enumerate(("beta", "distance")):
+                _mean_and_band(axes[row, 0], pairs, name, label=f"n = {n:g}", **style)
+                axes[row, 1].plot(theory[n].steps / theory[n].steps[theory[n].best],
+                                  getattr(theory[n], name), **style)  # fmt: skip
+        for axis in axes.flat:
+            axis.set(xscale="log", xlim=(0.02, 50.0))
             axis.axvline(1.0, color="k", lw=0.5)
-        left.set(ylim=(-0.05, 1.05), title="beta")
-        known = leans.of_pair(group[0]).variance is not None
-        right.set(yscale="log", title="variance/bias" if known else "D")
-        right.set_ylim((1e-3, 1e2) if known else (1e-4, 3.0))
-        if known:
-            right.axhline(1.0, color="k", lw=0.5)
-        left.legend(frameon=False, fontsize=7)
+        axes[0, 0].set(ylim=(-0.05, 1.05), ylabel="beta", title="networks")
+        axes[0, 1].set(title="random features")
+        axes[1, 0].set(yscale="log", ylim=(1e-4, 3.0), ylabel="D")
+        figure.supxlabel("updates over those of the least test loss", fontsize=9)
+        axes[0, 0].legend(frameon=False, fontsize=7)
+
+    return draw
+
+
+def _mean_and_band(axis: Any, pairs: Sequence[Lean], name: str, **style: Any) -> None:
+    """Draw the mean over pairs at the same multiples of the updates of the least test loss."""
+    logs = [np.log(np.maximum(p.steps, 0.1) / p.steps[p.best]) for p in pairs]
+    x = np.linspace(max(log[1] for log in logs), min(log[-1] for log in logs), 60)
+    curves = np.array(
+        [np.interp(x, log, getattr(p, name)) for p, log in zip(pairs, logs, strict=True)]
+    )
+    mean = curves.mean(axis=0)
+    axis.plot(np.exp(x), mean, **style)
+    if len(pairs) > 1:
+        half = student.ppf(0.84, len(pairs) - 1) * curves.std(axis=0, ddof=1) / len(pairs) ** 0.5
+        axis.fill_between(
+            np.exp(x), mean - half, mean + half, color=style["color"], alpha=0.25, lw=0
+        )
+
+
+def _overtakes(group: Sequence[Outcome]) -> Callable[[Any], None]:
+    def draw(figure: Any) -> None:
+        axis = figure.subplots()
+        for i, (n, known) in enumerate(sorted(_leans_of(beside(group)).items())):
+            pairs = [leans.of_pair(o) for o in group if o.task.settings["n"] == n]
+            for j, found in enumerate([*pairs, known]):
+                assert found.variance is not None
+                axis.plot(found.steps / found.steps[found.best], found.variance / found.bias,
+                          color=f"C{i}", lw=0.7, ls=":" if j == len(pairs) else "-",
+                          label=f"n = {n:g}" if j == 0 else None)  # fmt: skip
+        axis.set(xscale="log", yscale="log", xlim=(0.02, 50.0), ylim=(1e-3, 1e2))
+        axis.set(xlabel="updates over those of the least test loss", ylabel="variance/bias")
+        axis.axvline(1.0, color="k", lw=0.5)
+        axis.axhline(1.0, color="k", lw=0.5)
+        axis.legend(frameon=False, fontsize=7)
 
     return draw
