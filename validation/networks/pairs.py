@@ -183,10 +183,10 @@ class Crowd:
         Takes a minute, once for a network and batch on one machine. Values change by rounding.
         Without a C++ compiler the operations stay one by one.
         """
-        fused = torch.compile(self._losses_one_by_one, dynamic=False)
         clean = self._batch_of(self._turn.expand(len(self.data), -1))
         k = torch.ones(clean.shape[:2], dtype=torch.int64, device=clean.device)
         try:
+            fused = torch.compile(self._losses_one_by_one, dynamic=False)
             with torch.enable_grad():
                 self.networks.gradient(fused(clean, k, torch.zeros_like(clean)).sum())
         except Exception as problem:  # whatever is missing on this machine, training goes on
