@@ -226,7 +226,7 @@ MLP = Experiment(
     reading=(
         "What one may conclude. With full batches and SGD with momentum copies come later with "
         "more data, a little faster than in proportion to it: a tenth of the samples is copied "
-        "after n^1.08(2) updates for 32 to 256 samples (scale long) and after n^1.17(3) for 128 "
+        "after n^1.07(4) updates for 32 to 256 samples (scale long) and after n^1.17(3) for 128 "
         "to 512 (scale gpu; three sizes). One level of loss is learned in 50 to 70 updates from "
         "256 samples on. The definition of the onset moves the exponent: the half lean has 1.3 "
         "to 1.4, the loss gap of a tenth 1.6 to 2.8, where random features with one fitted "
