@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from validation.__main__ import main
 from validation.experiments import registry
 from validation.harness.checks import compared, measured, within
-from validation.harness.experiment import Experiment, Figure, Task
+from validation.harness.experiment import Experiment, Figure, Growth, Task
 
 HARMLESS = "a < b & 'c'"
 
@@ -134,6 +135,56 @@ def test_an_unfinished_experiment_is_told_and_not_hidden(results: Path, tmp_path
     output = tmp_path / "report.html"
     main(["report", "--results", str(results), "--output", str(output)])
     assert "Unfinished: 0 of 1 tasks" in output.read_text(encoding="utf-8")
+
+
+def test_a_run_that_was_ended_and_judged_shows_what_it_has_and_what_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        Growth("a network", "an onset", 1.25, 1.0, 1.5, (8.0, 16.0, 32.0)),
+        Growth("a network", "another", -0.001, float("nan"), float("nan"), (8.0, 16.0), 1.5),
+    ]
+    experiment = replace(
+        _experiment("first", [measured("number", 1.0)]),
+        plan=lambda scale: [Task("done", {}), Task("waiting", {})],
+        growth=lambda outcomes: rows * len(outcomes),
+    )
+    monkeypatch.setattr(registry, "EXPERIMENTS", {"first": experiment})
+    folder, output = tmp_path / "results", tmp_path / "report.html"
+    assert main(["run", "--results", str(folder), "--processes", "1"]) == 0
+    file = folder / "first.smoke.jsonl"
+    lines = [line for line in file.read_text().splitlines() if '"check"' not in line]
+    head, task = lines[0], next(line for line in lines if '"task": "done"' in line)
+    file.write_text(head + "\n" + task + "\n")
+    assert main(["judge", "--scale", "smoke", "--results", str(folder), "first"]) == 0
+    assert main(["report", "--results", str(folder), "--output", str(output)]) == 0
+    text = output.read_text(encoding="utf-8")
+    assert "Unfinished" not in text
+    assert "1 of 2 tasks are left out" in text
+    assert "<li>waiting: the run was ended before it</li>" in text
+    assert text.count("caption of the figure") == 2
+    assert text.count('<td class="n">1.25</td><td class="n">[1.00, 1.50]</td>') == 1
+    # No minus before a zero, no interval where there is none.
+    assert '<td class="n">0.00</td><td class="n">–</td><td class="n">2: 8 to 16</td>' in text
+    file.write_text(head + "\n")
+    with pytest.raises(SystemExit) as stop:
+        main(["judge", "--scale", "smoke", "--results", str(folder), "first"])
+    assert stop.value.code == 2
+    assert "no task that is done" in capsys.readouterr().err
+
+
+def test_exponents_in_the_documentation_are_those_of_the_page() -> None:
+    root = Path(__file__).parents[3]
+    page = (root / "validation/results/report.html").read_text(encoding="utf-8")
+    rows = [
+        [re.sub("<[^>]*>", "", cell) for cell in row.split("</td>")[:-1]]
+        for row in page.split('id="exponents"')[1].split("</table>")[0].split("<tr>")[2:]
+    ]
+    lines = (root / "docs/validation.md").read_text(encoding="utf-8").splitlines()
+    told = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines
+            if line.startswith("| ") and not line.startswith("| network")]  # fmt: skip
+    assert rows
+    assert told == rows
 
 
 def test_a_broken_file_or_an_empty_folder_leaves_the_old_page(
