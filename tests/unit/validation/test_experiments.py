@@ -310,7 +310,7 @@ def test_what_did_not_fit_the_time_is_kept_with_its_reason_and_told(
     assert f"{len(plan) - 1} of {len(plan)} left out" in capsys.readouterr().out
     report(everything, tmp_path, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
-    assert f"{len(plan) - 1} of {len(plan)} tasks did not fit the time" in page
+    assert f"{len(plan) - 1} of {len(plan)} tasks are left out" in page
     assert "Unfinished" not in page
 
 
