@@ -62,16 +62,17 @@ def _narrow(group: Sequence[Outcome]) -> list[Check]:
 
 
 def growth(network: str, outcomes: Sequence[Outcome]) -> list[Growth]:
-    """Return the exponents in n of the series with most sizes."""
-    group = main_series(outcomes)
-    if not group:
-        return []
-    table, theory = next(iter(exponents(group, "n").values())), beside(group).exponents
-    name = f"{network}, {group[0].task.settings['optimiser']}"
+    """Return the exponents in n of every series with enough sizes."""
     rows = []
-    for onset in _TOLD:
-        found, known = table[onset], theory[onset].onsets
-        if len(found.onsets) > 1:
+    for label, group in series(outcomes, "n").items():
+        if len({o.task.settings["n"] for o in group}) < _SIZES:
+            continue
+        table, theory = exponents(group, "n")[label], beside(group).exponents
+        name = f"{network}, {group[0].task.settings['optimiser']}"
+        for onset in _TOLD:
+            found, known = table[onset], theory[onset].onsets
+            if len(found.onsets) < 2:
+                continue
             # Compared at the same sizes, or not at all.
             same = [known.get(n, math.nan) for n in found.onsets]
             expected = power(list(found.onsets), same)[0] if np.isfinite(same).all() else math.nan
