@@ -63,11 +63,11 @@ def _narrow(group: Sequence[Outcome]) -> list[Check]:
 
 def growth(network: str, outcomes: Sequence[Outcome]) -> list[Growth]:
     """Return the exponents in n of every series with enough sizes."""
-    rows = []
+    rows, tables = [], exponents(outcomes, "n")
     for label, group in series(outcomes, "n").items():
         if len({o.task.settings["n"] for o in group}) < _SIZES:
             continue
-        table, theory = exponents(group, "n")[label], beside(group).exponents
+        table, theory = tables[label], beside(group).exponents
         name = f"{network}, {group[0].task.settings['optimiser']}"
         for onset in _TOLD:
             found, known = table[onset], theory[onset].onsets
