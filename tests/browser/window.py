@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -95,11 +96,15 @@ def shows(data: dict[str, Any], scene: Scene) -> bool:
         np.array_equal(_numbers(curves[name]), getattr(scene.curves, name), equal_nan=True)
         for name in _LOSSES
     ]
-    bulks = data["bulks"]
+    bulks, names = data["bulks"], np.array(scene.model.bulk_names())
+    ends = np.cumsum([bulk.centres.size for bulk in scene.bulks])  # of crowds of thin bulks
+    members = [slice(*pair) for pair in pairwise([0, *ends.tolist()])]
     same += [
-        bulks["name"] == list(scene.model.bulk_names()),
-        np.array_equal(bulks["mass"], law.masses),
-        np.array_equal(np.transpose([bulks["low"], bulks["high"]]), law.support),
+        len(names) == ends[-1],
+        bulks["name"] == [name for m in members for name in sorted(set(names[m]))],
+        np.array_equal(bulks["mass"], [law.masses[m].sum() for m in members]),
+        np.array_equal(bulks["low"], [law.support[m][0, 0] for m in members]),
+        np.array_equal(bulks["high"], [law.support[m][-1, 1] for m in members]),
         data["best"]["tau"] == [found.best.tau],
         data["here"] == {"psi_n": [scene.model.psi_n], "psi_p": [scene.model.psi_p]},
         len(data["outliers"]["x"]) == len(law.outliers[law.outliers > law.origin]),
