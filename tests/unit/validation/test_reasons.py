@@ -51,3 +51,4 @@ def test_series_that_differ_twice_or_share_few_sizes_decide_nothing() -> None:
     first = _series(1.0, (16, 32, 64), width=8, optimiser="sgd")
     assert judge_reasons(first + _series(1.0, (16, 32, 64), width=4, optimiser="adam")) == []
     assert judge_reasons(first + _series(1.0, (32, 64, 128), width=4, optimiser="sgd")) == []
+    assert judge_reasons(first + _series(1.0, (128, 256), width=4, optimiser="sgd")) == []

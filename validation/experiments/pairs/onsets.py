@@ -160,11 +160,11 @@ def runs(group: Sequence[Outcome], free: str) -> Runs:
 
 
 def floor_of(curves: Runs) -> float:
-    """Return the highest of the least test losses of all sizes."""
-    return max(
-        float(np.mean([np.nanmin(c.test) for pair in draws for c in pair]))
-        for draws in curves.values()
+    """Return the highest of the least test losses of all sizes, NaN if there is none."""
+    least = (
+        np.mean([np.nanmin(c.test) for pair in draws for c in pair]) for draws in curves.values()
     )
+    return max(map(float, least), default=math.nan)
 
 
 class Exponent(NamedTuple):
