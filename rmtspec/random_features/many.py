@@ -40,7 +40,8 @@ MASS, LOWER, UPPER, TAU, MERGED = range(5)
 """Columns of `Spectra.families`."""
 
 _SAMPLE, _NOISE = 1, 2
-_FEWEST = 64  # models that a thread is started for
+_FEWEST = 64  # models that are worth a part
+_PARTS = 16  # of a thread at most
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,8 @@ def solve_many(
     shared = _of_population(population)
     families, rest = np.full((size, 4, 5), np.nan), np.full((size, 3), np.nan)
     done = np.zeros(size, dtype=np.bool_)
-    parts = max(1, min(threads, size // _FEWEST))
+    # Neighbours cost alike, merged bulks several times as much: many parts a thread even that out.
+    parts = max(1, min(_PARTS * threads, size // _FEWEST)) if threads > 1 else 1
 
     def run(part: slice) -> None:
         _solve(
@@ -217,7 +219,7 @@ def solve_many(
     if parts == 1:
         run(slices[0])
     else:
-        with ThreadPoolExecutor(parts) as pool:
+        with ThreadPoolExecutor(threads) as pool:
             list(pool.map(run, slices))
     return Spectra(families, rest[:, 0], rest[:, 1], rest[:, 2], done)
 
