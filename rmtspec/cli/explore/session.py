@@ -25,7 +25,7 @@ from .snippet import snippet
 from .state import GIVEN, Reading, State, read
 
 _PATIENCE = 20.0  # seconds for an answer: after them it is given up for the next setting
-_SLICE = 0.05  # seconds of work on the map before the window is heard again
+_SLICE = 0.02  # seconds of work on the map before the window is heard again
 
 _Answer = TypeVar("_Answer")
 
