@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..solve.edges import Gaps
+from ..solve.finite_rank import Isolated
 from .feature_equations import Equations
 from .feature_gaps import FeatureSolution, with_shrinkage
 from .random_feature import RandomFeatureGram
@@ -124,7 +125,7 @@ class ConditionalEquations:
         """Given data have no spikes apart from their own eigenvalues."""
         return np.empty((0, 2))
 
-    def spike(self, eigenvalue: float) -> tuple[FloatArray, FloatArray]:
+    def spike(self, eigenvalue: float) -> Isolated:
         """Given data have no spikes apart from their own eigenvalues."""
         raise NotImplementedError
 

@@ -35,6 +35,7 @@ from ..solve import REORDERED
 from ..solve.cauchy_sums.cells import atom, nearby
 from ..solve.density.panels import panel_search
 from ..solve.edges import Gaps
+from ..solve.finite_rank import Isolated
 from ..solve.kernel import kernel
 from .feature_gaps import FeatureGaps, FeatureSolution, with_shrinkage
 from .real_axis.gram import density_from
@@ -94,7 +95,7 @@ class Equations(Protocol):
     def solve_real(self, z: FloatArray) -> FeatureSolution:
         """Solve at flat real points outside the support."""
 
-    def spike(self, eigenvalue: float) -> tuple[FloatArray, FloatArray]:
+    def spike(self, eigenvalue: float) -> Isolated:
         """Distance and squared overlap of the images of an isolated population eigenvalue."""
 
     def respond(self, first: Points, second: Points, source: Source) -> Response:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..result import Status
 from ..solve.cauchy_sums.cells import seen_through_cells
 from ..solve.edges import Gaps, Intervals, checked
+from ..solve.finite_rank import Isolated, solved
 from .real_axis.feature import balance, feature_axis, inverse_map, locate
 from .real_axis.feature_map import LOWER, UPPER
 from .real_axis.gram import HARD_EDGE, mass_above
@@ -220,30 +221,25 @@ class FeatureGaps:
     def _signal(self) -> float:
         return float(self.c2 * np.dot(self.weights, self.eigenvalues))
 
-    def spike(self, eigenvalue: float) -> tuple[FloatArray, FloatArray]:
+    def spike(self, eigenvalue: float) -> Isolated:
         r"""Distance from s² and squared overlap of the images of an isolated population eigenvalue.
 
         The outlier condition :math:`g_{l_0}=0` reads :math:`\eta=-c^2l_0`, with two roots k (fast
-        and slow side; one if b = 0 or v = 0), each an outlier where κ'(η) > 0 and dz/dk < 0.  Its
-        unit eigenvector has with the unit vector along :math:`We`, e the direction of the spike,
-        the squared scalar product
+        and slow side; one if b = 0 or v = 0), each an outlier where κ'(η) > 0 and dz/dk < 0.  In
+        the direction h of :math:`We`, e that of the spike, :math:`h^\top Rh\simeq1/(\psi_pg_{l_0})`
+        is −1/M of `solve.finite_rank`, with
 
-        .. math::  \cos^2=\frac{-dz/dk}{\psi_p(1+c^2l_0\,dy/dk)},\qquad
-                   \frac{dy}{dk}=\frac{my^2}{\psi_n\kappa'(\eta)},
-
-        the residue at the outlier of :math:`e^\top W^\top RWe/(d\psi_p)\simeq1/(\psi_pg_{l_0})`.
-        A root below the transition has location NaN and overlap 0.
+        .. math::  \frac{dM}{dk}=-\psi_p\Big(1+c^2l_0\frac{dy}{dk}\Big),\qquad
+                   \frac{dy}{dk}=\frac{my^2}{\psi_n\kappa'(\eta)} .
         """
         branch = np.array([UPPER, LOWER] if self.b2 > 0.0 and self.v2 > 0.0 else [UPPER])
         zero = np.zeros(branch.size)
         pole = np.full(branch.size, -self.c2 * eigenvalue)
         data = branch, np.array([pole, zero, pole, zero]), *self._map_data[2:]
         value, rise, _, _, _, slope = inverse_map(np.arange(branch.size), zero, zero, data)
-        fall = -rise
-        with np.errstate(invalid="ignore"):
-            overlap = fall / (self.psi_p * (1.0 + self.c2 * eigenvalue * slope))
-        visible = fall > 0.0
-        return np.where(visible, value, np.nan), np.where(visible, overlap, 0.0)
+        with np.errstate(invalid="ignore"):  # a root that is none has infinite slopes
+            growth = -self.psi_p * (1.0 + self.c2 * eigenvalue * slope)
+        return solved(value, rise, growth)
 
     @cached_property
     def visible_spikes(self) -> FloatArray:

@@ -26,6 +26,7 @@ from ..solve import REORDERED
 from ..solve.cauchy_sums.cells import atom, nearby, seen_through_cells
 from ..solve.edges import Gaps
 from ..solve.ensemble import BoundaryValue, Transform
+from ..solve.finite_rank import threshold
 from ..solve.kernel import kernel
 from .feature_equations import Equations, FeatureEquations
 from .feature_gaps import FeatureSolution
@@ -269,14 +270,19 @@ class RandomFeatureGram:
     def spike_images(self) -> SpikeImages:
         """What becomes of each spike of the population."""
         spikes = np.asarray(self.population.spikes, dtype=np.float64)
-        table = np.full((spikes.size, 5), np.nan)
+        table = np.full((spikes.size, 4), np.nan)
         for row, spike in zip(table, spikes, strict=True):
             if self.c2 > 0.0 and spike not in self.population.eigenvalues:
-                location, overlap = self.equations.spike(float(spike))
-                row[: 2 * location.size] = np.column_stack([location, overlap]).ravel()
-            row[4] = _nearest(self.equations.visible_spikes, float(spike))
+                found = self.equations.spike(float(spike))
+                row[: 2 * len(found.location)] = np.column_stack(found).ravel()
         overlaps = np.nan_to_num(table[:, [1, 3]])
-        return SpikeImages(table[:, 0], overlaps[:, 0], table[:, 2], overlaps[:, 1], table[:, 4])
+        return SpikeImages(
+            table[:, 0],
+            overlaps[:, 0],
+            table[:, 2],
+            overlaps[:, 1],
+            threshold(self.equations.visible_spikes, spikes),
+        )
 
 
 def _merge(where: NDArray[np.bool_], inside: Any, outside: Any) -> NDArray[Any]:
@@ -284,12 +290,6 @@ def _merge(where: NDArray[np.bool_], inside: Any, outside: Any) -> NDArray[Any]:
     whole = np.empty(where.shape, dtype=inside.dtype)
     whole[where], whole[~where] = inside, outside
     return whole
-
-
-def _nearest(intervals: FloatArray, spike: float) -> float:
-    """End of an interval of visible spikes that is nearest to this one; 0 and inf are no ends."""
-    ends = intervals[np.isfinite(intervals) & (intervals > 0.0)]
-    return float(ends[np.argmin(np.abs(ends - spike))]) if ends.size else np.nan
 
 
 @kernel(fastmath=REORDERED)

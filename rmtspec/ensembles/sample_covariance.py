@@ -27,6 +27,7 @@ from ..law import SpectralLaw
 from ..result import Status
 from ..solve.edges import Gaps
 from ..solve.ensemble import BoundaryValue, Transform
+from ..solve.finite_rank import solved, threshold
 from ..solve.linear_statistics import Fluctuations
 from .two_point import traded
 from .weighted_gram import WeightedGram
@@ -192,23 +193,20 @@ class SampleCovariance:
         With :math:`z(l)=l+cl\int t\,dH/(l-t)`, where z'(l) > 0: the outlier lies at z(l), the
         squared scalar product of its eigenvector with that of the spike is l z'(l)/z(l) (Paul
         2007), and :math:`\sqrt n(\lambda-z(l))` is normal with variance :math:`2l^2z'(l)` (Bai and
-        Yao 2008) for Gaussian samples.
+        Yao 2008) for Gaussian samples.  In terms of the parameter k of the companion law
+        :math:`e^\top Re=-k/(z(k+l))` along the spike, so that M of `solve.finite_rank` is
+        z(k + l)/k.
         """
         spikes = np.asarray(self.population.spikes, dtype=np.float64)
-        table = np.full((4, spikes.size), np.nan)
-        location, overlap, threshold, spread = table
+        location, overlap, rise = np.full((3, spikes.size), np.nan)
         overlap[:] = 0.0
-        seen = np.flatnonzero((spikes > 0.0) & ~np.isin(spikes, self.population.eigenvalues))
-        value, slope = self._companion.inverse_map(-spikes[seen])
-        out, rise = seen[slope < 0.0], -slope[slope < 0.0]
-        location[out] = value[slope < 0.0]
-        overlap[out] = spikes[out] * rise / location[out]
-        spread[out] = spikes[out] * np.sqrt(2.0 * rise)
-        ends = self._companion.visible.ravel()
-        ends = ends[np.isfinite(ends) & (ends > 0.0)]
-        if ends.size:
-            threshold[:] = ends[np.argmin(np.abs(ends - spikes[:, None]), axis=1)]
-        return CovarianceSpikes(location, overlap, threshold, spread, self.ratio)
+        seen = (spikes > 0.0) & ~np.isin(spikes, self.population.eigenvalues)
+        value, rise[seen] = self._companion.inverse_map(-spikes[seen])
+        found = solved(value, rise[seen], -value / spikes[seen])
+        location[seen], overlap[seen] = found.location, found.overlap[:, 0]
+        spread = spikes * np.sqrt(np.where(rise < 0.0, -2.0 * rise, np.nan))
+        limit = threshold(self._companion.visible, spikes)
+        return CovarianceSpikes(location, overlap, limit, spread, self.ratio)
 
     def boundary(self, distance: FloatArray) -> BoundaryValue:
         """Density on the real axis inside the bulks."""

@@ -14,6 +14,11 @@ At such a zero, with M n = 0, the unit eigenvector û has the squared scalar pro
 .. math::  (\hat u^\top h)^2=\frac{(h^\top R_0F\,n)^2}{n^\top M'n}
 
 with any vector h, by the residue of :math:`h^\top Rh`.
+
+A single direction h whose bulk has an inverse map z(k) needs no search (`solved`).  Take
+:math:`M=-1/h^\top Rh`, as a function of k.  Where it vanishes is known, and whether that point lies
+in a gap is told by the sign of dz/dk.  Spikes of a sample covariance and of a random-feature matrix
+are of this kind.
 """
 
 from __future__ import annotations
@@ -82,6 +87,40 @@ def isolated(
     found.sort(key=lambda one: one[0])
     overlaps = np.array([overlap for _, overlap in found]).reshape(len(found), vectors)
     return Isolated(np.array([place for place, _ in found]), overlaps)
+
+
+def solved(location: FloatArray, rise: FloatArray, growth: FloatArray) -> Isolated:
+    """Single eigenvalues where the zeros of one M = −1/hᵀRh are known, those in no gap included.
+
+    Parameters
+    ----------
+    location : (i,) z at the zeros
+    rise : (i,) dz/dk there, k a parameter that falls as z rises in a gap
+    growth : (i,) dM/dk there
+
+    Returns
+    -------
+    Isolated
+        In the order given; location NaN and overlap 0 at a zero in no gap.
+    """
+    apart = rise < 0.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        overlap = np.where(apart, rise / growth, 0.0)
+    return Isolated(np.where(apart, location, np.nan), overlap[:, None])
+
+
+def threshold(visible: FloatArray, strength: FloatArray) -> FloatArray:
+    """Strengths (i,) at which single eigenvalues enter a bulk, nearest to those given; or NaN.
+
+    Parameters
+    ----------
+    visible : (m, 2) intervals of strengths whose eigenvalue lies in a gap; 0 and inf are no ends
+    strength : (i,)
+    """
+    ends = visible[np.isfinite(visible) & (visible > 0.0)]
+    if ends.size == 0:
+        return np.full(strength.shape, np.nan)
+    return np.asarray(ends[np.argmin(np.abs(ends - strength[:, None]), axis=1)])
 
 
 def _negative(form: Form) -> int:

@@ -4,27 +4,6 @@ import numpy as np
 import pytest
 
 import rmtspec as rs
-from rmtspec.solve.finite_rank import Form, isolated
-
-
-def test_zeros_of_the_determinant_are_the_eigenvalues_of_a_finite_matrix():
-    rng = np.random.default_rng(5)
-    levels = np.sort(rng.uniform(1.0, 2.0, 40))
-    f, theta = rng.standard_normal((40, 3)), np.diag([2.0, 0.7, 0.3])
-    h = rng.standard_normal(40)
-    values, vectors = np.linalg.eigh(np.diag(levels) + f @ theta @ f.T)
-
-    def form(z):
-        g = 1.0 / (levels - z)
-        scaled = g[:, None] * f
-        return Form(np.linalg.inv(theta) + f.T @ scaled, scaled.T @ scaled, (h @ scaled)[None])
-
-    lower = np.concatenate([[levels[0] - 100.0], levels])
-    upper = np.concatenate([levels, [np.inf]])
-    found = isolated(form, lower, upper, 1.0, 1)
-    # An eigenvalue within 1e-9 of a level's gap is left to the bulk; here none is.
-    np.testing.assert_allclose(found.location, values, rtol=1e-12)
-    np.testing.assert_allclose(found.overlap[:, 0], (h @ vectors) ** 2, rtol=1e-6)
 
 
 @pytest.mark.parametrize("psi", [(6, 3), (2, 5)])
