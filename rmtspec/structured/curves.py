@@ -125,7 +125,7 @@ class StructuredLosses:
     def ends(self) -> tuple[float, float]:
         """Bounds of λ + γ: the lowest floor, and a bound by norms; only their ratio matters."""
         low = self.ensemble.origin + self.ridge
-        high = low + self.ensemble.bound
+        high = low + self.ensemble.reach
         return low, high
 
     @cached_property

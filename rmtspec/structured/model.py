@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
 from ..ensembles.structured.ensemble import StructuredEnsemble, StructuredResolvent
+from ..ensembles.structured.mean_directions import MeanDirections
 from ..ensembles.structured.reduction import Target
 from ..law import SpectralLaw
 from ..random_features.families import Family
@@ -74,7 +75,13 @@ class StructuredModel:
             setting.classes.eigenvalues,
             setting.classes.direction_weights,
             Target(data, noise),
+            self._directions,
         )
+
+    @property
+    def _directions(self) -> MeanDirections | None:
+        """Directions of the means, where losses are to be known there."""
+        return None
 
     def resolvent(self, z: ArrayLike, *, rtol: float = 1e-8) -> StructuredResolvent:
         r"""Trace of :math:`(U-z)^{-1}` over p, and its derivative.

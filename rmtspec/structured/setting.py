@@ -28,6 +28,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from ..ensembles.structured.mean_directions import MeanDirections
 from ..inputs.activation import ActivationLike, resolve
 from ..inputs.gaussian.channels import ChannelMoments, channel_moments
 from ..inputs.gaussian.panels import NotIntegrableError
@@ -204,6 +205,22 @@ class Setting:
             member,
             own,
             signs,
+        )
+
+    def mean_directions(self, dimension: float) -> MeanDirections:
+        """What every neuron shows along the means of well separated classes, d given."""
+        at, root, classes = self.moments, np.sqrt(self.times.weights), self.classes
+        data = at.signal / np.sqrt(classes.variances)[:, None]
+        noise = at.noise * np.sqrt(classes.weights)[:, None]
+        return MeanDirections(
+            dimension,
+            self.neurons.weights,
+            self.slopes.member,
+            self.neurons.projections,
+            self.slopes.means,
+            root * np.stack([data, noise], axis=1),
+            classes.means,
+            classes.variances,
         )
 
     @cached_property

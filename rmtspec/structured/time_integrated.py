@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
+from ..ensembles.structured.mean_directions import MeanDirections
 from ..inputs.activation import ActivationLike
 from ..inputs.gaussian.nodes import normal_nodes, uniform_nodes
 from ..inputs.population import PopulationSpectrum
@@ -57,8 +58,7 @@ class TimeIntegratedModel(StructuredModel):
     bias_scale : float >= 0
         Factor of b; 0 is a network that does not know the time.
     skip : float
-        β: −1 leaves to the features what the score of unit white data does not know.  0 where
-        classes have means: what such a network has to say of them is no part of the equations.
+        β: −1 leaves to the features what the score of unit white data does not know.
     activation : str, callable or sequence
         See `rmtspec.inputs.activation.resolve`.
     population : PopulationSpectrum, optional
@@ -73,6 +73,10 @@ class TimeIntegratedModel(StructuredModel):
         :math:`w_k=\omega_k`, :math:`\bar\Delta=1`.
     nodes : int in [1, 64]
         Of the rules over biases and projections, a direction.
+    dimension : int in [1, 1e15], optional
+        d, of which classes with means and a skip connection need to know: the network unlearns
+        their means, of length :math:`\sqrt d`, at times of order 1/d.  Where it is given, losses
+        along the means are told apart from those of all directions.
 
     Raises
     ------
@@ -108,6 +112,7 @@ class TimeIntegratedModel(StructuredModel):
     direction_weights: ArrayLike | None = None
     output: str = "score"
     nodes: int = 16
+    dimension: int | None = None
 
     def __post_init__(self) -> None:
         self._check_ratios()
@@ -123,8 +128,14 @@ class TimeIntegratedModel(StructuredModel):
             raise ValueError("direction_weights must be left out where no classes are given")
         _checks.choice("output", self.output, OUTPUTS)
         object.__setattr__(self, "nodes", checked_nodes(self.nodes))
-        if self.skip != 0.0 and self.setting.classes.means.size:
-            raise ValueError(f"skip must be 0 where classes have means, got {self.skip!r}")
+        if self.dimension is not None:
+            object.__setattr__(
+                self, "dimension", _checks.integer("dimension", self.dimension, 1, 10**15)
+            )
+        elif self.skip != 0.0 and self.setting.classes.means.size:
+            raise ValueError(
+                "dimension must be given where skip is not 0 and classes have means, got None"
+            )
         _ = self.setting.moments
 
     @cached_property
@@ -148,6 +159,12 @@ class TimeIntegratedModel(StructuredModel):
         )
         times = Times(t, shares, powers, self.skip)
         return Setting(self.activation, classes, times, neurons)
+
+    @property
+    def _directions(self) -> MeanDirections | None:
+        if self.dimension is None or self.setting.classes.means.size == 0:
+            return None
+        return self.setting.mean_directions(float(self.dimension))
 
     def _given_times(self) -> tuple[FloatArray, FloatArray]:
         """Times and their weights."""

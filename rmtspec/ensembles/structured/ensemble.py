@@ -16,6 +16,7 @@ from ...solve.edges import Gaps
 from ...solve.ensemble import BoundaryValue, Transform
 from .gaps import Spectrum, find
 from .kernels.equations import Parts
+from .mean_directions import MeanDirections
 from .points import Roots, solve, solve_gaps, together
 from .reduction import Arrays, Reduced, Target, reduce
 
@@ -81,6 +82,8 @@ class StructuredEnsemble:
         Their fractions, >= 0, of sum one.
     target : Target, optional
         Slopes of what a readout has to predict; without it there are no losses.
+    directions : MeanDirections, optional
+        Directions along which losses are not those of the bulk.
     tolerance : float
         Channels below this fraction of the largest are dropped, noise slopes below its root.
 
@@ -101,6 +104,7 @@ class StructuredEnsemble:
     eigenvalues: FloatArray
     eigenvalue_weights: FloatArray
     target: Target | None = None
+    directions: MeanDirections | None = None
     tolerance: float = field(default=1e-9, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -147,7 +151,8 @@ class StructuredEnsemble:
     @cached_property
     def reduced(self) -> Reduced:
         """The same ensemble in as few types, classes and channels as it takes."""
-        return reduce(self.psi_p, self.psi_n, self.given, self.tolerance)
+        merge = self.directions is None  # classes of different means are never the same
+        return reduce(self.psi_p, self.psi_n, self.given, self.tolerance, merge=merge)
 
     @property
     def parts(self) -> Parts:
@@ -171,6 +176,14 @@ class StructuredEnsemble:
             + own.max() * (1.0 + np.sqrt(self.psi_p / self.psi_n)) ** 2
             + slopes * (1.0 + np.sqrt(self.psi_p)) ** 2 * samples**2
         )
+
+    @property
+    def reach(self) -> float:
+        """The same for eigenvalues that stand apart as well."""
+        if self.directions is None:
+            return self.bound
+        top = self.directions.largest(self.psi_p, self.given.classes)
+        return float((np.sqrt(self.bound) + np.sqrt(top)) ** 2)
 
     def spectrum(self) -> SpectralLaw:
         """The limiting law of the p eigenvalues."""

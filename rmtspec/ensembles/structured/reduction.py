@@ -82,9 +82,13 @@ class Reduced:
     directions: FloatArray
 
 
-def reduce(psi_p: float, psi_n: float, given: Arrays, tolerance: float) -> Reduced:
-    """Merge what is equal, and project on the channels that matter."""
-    merged, class_of = _merge_classes(given)
+def reduce(
+    psi_p: float, psi_n: float, given: Arrays, tolerance: float, *, merge: bool = True
+) -> Reduced:
+    """Merge what is equal, classes if asked for, and project on the channels that matter."""
+    merged, class_of = given, np.arange(given.classes.size)
+    if merge:
+        merged, class_of = _merge_classes(given)
     merged, type_of = _merge_types(merged)
     levels, shares = _merge_levels(merged.levels, merged.shares)
     channels = _channels(merged, tolerance)

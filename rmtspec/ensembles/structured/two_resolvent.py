@@ -41,6 +41,9 @@ from ...result import Status, warn_unconverged
 from ...solve.contour import Contour, HalfPlane, half_plane_contour
 from .ensemble import StructuredEnsemble
 from .kernels.pairs import two_resolvents
+from .mean_directions import mean_forms, no_readings
+from .points import Roots
+from .sample_sets import SampleSets
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -79,18 +82,6 @@ class LossForms:
         return np.asarray(self.initial[:, None] - 2.0 * single + double)
 
 
-@dataclass(frozen=True, eq=False)
-class _Rows:
-    """The sample sets, one row each; see `two_resolvents`."""
-
-    floors: FloatArray
-    data: FloatArray
-    noise: FloatArray
-    sources: FloatArray
-    seen: FloatArray  # (rows, Y) multiples of λ in Θ_*
-    dressed: NDArray[np.bool_]  # (rows,) whether Θ_** has λ/D in place of λ
-
-
 def loss_forms(ensemble: StructuredEnsemble, z: ComplexArray) -> LossForms:
     """Couplings and products of two resolvents at the n nodes z, Im z > 0.
 
@@ -106,19 +97,13 @@ def loss_forms(ensemble: StructuredEnsemble, z: ComplexArray) -> LossForms:
     ConvergenceWarning
         If the equations were not solved at some node; all losses are NaN then.
     """
-    rows, spread = _rows(ensemble)
-    parts, reduced = ensemble.parts, ensemble.reduced
+    sets = _sets(ensemble)
     found = ensemble.roots(z - complex(ensemble.origin))
     warn_unconverged("loss_forms", z, found.status)
-    tables, seen = two_resolvents(
-        parts, found.g, found.d, found.scales, reduced.target,
-        rows.floors, rows.data, rows.noise, rows.sources,
-    )  # fmt: skip
+    forms = _forms(ensemble, sets, found)
     if not np.all(found.status == Status.CONVERGED):
-        tables[:] = np.nan
-    single = _couplings(ensemble, rows, found.d, seen)
-    initial = _initial(ensemble, rows)
-    return LossForms(initial[spread], single[spread], tables[0, spread], tables[1, spread])
+        forms.double[:], forms.mirrored[:] = np.nan, np.nan
+    return forms
 
 
 def final_losses(ensemble: StructuredEnsemble) -> FloatArray:
@@ -131,46 +116,58 @@ def final_losses(ensemble: StructuredEnsemble) -> FloatArray:
     ValueError
         If the ensemble has no target.
     """
-    rows, spread = _rows(ensemble)
+    sets = _sets(ensemble)
+    spread = _spread(ensemble.reduced.class_of)
     if not ensemble.origin > 0.0:
         return np.full(spread.size, np.nan)
     found = ensemble.roots(np.array([complex(-ensemble.origin, 0.0)]))
     warn_unconverged("final_losses", np.zeros(1), found.status)
-    tables, _ = two_resolvents(
-        ensemble.parts, found.g, found.d, found.scales, ensemble.reduced.target,
-        rows.floors, rows.data, rows.noise, rows.sources,
-    )  # fmt: skip
-    losses = tables[0, :, 0, 0].real + _unseen(ensemble, rows)
-    return np.asarray(losses[spread])
+    forms = _forms(ensemble, sets, found)
+    unseen = _bulk_share(ensemble) * _unseen(ensemble, sets)[spread]
+    return np.asarray(forms.double[:, 0, 0].real + unseen)
 
 
-def _rows(ensemble: StructuredEnsemble) -> tuple[_Rows, NDArray[np.intp]]:
-    """The sample sets of merged classes, and which of them each row of the given classes is."""
+def _sets(ensemble: StructuredEnsemble) -> SampleSets:
     if ensemble.target is None:
         raise ValueError("target must be given to the ensemble for losses, got None")
-    reduced, parts = ensemble.reduced, ensemble.parts
-    count = parts.classes.size
-    own = np.einsum("nyaa->ny", parts.kernels)
-    floors, share = reduced.floors, parts.classes
-    identity = np.eye(count)
-    table = np.vstack([(floors + own) @ share, floors @ share, (floors + own).T, floors.T])
-    nothing = np.zeros((count, count))
-    noise = reduced.noise / share[:, None, None]
-    whole = reduced.noise.sum(0)
-    rows = _Rows(
-        np.ascontiguousarray(table),
-        np.vstack([share, 0.0 * share, identity, nothing]),
-        np.ascontiguousarray(np.concatenate([[whole, whole], noise, noise])),
-        np.vstack([0.0 * share, -np.ones(count), nothing, -identity / share]),
-        np.vstack([share, share, identity, identity]),
-        np.repeat([False, True, False, True], [1, 1, count, count]),
-    )
-    place = 2 + reduced.class_of
-    return rows, np.concatenate([[0, 1], place, place + count]).astype(np.intp)
+    return SampleSets.of(ensemble.reduced)
+
+
+def _spread(class_of: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Which row of the merged classes each row of the given classes is."""
+    count = class_of.max() + 1
+    return np.concatenate([[0, 1], 2 + class_of, 2 + count + class_of]).astype(np.intp)
+
+
+def _forms(ensemble: StructuredEnsemble, sets: SampleSets, found: Roots) -> LossForms:
+    """Forms of the bulk, and of the directions that are not the bulk's."""
+    reduced, given = ensemble.reduced, ensemble.directions
+    beside = None
+    if given is not None:
+        target, psi_p = ensemble.given.target, ensemble.psi_p
+        beside = mean_forms(given, target, reduced, sets, psi_p, found.g, found.d)
+    (tables, read), seen = two_resolvents(
+        ensemble.parts, found.g, found.d, found.scales, reduced.target,
+        sets.floors, sets.data, sets.noise, sets.sources,
+        no_readings(*found.d.shape[:3]) if beside is None else beside.readings,
+    )  # fmt: skip
+    parts = [_initial(ensemble, sets), _couplings(ensemble, sets, found.d, seen), *tables]
+    if given is not None and beside is not None:
+        rest = [beside.initial, beside.single, *(beside.tables + read / given.dimension)]
+        parts = [
+            _bulk_share(ensemble) * one + other for one, other in zip(parts, rest, strict=True)
+        ]
+    spread = _spread(reduced.class_of)
+    return LossForms(*(part[spread] for part in parts))
+
+
+def _bulk_share(ensemble: StructuredEnsemble) -> float:
+    """Part of the directions that is the bulk's."""
+    return 1.0 if ensemble.directions is None else 1.0 - ensemble.directions.weight
 
 
 def _couplings(
-    ensemble: StructuredEnsemble, rows: _Rows, d: ComplexArray, seen: ComplexArray
+    ensemble: StructuredEnsemble, sets: SampleSets, d: ComplexArray, seen: ComplexArray
 ) -> ComplexArray:
     """X_M at every node, (rows, n)."""
     parts, target = ensemble.parts, ensemble.reduced.target
@@ -182,25 +179,25 @@ def _couplings(
     bare = np.einsum("j,jy,njyr,yr->ny", parts.shares, parts.levels, left, block)
     dressed = np.einsum("j,jy,njyr,nyr->ny", parts.shares, parts.levels, left, turned)
     mean = np.einsum("j,nja->na", parts.shares, seen)
-    noise = np.einsum("na,mab,b->mn", mean, rows.noise, target)
-    data = np.einsum("my,mny->mn", rows.seen, np.where(rows.dressed[:, None, None], dressed, bare))
-    return np.asarray((_initial(ensemble, rows) - _unseen(ensemble, rows))[:, None] - data - noise)
+    noise = np.einsum("na,mab,b->mn", mean, sets.noise, target)
+    data = np.einsum("my,mny->mn", sets.seen, np.where(sets.dressed[:, None, None], dressed, bare))
+    return np.asarray((_initial(ensemble, sets) - _unseen(ensemble, sets))[:, None] - data - noise)
 
 
-def _initial(ensemble: StructuredEnsemble, rows: _Rows) -> FloatArray:
+def _initial(ensemble: StructuredEnsemble, sets: SampleSets) -> FloatArray:
     """L_0 of every row."""
     parts, target = ensemble.parts, ensemble.reduced.target
     classes, r = parts.kernels.shape[1:3]
     square = (target[: classes * r].reshape(classes, r) ** 2).sum(1)
-    data = rows.seen @ (square * (parts.shares @ parts.levels))
-    noise = np.einsum("a,mab,b->m", target, rows.noise, target)
-    return np.asarray(data + noise + _unseen(ensemble, rows))
+    data = sets.seen @ (square * (parts.shares @ parts.levels))
+    noise = np.einsum("a,mab,b->m", target, sets.noise, target)
+    return np.asarray(data + noise + _unseen(ensemble, sets))
 
 
-def _unseen(ensemble: StructuredEnsemble, rows: _Rows) -> FloatArray:
+def _unseen(ensemble: StructuredEnsemble, sets: SampleSets) -> FloatArray:
     """What the features cannot see of the target in the data, of every row."""
     parts = ensemble.parts
-    return np.asarray(rows.seen @ (ensemble.reduced.unseen * (parts.shares @ parts.levels)))
+    return np.asarray(sets.seen @ (ensemble.reduced.unseen * (parts.shares @ parts.levels)))
 
 
 def enclosing(ensemble: StructuredEnsemble, count: int) -> Contour:

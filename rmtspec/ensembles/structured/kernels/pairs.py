@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ....solve.kernel import kernel
 from .equations import dress
 from .jacobian import jacobian, products
 from .small_matrices import solve_linear
+
+FloatArray = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+
+
+class Readings(NamedTuple):
+    """How losses along further directions depend on g' and D'; see `beside`.
+
+    Attributes
+    ----------
+    shares, kind : (K,) of the neurons, and which of the N types each is
+    heads : (n, R, K) their xᵀHv, at every node
+    tails : (n, X, Y, r) what D'_y is seen with
+    """
+
+    shares: FloatArray
+    kind: NDArray[np.intp]
+    heads: ComplexArray
+    tails: ComplexArray
 
 
 @kernel
@@ -43,6 +65,29 @@ def _read(parts, one, two, first, second, source, solution, g1, scales, row):
 
 
 @kernel
+def _read_beside(parts, beside, i, k, mirror, solution, g1, scales, row):
+    """The same for further directions, whose second node is conjugate where `mirror`."""
+    shares, kind, heads, tails = beside
+    types, (classes, r) = parts.weights.size, scales.shape
+    total = 0j
+    for x in range(heads.shape[1]):
+        for a in range(kind.size):
+            right = np.conj(heads[k, x, a]) if mirror else heads[k, x, a]
+            moved = g1[kind[a]] * solution[kind[a], row]
+            total -= parts.psi_p * shares[a] * moved * heads[i, x, a] * right
+    for x in range(tails.shape[1]):
+        place = types
+        for y in range(classes):
+            for a in range(r):
+                for b in range(r):
+                    right = np.conj(tails[k, x, y, b]) if mirror else tails[k, x, y, b]
+                    moved = scales[y, a] * scales[y, b] * solution[place, row]
+                    total -= moved * tails[i, x, y, a] * right
+                    place += 1
+    return total
+
+
+@kernel
 def _between(parts, j, left, right, data, noise):
     """leftᵀ Θ^M right for one joint eigenvalue."""
     classes = data.size
@@ -59,15 +104,18 @@ def _between(parts, j, left, right, data, noise):
 
 
 @kernel
-def _pair(parts, one, two, inner, g1, g2, s1, s2, first, second, floors, data, noise, sources):
-    """T_M(z_1, z_2) of every sample set M."""
+def _pair(
+    parts, one, two, inner, g1, g2, s1, s2, first, second, floors, data, noise, sources,
+    beside, i, k, mirror,
+):  # fmt: skip
+    """T_M(z_1, z_2) of every sample set M, and what further directions have of it."""
     types = parts.weights.size
     rows, (classes, r) = floors.shape[0], s1.shape
     count = types + classes * r * r
     scales = np.sqrt(s1 * s2)
     matrix = jacobian(parts, one, two, inner, g1, g2, scales, count)
     right = np.zeros((count, rows), dtype=np.complex128)
-    found = np.zeros(rows, dtype=np.complex128)
+    found = np.zeros((2, rows), dtype=np.complex128)
     for row in range(rows):
         for tau in range(types):
             total = complex(floors[row, tau], 0.0)
@@ -90,19 +138,22 @@ def _pair(parts, one, two, inner, g1, g2, s1, s2, first, second, floors, data, n
                     right[place, row] = total / (scales[y, a] * scales[y, b])
                     place += 1
         for j in range(parts.shares.size):
-            found[row] += parts.shares[j] * _between(
+            found[0, row] += parts.shares[j] * _between(
                 parts, j, first[j], second[j], data[row], noise[row]
             )
     if not solve_linear(matrix, right):
-        return np.full(rows, complex(np.nan, np.nan))
+        return np.full((2, rows), complex(np.nan, np.nan))
     for row in range(rows):
-        found[row] = _read(parts, one, two, first, second, found[row], right, g1, scales, row)
+        found[0, row] = _read(parts, one, two, first, second, found[0, row], right, g1, scales, row)
+        found[1, row] = _read_beside(parts, beside, i, k, mirror, right, g1, scales, row)
     return found
 
 
 @kernel
-def two_resolvents(parts, g, d, sizes, target, floors, data, noise, sources):
-    """T_M(z_i, z_j) and T_M(z_i, conj z_j), (2, rows, n, n), and the target's w (n, J, m).
+def two_resolvents(parts, g, d, sizes, target, floors, data, noise, sources, beside):
+    """T_M(z_i, z_j) and T_M(z_i, conj z_j), (2, 2, rows, n, n), and the target's w (n, J, m).
+
+    The first axis holds the bulk and what `beside`, a `Readings`, sees of g' and D'.
 
     g, d, sizes : roots at the n points and their s
     floors (rows, N), data (rows, Y), noise (rows, m, m), sources (rows, Y) : S', the multiples of
@@ -117,7 +168,7 @@ def two_resolvents(parts, g, d, sizes, target, floors, data, noise, sources):
             for c in range(size):
                 for a in range(size):
                     seen[i, j, a] += target[c] * dressed[i][2][j, c, a]
-    tables = np.empty((2, floors.shape[0], count, count), dtype=np.complex128)
+    tables = np.empty((2, 2, floors.shape[0], count, count), dtype=np.complex128)
     for k in range(count):
         dinv, q, low, p, w, v = dressed[k]
         mirrored = (np.conj(dinv), np.conj(q), np.conj(low), np.conj(p), np.conj(w), np.conj(v))
@@ -126,14 +177,17 @@ def two_resolvents(parts, g, d, sizes, target, floors, data, noise, sources):
             straight = _pair(
                 parts, dressed[i], dressed[k], (inner[i], inner[k]), g[i], g[k],
                 sizes[i], sizes[k], seen[i], seen[k], floors, data, noise, sources,
+                beside, i, k, False,
             )  # fmt: skip
             across = _pair(
                 parts, dressed[i], mirrored, (inner[i], inner_mirrored), g[i], np.conj(g[k]),
                 sizes[i], sizes[k], seen[i], np.conj(seen[k]), floors, data, noise, sources,
+                beside, i, k, True,
             )  # fmt: skip
-            for row in range(floors.shape[0]):
-                tables[0, row, i, k] = straight[row]
-                tables[0, row, k, i] = straight[row]
-                tables[1, row, i, k] = across[row]
-                tables[1, row, k, i] = np.conj(across[row])
+            for part in range(2):
+                for row in range(floors.shape[0]):
+                    tables[part, 0, row, i, k] = straight[part, row]
+                    tables[part, 0, row, k, i] = straight[part, row]
+                    tables[part, 1, row, i, k] = across[part, row]
+                    tables[part, 1, row, k, i] = np.conj(across[part, row])
     return tables, seen
