@@ -33,7 +33,10 @@ from validation.structured.networks import (
 Array = NDArray[np.float64]
 
 TIMES = np.append(np.geomspace(0.1, 1e5, 25), np.inf)
-_NAMES = ("A", "A, skip", "B", "C", "A+B")
+_EARLY = np.append(np.geomspace(1e-3, 1e5, 25), np.inf)
+"""Times of networks that have to predict the means, which relax at times of order 1/d."""
+
+_NAMES = ("A", "A, skip", "B", "C", "A+B", "B, skip", "A+B, skip")
 _SIZES = {
     "smoke": {25: 3, 50: 2},
     "cpu": {50: 8, 100: 4, 200: 2},
@@ -77,6 +80,10 @@ def _all_moments(member: Member, d: int, rng: np.random.Generator) -> tuple[Any,
     return network, data, rows, own, fresh
 
 
+def _times(member: Member) -> Array:
+    return _EARLY if member.holds_means else TIMES
+
+
 def _measure(task: Task, setup: Setup) -> Values:
     member, d = MEMBERS[task.settings["member"]], task.settings["d"]
     rng = setup.rng("structured curves", task.key)
@@ -84,7 +91,8 @@ def _measure(task: Task, setup: Setup) -> Values:
     train, test = mixed(own, data.weights), mixed(fresh, data.weights)
     if task.key == "descent":
         return _descent(network, member, np.concatenate(rows), train, test, rng)
-    found = losses(train, [test, train, *fresh, *own], TIMES, network.scale, member.psi_p)
+    tau = _times(member)
+    found = losses(train, [test, train, *fresh, *own], tau, network.scale, member.psi_p)
     return {"losses": packed(found)}
 
 
@@ -148,9 +156,9 @@ def _loss(a: Array, moments: Moments) -> float:
 # --- judgement ------------------------------------------------------------------------------------
 
 
-def _theory(name: str, tau: Array) -> Array:
+def _theory(name: str, tau: Array, d: int) -> Array:
     """Rows: test, train, test of classes, train of classes."""
-    curves = MEMBERS[name].model(24).learning_curves(tau)
+    curves = MEMBERS[name].model(24, d).learning_curves(tau)
     return np.array([curves.test, curves.train, *curves.class_test, *curves.class_train])
 
 
@@ -175,9 +183,9 @@ def _labels(rows: int) -> list[str]:
 def _judge(outcomes: Sequence[Outcome]) -> list[Check]:
     checks = []
     for name, sizes in _tables(outcomes).items():
-        theory = _theory(name, TIMES)
         worst: dict[str, list[float]] = {}
         for d, draws in sizes.items():
+            theory = _theory(name, _times(MEMBERS[name]), d)
             table = np.array(draws)
             deviation = np.abs(table.mean(axis=0) - theory)
             spread = table.std(axis=0, ddof=1) / math.sqrt(len(table))
@@ -212,7 +220,7 @@ def _judge(outcomes: Sequence[Outcome]) -> list[Check]:
 def _judge_descent(task: Task, values: Values) -> list[Check]:
     d, tau = task.settings["d"], unpacked(values["tau"])
     trained, flow = unpacked(values["trained"]), unpacked(values["flow"])
-    theory = _theory(task.settings["member"], tau)[:2]
+    theory = _theory(task.settings["member"], tau, d)[:2]
     checks = []
     for j, (label, size) in enumerate((("test", _TEST), ("train", _TRAIN))):
         at = int(np.abs(trained[j] - theory[j]).argmax())
@@ -230,17 +238,18 @@ def _judge_descent(task: Task, values: Values) -> list[Check]:
 def _figures(outcomes: Sequence[Outcome]) -> list[Figure]:
     def draw(figure: Any) -> None:
         tables = _tables(outcomes)
-        grid = np.geomspace(TIMES[0], TIMES[-2], 120)
         for axis, (name, sizes) in zip(
             figure.subplots(1, len(tables)), tables.items(), strict=True
         ):
             d = max(sizes)
             mean = np.mean(sizes[d], axis=0)
-            theory = _theory(name, grid)
+            tau = _times(MEMBERS[name])[:-1]
+            grid = np.geomspace(tau[0], tau[-1], 120)
+            theory = _theory(name, grid, d)
             rows = range(2) if len(theory) == 4 else range(2, len(theory))
             for color, j in enumerate(rows):
                 axis.semilogx(grid, theory[j], f"C{color}", lw=1, label=_labels(len(theory))[j])
-                axis.semilogx(TIMES[:-1], mean[j, :-1], f"C{color}.", ms=4)
+                axis.semilogx(tau, mean[j, :-1], f"C{color}.", ms=4)
             axis.set(title=f"{name}, d = {d}", xlabel="tau")
             axis.legend(fontsize=5)
 

@@ -49,19 +49,24 @@ class Member:
         x, w = np.polynomial.legendre.leggauss(count)
         return 0.5 * (low + high) + 0.5 * (high - low) * x, 0.5 * w
 
-    def model(self, nodes: int = 16) -> Any:
-        """The limit, by rules of so many nodes."""
+    @property
+    def holds_means(self) -> bool:
+        """Whether the means are part of what the network has to predict."""
+        return self.skip != 0.0 and any(mean != 0.0 for *_, mean in self.classes)
+
+    def model(self, nodes: int = 16, dimension: int | None = None) -> Any:
+        """The limit, by rules of so many nodes; with means to predict, at a dimension."""
         t, shares = self.times
         classes = [
             rs.DataClass(weight, np.square(deviations), mean)
             for weight, deviations, mean in self.classes
         ]
-        if t.size == 1 and not self.biased:
+        if self._one_time:
             return rs.MixtureModel(
                 self.psi_p, self.psi_n, float(t[0]), classes, self.groups, nodes=nodes
             )
         # Two sets of nodes, biases and projections: 10 of each are as good as 16 of one.
-        nodes = nodes if all(mean == 0.0 for *_, mean in self.classes) else min(nodes, 10)
+        both = self.biased and any(mean != 0.0 for *_, mean in self.classes)
         return rs.TimeIntegratedModel(
             self.psi_p,
             self.psi_n,
@@ -72,8 +77,14 @@ class Member:
             classes=classes,
             direction_weights=self.groups,
             output="noise",
-            nodes=nodes,
+            nodes=min(nodes, 10) if both else nodes,
+            dimension=dimension if self.holds_means else None,
         )
+
+    @property
+    def _one_time(self) -> bool:
+        """Whether this is the score network of arXiv 2505.17638; the others predict the noise."""
+        return self.times[0].size == 1 and not self.biased and self.skip == 0.0
 
     def data(self, dimension: int) -> Data:
         """The classes in so many dimensions."""
@@ -95,8 +106,7 @@ class Member:
         w = rng.standard_normal((p, dimension))
         b = rng.standard_normal(p) if self.biased else np.zeros(p)
         t, shares = self.times
-        # A mixture at one time has the score of arXiv 2505.17638; the others predict the noise.
-        powers = np.ones_like(t) if self.biased else -np.expm1(-2.0 * t)
+        powers = -np.expm1(-2.0 * t) if self._one_time else np.ones_like(t)
         return Network(w, b, t, shares, powers, self.skip, "tanh")
 
 
@@ -118,5 +128,9 @@ MEMBERS = {
                 (0.4, (math.sqrt(0.3), 1.0), 0.0)), (0.4, 0.6)),
         Member("A+B", "the clusters of B, one network for three times in [0.1, 1.1], biases",
                (0.1, 1.1, _GAUSS[1]), _SEPARATED, biased=True),
+        Member("B, skip", "the clusters of B at t = 0.3 with a skip connection of -1",
+               (0.3, 0.3, 1), _SEPARATED, skip=-1.0),
+        Member("A+B, skip", "A+B with a skip connection of -1",
+               (0.1, 1.1, _GAUSS[1]), _SEPARATED, biased=True, skip=-1.0),
     )
 }  # fmt: skip

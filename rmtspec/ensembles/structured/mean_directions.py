@@ -14,10 +14,10 @@ sees a sample of class y as
     \Theta=\mathrm{diag}\big(\{\pi_yD_y^{-1}\},\{\pi_y\lambda_yD_y^{-1}\},I\big),\qquad
     G=\psi_p\sum_\tau\pi_\tau g_\tau vv^\top
 
-take the places of :math:`u,u_0,\Theta(\lambda)` and Q, the mean of the class having the variance 1
-of a constant.  r directions have no influence on g and D, nor on their responses, and each weighs
-1/d; but :math:`x^2` is of order d where aμ is not 0.  Eigenvalues of G are of order d too: this part
-of the loss relaxes at times of order 1/d, and leaves :math:`O(1/d)`.
+take the places of :math:`u,u_0,\Theta(\lambda)` and Q, the constant 1 being a datum of variance 1.
+r directions have no influence on g and D, nor on their responses, and each weighs 1/d; but
+:math:`x^2` is of order d where aμ is not 0.  So are the eigenvalues of G: this part of the loss
+relaxes at times of order 1/d.
 
 The components of c and a outside the channels of the equations (`reduction`) count here, with
 :math:`D_y=1` and the source of M alone as the response.
@@ -25,6 +25,8 @@ The components of c and a outside the channels of the equations (`reduction`) co
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -38,7 +40,8 @@ FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
 
-class MeanDirections(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class MeanDirections:
     """What K neurons show in the directions of the means; they may be finer than the types.
 
     Attributes
@@ -67,7 +70,7 @@ class MeanDirections(NamedTuple):
         """r/d, the part of the directions that is not the bulk's."""
         return self.means.shape[1] / self.dimension
 
-    @property
+    @cached_property
     def seen(self) -> FloatArray:
         """(K, s) v: c, then C along every direction, then B along every direction."""
         along = self.projections[:, :, None, None, None] * self.slopes[:, None]
@@ -90,16 +93,21 @@ class MeanDirections(NamedTuple):
 
     def largest(self, psi_p: float, classes: FloatArray) -> float:
         """The largest eigenvalue that these directions give U, at most."""
-        theta = np.concatenate([
-            (self.levels * classes)[:, :, None].repeat(self.features.shape[2], 2).ravel(),
-            np.ones(self.means.shape[1] * self.features[0].size),
-        ])  # fmt: skip
+        data = np.repeat(self.levels * classes, self.features.shape[2])
+        theta = np.append(data, np.ones(self.seen.shape[1] - data.size))
         seen = np.sqrt(psi_p * self.shares)[:, None] * self.seen * np.sqrt(theta)
         return float(np.linalg.norm(seen, 2) ** 2)
 
 
 class MeanForms(NamedTuple):
-    """What they add to losses, as `two_resolvent.LossForms`; T_M lacks what `readings` holds."""
+    """What they add to losses, as `two_resolvent.LossForms`.
+
+    Attributes
+    ----------
+    initial, single : (rows,) and (rows, n)
+    tables : (2, rows, n, n) T_M, and mirrored, but for the responses g' and D'
+    readings : what is seen of these
+    """
 
     initial: FloatArray
     single: ComplexArray
@@ -124,57 +132,67 @@ def mean_forms(
     d: ComplexArray,
 ) -> MeanForms:
     """Forms of the directions' losses at n roots g (n, N), D (n, Y, r, r)."""
-    parts, basis = reduced.parts, reduced.channels
-    kind = reduced.type_of[given.type_of]
-    v, x, levels = given.seen, given.wanted(target), given.levels * parts.classes
-    blocks, count = (*levels.shape, basis.shape[1]), levels.size * basis.shape[1]
-    outside = np.eye(basis.shape[1]) - np.einsum("yta,ysa->yts", basis, basis)
+    basis, kind, x = reduced.channels, reduced.type_of[given.type_of], given.wanted(target)
+    channels = basis.shape[1]
+    outside = np.eye(channels) - np.einsum("yta,ysa->yts", basis, basis)
     inverses = np.einsum("yta,nyab,ysb->nyts", basis, np.linalg.inv(d), basis) + outside
+    levels = given.levels * reduced.parts.classes
+    seen, dressed, heads, tails = (
+        np.array(column)
+        for column in zip(
+            *(_state(given, x, levels, psi_p, g[i, kind], inverses[i]) for i in range(len(g))),
+            strict=True,
+        )
+    )
+    noise = np.tile(np.repeat(sets.shares, channels, axis=1), x.shape[1])
 
-    def times(matrices: ComplexArray, vectors: ComplexArray) -> ComplexArray:
-        """D⁻¹ in the data blocks of columns."""
-        turned = np.einsum("yts,bysk->bytk", matrices, vectors[:count].reshape(*blocks, -1))
-        return np.concatenate([turned.reshape(count, -1), vectors[count:]])
-
-    shape = (levels[:, :, None] * np.ones(blocks)).ravel()
-    theta = np.concatenate([shape, np.ones(len(x) - count)])[:, None]
-    seen = np.empty((len(g), *x.shape), dtype=np.complex128)
-    heads = np.empty((len(g), x.shape[1], len(v)), dtype=np.complex128)
-    tails = np.empty((len(g), *blocks, x.shape[1]), dtype=np.complex128)
-    dressed = np.empty_like(seen)
-    for i, inverse in enumerate(inverses):
-        gram = psi_p * ((given.shares * g[i, kind]) * v.T) @ v
-        system = np.eye(len(x)) + theta * times(inverse, gram)
-        seen[i] = np.linalg.solve(system.T, x)
-        turned = times(inverse, seen[i])
-        heads[i] = (theta * turned).T @ v.T
-        tails[i] = np.sqrt(levels)[:, :, None, None] * turned[:count].reshape(*blocks, -1)
-        dressed[i] = times(inverse, x)
-    tails = np.moveaxis(tails, -1, 1).reshape(len(g), -1, *blocks[1:])
-
-    noise = np.tile(np.repeat(sets.shares, blocks[2], axis=1), x.shape[1])
-
-    def on_data(multiples: FloatArray) -> FloatArray:
-        """(rows, s) the diagonal of Θ^M from the multiples of λ."""
-        data = multiples[:, None, :, None] * given.levels[:, :, None] * np.ones(blocks)
+    def diagonal(multiples: FloatArray) -> FloatArray:
+        """(rows, s) Θ^M from the multiples of λ."""
+        data = np.repeat(multiples[:, None] * given.levels, channels, axis=2)
         return np.hstack([data.reshape(len(multiples), -1), noise])
 
-    full, inner = on_data(sets.seen), on_data(sets.data)
+    full, inner = diagonal(sets.seen), diagonal(sets.data)
     initial = np.einsum("sj,ms,sj->m", x, full, x)
-    bare = np.einsum("nsj,ms,sj->mn", seen, full, x)
-    turned_rows = np.einsum("nsj,ms,nsj->mn", seen, full, dressed)
-    single = initial[:, None] - np.where(sets.dressed[:, None], turned_rows, bare)
+    right = np.where(sets.dressed[:, None, None, None], dressed, x)
+    single = initial[:, None] - np.einsum("nsj,ms,mnsj->mn", seen, full, right)
     beyond = np.einsum("yts,nxys->nxyt", outside, tails)
     tables = [
         np.einsum("nsj,ms,ksj->mnk", seen, inner, other)
         - np.einsum("nxyt,my,kxyt->mnk", beyond, sets.sources, rest)
         for other, rest in ((seen, beyond), (seen.conj(), beyond.conj()))
     ]
-    readings = Readings(
-        given.shares,
-        kind,
-        heads,
-        np.ascontiguousarray(np.einsum("ytr,nxyt->nxyr", basis, tails)),
-    )
+    tails = np.ascontiguousarray(np.einsum("ytr,nxyt->nxyr", basis, tails))
+    readings = Readings(given.shares, kind, heads, tails)
     each = 1.0 / given.dimension
-    return MeanForms(each * initial, each * single, each * np.array(tables), readings)
+    both: ComplexArray = each * np.array(tables)
+    return MeanForms(each * initial, each * single, both, readings)
+
+
+def _state(
+    given: MeanDirections,
+    x: FloatArray,
+    levels: FloatArray,
+    psi_p: float,
+    g: ComplexArray,
+    inverse: ComplexArray,
+) -> tuple[ComplexArray, ComplexArray, ComplexArray, ComplexArray]:
+    """Of one root: w = Lᵀx, D⁻¹x in the data blocks, xᵀHv (r, K) and √(πλ)D⁻¹w (r(1+r), Y, T).
+
+    levels (1 + r, Y) are πλ, `inverse` (Y, T, T) is D⁻¹ of all channels.
+    """
+    shape = (*levels.shape, inverse.shape[1])
+    count = levels.size * shape[2]
+    theta = np.append(np.repeat(levels, shape[2]), np.ones(len(x) - count))[:, None]
+
+    def times(columns: ComplexArray | FloatArray) -> ComplexArray:
+        turned = np.einsum("yts,bysk->bytk", inverse, columns[:count].reshape(*shape, -1))
+        return np.concatenate([turned.reshape(count, -1), columns[count:]])
+
+    v = given.seen
+    gram: ComplexArray = psi_p * ((given.shares * g) * v.T) @ v
+    system = np.eye(len(x)) + theta * times(gram)
+    seen: ComplexArray = np.linalg.solve(system.T, x).astype(np.complex128)
+    turned = times(seen)
+    tails = np.sqrt(theta[:count]) * turned[:count]
+    heads = np.asarray((theta * turned).T @ v.T)
+    return seen, times(x), heads, np.asarray(tails.T.reshape(-1, *shape[1:]))

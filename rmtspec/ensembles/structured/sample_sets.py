@@ -14,7 +14,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class SampleSets:
-    r"""Fresh samples, training samples, fresh ones of each class, and training ones of each; a row each.
+    r"""Rows: fresh samples, training samples, fresh ones of each class, training ones of each.
 
     Attributes
     ----------
