@@ -77,7 +77,7 @@ def add_shared(command: argparse.ArgumentParser, *, required: bool) -> None:
         "--dimension",
         type=options.integer,
         metavar="D",
-        help="d, for single eigenvalues that grow with it",
+        help="d, for single eigenvalues that grow with it, and for --skip with means",
     )
     add_output(command)
 

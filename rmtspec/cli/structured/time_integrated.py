@@ -73,6 +73,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
         direction_weights=arguments.direction_weights,
         output=arguments.output,
         nodes=arguments.nodes,
+        dimension=arguments.dimension,
     )
     return common.outcome(model, arguments)
 

@@ -164,8 +164,8 @@ def mean_forms(
     tails = np.ascontiguousarray(np.einsum("ytr,nxyt->nxyr", basis, tails))
     readings = Readings(given.shares, kind, heads, tails)
     each = 1.0 / given.dimension
-    both: ComplexArray = each * np.array(tables)
-    return MeanForms(each * initial, each * single, both, readings)
+    both = np.array(tables, dtype=np.complex128)
+    return MeanForms(each * initial, each * single, each * both, readings)
 
 
 def _state(

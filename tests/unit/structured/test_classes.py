@@ -110,8 +110,9 @@ def test_classes_of_another_kind_are_refused(classes):
                 "skip": -1.0,
                 "classes": [rs.DataClass(0.5, 1.0, mean=1.0), rs.DataClass(0.5, 1.0, mean=-1.0)],
             },
-            "skip must be 0 where classes have means, got -1.0",
+            "dimension must be given where skip is not 0 and classes have means, got None",
         ),
+        ([0.1], {"dimension": 0}, "dimension must be"),
         ([0.1], {"output": "data"}, "output must be 'score' or 'noise'"),
         ([0.1], {"direction_weights": [1.0]}, "direction_weights must be left out"),
         (
