@@ -17,9 +17,12 @@ cross term of the two    0                                     :math:`\pi_y\mu_y
 =======================  ====================================  ==================================
 
 with :math:`\mu_y` the coordinate of the class mean and :math:`\lambda_y` the variance along it.
-Mean and Hermite blocks share one G.  The norms of the neurons fluctuate by :math:`2/d`, which adds
-:math:`p\sum\pi gff^\top\frac2d` to the mean block, f the sum of the signal and noise coefficients.
-:math:`D_y` is that of all times: the identity outside the channels that the equations keep.
+Mean and Hermite blocks share one G.  Where the means are of length √d, a neuron's type holds its
+projection η on them: the vectors of these directions are :math:`\eta u/\sqrt d`, the means
+themselves are in :math:`\bar c`, and all share their G with the mean and Hermite blocks.  The norms
+of the neurons fluctuate by :math:`2/d`, which adds :math:`p\sum\pi gff^\top\frac2d` to the mean
+block, f the sum of the signal and noise coefficients.  :math:`D_y` is that of all times: the
+identity outside the channels that the equations keep.
 """
 
 from __future__ import annotations
@@ -47,7 +50,8 @@ class StructuredOutliers:
     ----------
     location : (i,)
     overlap : (i, h) squared scalar products of the unit eigenvectors with unit vectors along We,
-        e the h-th data direction: means of the classes, or spikes of the population
+        e the h-th data direction: means of the classes (well separated ones where the dimension is
+        given), or spikes of the population
     common : (i,) the same with the vector of ones, where the dimension is given, else NaN
     tau : (i,) training times ψ_p/(Δ̄·location)
     """
@@ -105,21 +109,36 @@ class _Forms:
     def __init__(self, model: Model, dimension: int | None) -> None:
         self.setting, self.ensemble = model.setting, model.ensemble
         self.psi_p, self.dimension = model.psi_p, dimension
-        self.directions = _directions(self.setting)
+        known = self._known()
+        self.known_directions = len(known)
+        self.directions = known + _directions(self.setting)
         at = self.setting.slopes
         count, (classes, times) = len(at.weights), at.data.shape[1:]
         self.slopes = np.hstack([at.data.reshape(count, -1), at.noise.reshape(count, -1)])
         self.size = classes * times
         # Of every given type, where the equations have gone.
         self.kind = self.ensemble.reduced.type_of
-        self.common = self._common()
+        self.vectors = self._vectors()
 
-    def _common(self) -> FloatArray:
-        """(N', 4YT) components along vectors that are the same on all neurons of a type."""
+    def _known(self) -> list[_Direction]:
+        """Directions of the means that the types of the neurons hold."""
+        classes = self.setting.classes
+        if self.dimension is None or not self.setting.separated:
+            return []
+        nothing = np.zeros(len(classes.weights))
+        return [_Direction(classes.variances, nothing) for _ in classes.means.T]
+
+    def _vectors(self) -> FloatArray:
+        """(N', s) components along vectors that a neuron's type tells, d times their squares."""
         at = self.setting.slopes
+        if self.dimension is None:
+            return np.empty((len(at.shares), 0))
         shares = np.sqrt(self.setting.classes.weights)[:, None]
         parts = [at.means, at.bends[:, 0], shares * at.bends[:, 1], shares * at.bends[:, 2]]
-        return np.hstack([part.reshape(len(at.shares), -1) for part in parts])
+        table = [np.sqrt(self.dimension) * part.reshape(len(at.shares), -1) for part in parts]
+        own = self.setting.mean_directions(self.dimension).slopes.reshape(len(at.shares), -1)
+        along = self.setting.neurons.projections.T[: self.known_directions, :, None]
+        return np.hstack([*table, *(along * own)])
 
     def at(self, z: float) -> Form | None:
         """M and its derivative at a distance from the origin, None where no root is known."""
@@ -136,14 +155,13 @@ class _Forms:
         """G, block by block: common vectors first, then the data directions."""
         at, blocks = self.setting.slopes, []
         if self.dimension is not None:
-            p = self.psi_p * self.dimension
-            weight = p * at.shares * g[at.member]
-            common = (weight * self.common.T) @ self.common
+            weight = self.psi_p * at.shares * g[at.member]
+            known = (weight * self.vectors.T) @ self.vectors
             bent = (at.bends[:, 0] + at.bends[:, 2]).reshape(len(at.shares), -1)
-            common[: self.size, : self.size] += (weight * bent.T) @ bent * (2.0 / self.dimension)
-            blocks.append(common)
+            known[: self.size, : self.size] += 2.0 * (weight * bent.T) @ bent
+            blocks.append(known)
         q = self.psi_p * ((at.weights * g) * self.slopes.T) @ self.slopes
-        blocks += [q] * len(self.directions)
+        blocks += [q] * (len(self.directions) - self.known_directions)
         return _block_diagonal(blocks)
 
     def _inverse_theta(self, d: FloatArray, *, constant: bool) -> FloatArray:
@@ -195,17 +213,19 @@ class _Forms:
 
     def _crosses(self, g: FloatArray) -> FloatArray:
         """Rows of unit vectors along We, and of ones, against F."""
-        at = self.setting.slopes
-        own = np.sqrt(self.psi_p) * (at.weights * at.signs * g) @ self.slopes
-        offset = 0 if self.dimension is None else 4 * self.size
-        count = len(self.directions)
-        rows = np.zeros((count + (self.dimension is not None), offset + 2 * self.size * count))
-        for j in range(count):
-            start = offset + 2 * self.size * j
-            rows[j, start : start + 2 * self.size] = own
+        at, root = self.setting.slopes, np.sqrt(self.psi_p)
+        own = root * (at.weights * at.signs * g) @ self.slopes
+        known, width = self.vectors.shape[1], 2 * self.size
+        free = len(self.directions) - self.known_directions
+        rows = np.zeros((len(self.directions) + (self.dimension is not None), known + width * free))
         if self.dimension is not None:
-            root = np.sqrt(self.psi_p * self.dimension)
-            rows[-1, :offset] = root * (at.shares * g[at.member]) @ self.common
+            seen = np.hstack([self.setting.neurons.projections, np.ones((len(at.shares), 1))])
+            places = [*range(self.known_directions), len(rows) - 1]
+            weight = root * at.shares * g[at.member]
+            rows[places, :known] = (seen.T * weight) @ self.vectors
+        for j in range(free):
+            start = known + width * j
+            rows[self.known_directions + j, start : start + width] = own
         return rows
 
 

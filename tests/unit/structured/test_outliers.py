@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import rmtspec as rs
+from validation.structured.members import MEMBERS
+from validation.structured.networks import mixed, sample_moments
 
 
 @pytest.mark.parametrize("psi", [(6, 3), (2, 5)])
@@ -74,3 +76,25 @@ def test_eigenvalues_of_order_p_grow_with_the_dimension():
     # 267 was seen for d = 200 in a simulation.
     assert large == pytest.approx(267.0, abs=3.0)
     assert large == pytest.approx(2.0 * small, rel=0.02)
+
+
+def test_along_separated_means_an_eigenvalue_lies_where_it_does_for_true_features():
+    member, d = MEMBERS["B"], 60
+    model = member.model()
+    fast = model.spectrum().support[-1, 0]
+    seen = []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        net, data = member.network(d, rng), member.data(d)
+        parts = [sample_moments(net, x, coupled=False) for x in data.draw(member.samples(d), rng)]
+        values, vectors = np.linalg.eigh(mixed(parts, data.weights).u)
+        last = np.flatnonzero(values < 0.9 * fast)[-1]
+        along = net.w @ np.ones(d)
+        seen.append([values[last], (vectors[:, last] @ along) ** 2 / (along @ along)])
+    found = model.outliers(d)
+    assert np.count_nonzero(found.location < fast) == 1
+    error = np.std(seen, axis=0, ddof=1) / np.sqrt(len(seen))
+    expected = [found.location[0], found.overlap[0, 0]]
+    assert np.all(np.abs(np.mean(seen, axis=0) - expected) < 3.0 * error)
+    # Without the linear parts along the means there is none at this size, and one at 0.104 at 120.
+    assert model.outliers(120).location[0] > 0.12
