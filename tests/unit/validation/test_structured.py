@@ -83,7 +83,7 @@ def test_classes_have_their_shares_of_samples_and_moments():
 
 def test_every_member_is_drawn_as_its_model_says():
     for member in MEMBERS.values():
-        model, net = member.model(6), member.network(20, np.random.default_rng(0))
+        model, net = member.model(6, 20), member.network(20, np.random.default_rng(0))
         np.testing.assert_allclose(net.times, model.setting.times.t)
         assert net.scale == pytest.approx(model.delta)
         variances = member.data(20).variances.mean(axis=1)
