@@ -73,7 +73,7 @@ class TimeIntegratedModel(StructuredModel):
         :math:`w_k=\omega_k`, :math:`\bar\Delta=1`.
     nodes : int in [1, 64]
         Of the rules over biases and projections, a direction.
-    dimension : int in [1, 1e15], optional
+    dimension : int in [1, 1e15], not below the number of independent means, optional
         d, of which classes with means and a skip connection need to know: the network unlearns
         their means, of length :math:`\sqrt d`, at times of order 1/d.  Where it is given, losses
         along the means are told apart from those of all directions.
@@ -128,11 +128,12 @@ class TimeIntegratedModel(StructuredModel):
             raise ValueError("direction_weights must be left out where no classes are given")
         _checks.choice("output", self.output, OUTPUTS)
         object.__setattr__(self, "nodes", checked_nodes(self.nodes))
+        means = self.setting.classes.means
         if self.dimension is not None:
-            object.__setattr__(
-                self, "dimension", _checks.integer("dimension", self.dimension, 1, 10**15)
-            )
-        elif self.skip != 0.0 and self.setting.classes.means.size:
+            least = max(1, means.shape[1])
+            dimension = _checks.integer("dimension", self.dimension, least, 10**15)
+            object.__setattr__(self, "dimension", dimension)
+        elif self.skip != 0.0 and means.size:
             raise ValueError(
                 "dimension must be given where skip is not 0 and classes have means, got None"
             )

@@ -28,6 +28,7 @@ and :math:`X_M=u_0^\top\int\rho[\Theta^M_*-L\Theta^M_{**}]u_0`: for fresh sample
 :math:`\Theta^M`, for training samples the data block of class y is λ in the first and
 :math:`\lambda D_y^{-1}` in the second.  The training rows are derivatives with respect to the
 weight of a class in the loss.  Terms of T that depend on one argument only integrate to zero.
+Directions along which classes have means of length √d are not in ρ: see `mean_directions`.
 """
 
 from __future__ import annotations

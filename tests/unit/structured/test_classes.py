@@ -113,6 +113,14 @@ def test_classes_of_another_kind_are_refused(classes):
             "dimension must be given where skip is not 0 and classes have means, got None",
         ),
         ([0.1], {"dimension": 0}, "dimension must be"),
+        (
+            [0.1],
+            {
+                "dimension": 1,
+                "classes": [rs.DataClass(0.5, 1.0, [1, 0]), rs.DataClass(0.5, 1.0, [0, 1])],
+            },
+            "dimension must be",
+        ),
         ([0.1], {"output": "data"}, "output must be 'score' or 'noise'"),
         ([0.1], {"direction_weights": [1.0]}, "direction_weights must be left out"),
         (
