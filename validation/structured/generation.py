@@ -6,9 +6,19 @@ exact gradient flow.
 
 **Predicted** is when to stop each of them, by the limit, and one number by symmetry: without biases
 s is odd, and so is the law of what it generates: half of the samples in each class, whatever the
-weights of the data.  **Measured** are weights and variances of what is generated.  No theory of
-this package gives them: the score errs by O(1) a dimension at n, p of the order of d, and errors of
-all levels add up on the way back.
+weights of the data.  And the variance v of a class in the directions across the means.  There a
+network acts on samples of class y as a multiple of one, with the coupling of the class to what was
+learned,
+
+.. math::  s\simeq-\frac{\kappa_y}\Delta x,\qquad \kappa_y=\tfrac1d\mathrm{Tr}\,V_y^\top f(U)V
+           =\oint f(z)X_y(z),
+
+(:math:`\kappa=\Delta/v` is the true score) and one step takes v to
+:math:`v(1+h-2h\kappa_y/\Delta)^2+2h`.  Since tanh saturates, κ
+depends on the variance at which it is seen: samples that are generated too wide are seen as a class
+of their own variance, of hardly any weight in training.  Corrections at finite d, and the place
+along the means, are left out.  **Measured** are weights, variances across and along the means, and
+memory.
 """
 
 from __future__ import annotations
@@ -22,6 +32,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 import rmtspec as rs
+from rmtspec.ensembles.structured.two_resolvent import enclosing, loss_forms
 from validation.harness.checks import (
     Check,
     compared,
@@ -59,8 +70,12 @@ _CASES = {
 }
 # Dimension, levels, generated samples, draws.
 _SIZE = {"smoke": (8, 12, 100, 2), "cpu": (20, 40, 600, 3), "gpu": (40, 60, 2000, 4)}
-# Stated before the run. Networks of another seed: weight .80, variances .87 and .62 at d = 20.
-_WEIGHT, _VARIANCE, _RISE = 0.12, 0.3, 0.1
+# Networks of other seeds: weight .80 at d = 20.  Variances across the means of class 0 are 1.03 and
+# .99 at d = 8 and 12, and predicted .93: corrections of 0.8/d.  Those of class 1 are .69, .65 for
+# .55, and do not fall to it: the prediction leaves out where samples are along the means.
+_WEIGHT, _ACROSS, _RISE = 0.12, 1.5, 0.1
+_SEEN = np.array([0.15, 0.36, 0.6, 1.0, 1.5, 2.2])  # variances at which couplings are known
+_SMALL = 1e-4  # weight of classes that are not trained on
 
 
 def _plan(scale: str) -> list[Task]:
@@ -95,6 +110,40 @@ def _stopping(case: str, times: Array) -> Array:
     # Where the end is best, the last time that is finite is long enough.
     bounded = np.minimum(best, 1e4)
     return np.asarray(np.exp(np.interp(np.log(times), np.log(few), np.log(bounded))))
+
+
+def _couplings(case: str, t: float, tau: float) -> Array:
+    """(2, variances) κ/Δ of samples around both means, of the variances `_SEEN`."""
+    psi_p, psi_n, biased = _CASES[case]
+    sides = (1.0, -1.0)
+    own = _WEIGHTS - _SMALL * len(_SEEN)
+    classes = [rs.DataClass(*one) for one in zip(own, _VARIANCES, sides, strict=True)]
+    classes += [rs.DataClass(_SMALL, variance, side) for side in sides for variance in _SEEN]
+    ensemble = rs.TimeIntegratedModel(
+        psi_p, psi_n, [t], bias_scale=biased / t, classes=classes, output="noise", nodes=8
+    ).ensemble
+    contour = enclosing(ensemble, 30)
+    z = contour.points
+    f = -np.expm1(-2.0 * tau * z / psi_p) / z * contour.weights
+    fresh = loss_forms(ensemble, z).single[4 : 4 + 2 * len(_SEEN)]
+    return np.asarray(2.0 * (fresh @ f).real.reshape(2, -1) / -math.expm1(-2.0 * t))
+
+
+def _predicted(case: str, levels: int) -> Array:
+    """Variances (2,) of both classes across the means, stopped as predicted."""
+    times = np.geomspace(_FIRST, _LAST, levels)
+    few = np.geomspace(_FIRST, _LAST, 8)
+    tables = np.array([
+        _couplings(case, t, tau) for t, tau in zip(few, _stopping(case, few), strict=True)
+    ])  # fmt: skip
+    found = np.ones(2)
+    for t, h in zip(times[::-1], -np.diff(times[::-1], append=0.0), strict=True):
+        left = (found + math.expm1(-2.0 * t)) * math.exp(2.0 * t)  # of the data
+        for y in range(2):
+            here = [np.interp(math.log(t), np.log(few), column) for column in tables[:, y].T]
+            slope = float(np.interp(left[y], _SEEN, here))
+            found[y] = found[y] * (1.0 + h - 2.0 * h * slope) ** 2 + 2.0 * h
+    return found
 
 
 def _measure(task: Task, setup: Setup) -> Values:
@@ -154,23 +203,27 @@ def _exact(x: Array, t: float) -> Array:
 
 
 def _classes(x: Array) -> list[float]:
-    """Share of the first class, then the variances of both about their own means."""
-    first = x.mean(axis=1) > 0.0
-    variances = [
-        float(np.var(part, axis=0).mean()) if len(part) > 1 else math.nan
-        for part in (x[first], x[~first])
-    ]
-    return [float(first.mean()), *variances]
+    """Share of the first class, then variances of both across the means, and along them over d."""
+    d = x.shape[1]
+    along = x.mean(axis=1)
+    first = along > 0.0
+    across = x - along[:, None]
+    spread = [[np.var(across[part], axis=0).sum() / (d - 1), np.var(along[part])]
+              if part.sum() > 1 else [math.nan, math.nan] for part in (first, ~first)]  # fmt: skip
+    return [float(first.mean()), *map(float, np.transpose(spread).ravel())]
 
 
 def _tables(outcomes: Sequence[Outcome]) -> dict[str, tuple[Array, Array]]:
-    """Case -> (draws, stages, 3) weight and variances, and (draws, stages) of leaning."""
+    """Case -> (draws, stages, 5) of `_classes`, and (draws, stages) of leaning."""
     found: dict[str, tuple[Array, Array]] = {}
     for case in _CASES:
         own = [values for task, values in outcomes if task.settings["case"] == case]
         classes = [[unpacked(row) for row in one["classes"]] for one in own]
         found[case] = np.array(classes), np.array([one["leaning"] for one in own])
     return found
+
+
+_SPREADS = ("variance across the means", "variance along the means over d")
 
 
 def _judge(outcomes: Sequence[Outcome]) -> list[Check]:
@@ -189,18 +242,26 @@ def _judge(outcomes: Sequence[Outcome]) -> list[Check]:
     ]  # fmt: skip
     many = tables["many samples"][0]
     if settings["d"] >= 20:
+        share, error, _ = mean_and_error(many[:, stopped, 0])
         checks += [
-            _near(f"many samples, {_STOPPED}: share of the first class", 0.75, _WEIGHT,
-                  many[:, stopped, 0]),
-            _near(f"many samples, {_STOPPED}: variance of the first class", 1.0, _VARIANCE,
-                  many[:, stopped, 1]),
-            within("many samples, stopped as predicted: variance of the second class over that of "
-                   "the first", float(np.mean(many[:, stopped, 2] / many[:, stopped, 1])), 0.36,
-                   0.95, note="measured; .36 in the data: told apart, not reached"),
+            within(f"many samples, {_STOPPED}: share of the first class", share, 0.75 - _WEIGHT,
+                   0.75 + _WEIGHT, error,
+                   f"measured, against the data; {_WEIGHT} stands for the error of the score"),
             _closer("few samples", tables["few samples"][1][:, [stopped, late]]),
         ]  # fmt: skip
-    labels = ("share of the first class", "variance, first class", "variance, second class")
-    data = (0.75, *_VARIANCES)
+        predicted = _predicted("many samples", settings["levels"])
+        wide, narrow = (mean_and_error(many[:, stopped, 1 + y]) for y in range(2))
+        name = f"many samples, {_STOPPED}: variance across the means, class"
+        checks += [
+            compared(f"{name} 0", float(predicted[0]), wide[0], wide[1],
+                     margin=_ACROSS / settings["d"], note=f"margin {_ACROSS:g}/d"),
+            within(f"{name} 1", narrow[0], *map(float, predicted[::-1]), narrow[1],
+                   "the predictions of this class, which leaves out its place along the means, and "
+                   "of the other"),
+        ]  # fmt: skip
+    labels = ["share of the first class"]
+    labels += [f"{what}, class {y}" for what in _SPREADS for y in range(2)]
+    data = (0.75, *_VARIANCES, *_VARIANCES / settings["d"])
     for case, (classes, leaning) in tables.items():
         for j, stage in enumerate(STAGES):
             for label, value, column in zip(labels, data, classes[:, j].T, strict=True):
@@ -212,12 +273,6 @@ def _judge(outcomes: Sequence[Outcome]) -> list[Check]:
                          "fresh ones", mean, error, 0.5)
             )  # fmt: skip
     return checks
-
-
-def _near(name: str, value: float, margin: float, found: Array) -> Check:
-    mean, error, _ = mean_and_error(found)
-    note = f"measured, against the data; {margin} stands for the error of the score"
-    return within(name, mean, value - margin, value + margin, error, note)
 
 
 def _closer(case: str, leaning: Array) -> Check:
@@ -232,10 +287,15 @@ def _closer(case: str, leaning: Array) -> Check:
 
 def _figures(outcomes: Sequence[Outcome]) -> list[Figure]:
     def draw(figure: Any) -> None:
-        names = ("share, first class", "variance, first class", "variance, second class", "leaning")
+        names = (
+            "share, class 0",
+            "variance across, class 0",
+            "variance across, class 1",
+            "leaning",
+        )
         for j, (axis, name) in enumerate(zip(figure.subplots(2, 2).flat, names, strict=True)):
             for color, (case, (classes, leaning)) in enumerate(_tables(outcomes).items()):
-                table = np.dstack([classes, leaning])[:, :, j]
+                table = np.dstack([classes[:, :, :3], leaning])[:, :, j]
                 axis.errorbar(
                     np.arange(len(STAGES)) + 0.1 * color,
                     table.mean(axis=0),
@@ -264,17 +324,20 @@ GENERATION = Experiment(
     claim="Stopped as predicted, networks generate classes of nearly the right weights and of "
     "different variances; trained on, they lean on their samples; without biases no weights show",
     source="arXiv 2505.17638 for stopping; arXiv 2605.06367 for unequal classes",
-    theory="predicted: best_stopping() of TimeIntegratedModel at every level, and the share 1/2 "
-    "of odd networks; weights and variances of what is generated: no theory, but the data's",
+    theory="predicted: best_stopping() of TimeIntegratedModel at every level, the share 1/2 of odd "
+    "networks, and variances across the means by the coupling of each class at that stop",
     statistic="two clusters at +-m, |m|^2 = d, weights .75/.25, variances 1 and .36; 40 levels "
     "from t = 4 to .02, a network of true tanh features each, d = 20, against the exact score",
-    tolerance=f"share within {_WEIGHT} and larger variance within {_VARIANCE} of the data's, the "
-    f"smaller one below it; leaning rises by {_RISE}; share 1/2 within binomial error",
-    reading="What one may conclude: where to stop is known beforehand, and an odd activation "
-    "without biases cannot learn weights or variances of mirrored classes. What one may not: "
-    "the limit says nothing of generated samples. At the best stop of all data the smaller "
-    "variance comes out as .86, not .36: its class, the last to be learned (structured-times), "
-    "would need longer, and has .42 at the end, where the other is at .78 and leans.",
+    tolerance=f"share within {_WEIGHT} of the data's; variance across the means of class 0 within "
+    f"{_ACROSS:g}/d of the prediction, of class 1 between its own and that of class 0; leaning "
+    f"rises by {_RISE}; share 1/2 within binomial error",
+    reading="What one may conclude: where to stop is known beforehand, an odd activation without "
+    "biases cannot learn weights or variances of mirrored classes, and most of what makes the "
+    "smaller class too wide is in its coupling: at the best stop of all data that class, the last "
+    "to be learned (structured-times), has four fifths of the true slope at small t, which alone "
+    "makes .55 of .36. What one may not: the rest, .1 at d = 8, 12 and 20 alike, is not "
+    "explained, and samples are spread over a good part of the way between the classes, .24 a "
+    "dimension, of which the limit says nothing.",
     plan=_plan,
     measure=_measure,
     judge=_judge,
