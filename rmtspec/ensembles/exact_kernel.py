@@ -64,16 +64,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from .. import _checks
-from ..law import SpectralLaw
-from ..result import ProgressBar, Status, warn_unconverged
+from ..result import ProgressBar, Status
 from ..solve.edges import Gaps
-from ..solve.ensemble import BoundaryValue, Transform
 from .feature_gaps import FeatureSolution
+from .feature_gram import FeatureGram
 from .neuron_moments import NeuronMoments
-from .random_feature import Resolvent
 from .two_point import Points, Response, spared
 from .weighted_gram import GramSolution, WeightedGram
 
@@ -157,6 +154,10 @@ class KernelEquations:
         """Solve for k at flat real z − s² outside the support."""
         return _alone(self.gram.solve_real(z))
 
+    def panels(self, edges: FloatArray, hard: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
+        """Panels of the density of the p eigenvalues."""
+        return self.gram.panels(edges, hard, self.psi_p)
+
     def determinant(self, first: Points, second: Points) -> ComplexArray:
         """D of every pair of solutions; see `two_point`."""
         return self.gram.determinant(first.k, second.k)
@@ -213,7 +214,7 @@ class KernelEquations:
 
 
 @dataclass(frozen=True, eq=False)
-class ExactKernelGram:
+class ExactKernelGram(FeatureGram):
     """U for a given data set, by the exact kernel of random neurons.
 
     Parameters
@@ -289,119 +290,34 @@ class ExactKernelGram:
         n = len(self.moments.rows)
         return np.asarray(self.moments.rows.T @ self._eigenvectors[1][:n] / np.sqrt(n))
 
-    def spectrum(self) -> SpectralLaw:
-        """The limiting law of the p eigenvalues."""
-        return SpectralLaw(self)
-
     @property
     def origin(self) -> float:
         """Distances are measured from s²."""
         return self.s2
 
     @property
-    def gaps(self) -> Gaps:
-        """Every gap of the spectrum."""
-        return self.equations.gaps
-
-    @property
-    def is_hard(self) -> bool:
-        """Whether the law touches s² with a diverging density (p = number of non-zero modes)."""
-        return self.equations.is_hard
-
-    @property
-    def atoms(self) -> FloatArray:
-        """(j, 2) the atom at s², if there is one."""
-        mass = self.equations.atom
-        return np.array([[0.0, mass]]) if mass > 0.0 else np.empty((0, 2))
-
-    @property
     def outliers(self) -> FloatArray:
         """None: isolated eigenvalues are bulks of mass 1/p."""
         return np.empty(0)
-
-    def boundary(self, distance: FloatArray) -> BoundaryValue:
-        """Density on the real axis inside the bulks."""
-        found = self.equations.solve(distance.astype(np.complex128))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            density = (1.0 / found.k).imag / (np.pi * self.psi_p)
-        return BoundaryValue(density, found.error, found.status)
-
-    def transform(self, z: ComplexArray) -> Transform:
-        """Stieltjes transform q of the p eigenvalues."""
-        found = self.solve(z, check=False)
-        return Transform(found.q, found.error, found.status)
-
-    def determinant(self, z: ComplexArray) -> ComplexArray:
-        """D at pairs of points z − s², and of these with their conjugates."""
-        real = z.imag == 0.0
-        k = np.full(z.shape, complex(np.nan, np.nan))
-        for chosen, found in (
-            (real, self.equations.solve_real(z.real[real])),
-            (~real, self.equations.solve(z[~real])),
-        ):
-            good = found.status == Status.CONVERGED
-            k[chosen] = np.where(good, found.k, complex(np.nan, np.nan))
-        points = Points(k, np.ones_like(k))
-        return self.equations.determinant(points, points.with_conjugates())
 
     def spiked(self, z: ComplexArray) -> ComplexArray:
         """Given data have no spikes apart from their own eigenvalues."""
         return np.zeros_like(z)
 
-    def solve(self, z: ArrayLike, *, rtol: float = 1e-8, check: bool = True) -> Resolvent:
-        """Trace q of the resolvent at z, complex or real off the support, any shape.
+    def traces(self, found: FeatureSolution, lower: NDArray[np.bool_], rtol: float) -> ComplexArray:
+        """Rows q, r, s, k, y, of which r, s and y are NaN.
 
-        The other traces of a `Resolvent` ask for the directions of the data in feature space,
-        which the kernel does not single out: r, s and y are NaN.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If z is not numeric, not finite, or real and on the support.
-
-        Warns
-        -----
-        ConvergenceWarning
-            Once, if points did not converge; they are NaN and flagged.
+        They ask for the directions of the data in feature space, which the kernel does not single
+        out.
         """
-        points = _checks.complex_array("z", z)
-        rtol = _checks.real("rtol", rtol, 4 * np.finfo(float).eps, 1.0)
-        flat = points.ravel()
-        if check:
-            SpectralLaw(self).check_off_support(flat)
-        lower = flat.imag < 0.0
-        distance = np.where(lower, flat.conj(), flat) - self.s2
-        k = np.empty_like(flat)
-        error, residual = np.empty(flat.size), np.empty(flat.size)
-        status = np.empty(flat.size, dtype=np.int8)
-        real = distance.imag == 0.0
-        for chosen, found in (
-            (real, self.equations.solve_real(distance.real[real])),
-            (~real, self.equations.solve(distance[~real])),
-        ):
-            k[chosen], error[chosen], residual[chosen] = found.k, found.error, found.residual
-            status[chosen] = found.status
-        late = (status == Status.CONVERGED) & ~(error <= rtol)
-        status[late] = Status.PRECISION_EXHAUSTED
-        converged = status == Status.CONVERGED
-        k = np.where(converged, np.where(lower, k.conj(), k), complex(np.nan, np.nan))
-        error = np.where(converged, error, np.inf)
-        if check and not converged.all():
-            warn_unconverged("resolvent", flat, status)
-        q, unknown = 1.0 / (self.psi_p * k), np.full_like(k, complex(np.nan, np.nan))
-        shape = points.shape
-        return Resolvent(
-            q.reshape(shape),
-            unknown.reshape(shape),
-            unknown.reshape(shape),
-            k.reshape(shape),
-            unknown.reshape(shape),
-            error.reshape(shape),
-            residual.reshape(shape),
-            converged.reshape(shape),
-            status.reshape(shape),
-            np.full(shape, np.inf),
-        )
+        late = (found.status == Status.CONVERGED) & ~(found.error <= rtol)
+        found.status[late] = Status.PRECISION_EXHAUSTED
+        good = found.status == Status.CONVERGED
+        found.error[~good] = found.y_error[:] = np.inf
+        rows = np.full((5, good.size), complex(np.nan, np.nan))
+        k = np.where(lower, found.k.conj(), found.k)[good]
+        rows[0, good], rows[3, good] = 1.0 / (self.psi_p * k), k
+        return rows
 
 
 def _alone(found: GramSolution) -> FeatureSolution:

@@ -34,10 +34,10 @@ from numpy.typing import NDArray
 from ..solve import REORDERED
 from ..solve.cauchy_sums.cells import atom, nearby
 from ..solve.density.panels import panel_search
-from ..solve.edges import Gaps
 from ..solve.finite_rank import Isolated
 from ..solve.kernel import kernel
 from .feature_gaps import FeatureGaps, FeatureSolution, with_shrinkage
+from .feature_gram import LawEquations
 from .real_axis.gram import density_from
 from .two_point import (
     Directions,
@@ -55,7 +55,7 @@ FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
 
-class Equations(Protocol):
+class Equations(LawEquations, Protocol):
     """What the random-feature ensemble asks of its equations, all in terms of z − s²."""
 
     @property
@@ -71,38 +71,14 @@ class Equations(Protocol):
         """v², the sample-specific part."""
 
     @property
-    def gaps(self) -> Gaps:
-        """Every gap of the spectrum."""
-
-    @property
-    def is_hard(self) -> bool:
-        """Whether the law touches s² with a diverging density."""
-
-    @property
-    def atom(self) -> float:
-        """Mass of the eigenvalue s²."""
-
-    @property
     def visible_spikes(self) -> FloatArray:
         """(m, 2) intervals of population eigenvalues whose fast outlier is clear of the bulks."""
-
-    def solve(self, z: ComplexArray) -> FeatureSolution:
-        """Solve at flat points with Im z >= 0, the real ones inside bulks."""
-
-    def panels(self, edges: FloatArray, hard: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
-        """Panels of the density of the p eigenvalues."""
-
-    def solve_real(self, z: FloatArray) -> FeatureSolution:
-        """Solve at flat real points outside the support."""
 
     def spike(self, eigenvalue: float) -> Isolated:
         """Distance and squared overlap of the images of an isolated population eigenvalue."""
 
     def respond(self, first: Points, second: Points, source: Source) -> Response:
         """Response of every pair of solutions to a matrix between their resolvents."""
-
-    def determinant(self, first: Points, second: Points) -> ComplexArray:
-        """D of every pair of solutions; see `two_point`."""
 
 
 @dataclass(frozen=True)

@@ -13,54 +13,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from .. import _checks
 from ..inputs.population import PopulationSpectrum
-from ..law import SpectralLaw
-from ..result import Status, warn_unconverged
 from ..solve import REORDERED
 from ..solve.cauchy_sums.cells import atom, nearby, seen_through_cells
-from ..solve.edges import Gaps
-from ..solve.ensemble import BoundaryValue, Transform
 from ..solve.finite_rank import threshold
 from ..solve.kernel import kernel
 from .feature_equations import Equations, FeatureEquations
 from .feature_gaps import FeatureSolution
-from .two_point import Points, traded
+from .feature_gram import FeatureGram
+from .two_point import traded
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
-
-
-@dataclass(frozen=True)
-class Resolvent:
-    """Traces of the resolvent (U − z)^-1, every array shaped like z.
-
-    Attributes
-    ----------
-    q, r, s : complex, the traces of Theorem 3.1 (total masses 1, tr Σ/d and 1)
-    k, y : complex, 1/(psi_p q) and 1/D: effective ridge and shrinkage in the data space
-    error : bound on the largest relative error of q, r and s
-    residual : largest relative residual of the two equations
-    converged : whether the values are within tolerance and on the physical branch
-    status : `rmtspec.Status` of each point
-    y_error : bound on the relative error of y, beyond `error` where k is next to −v²/psi_n
-    """
-
-    q: ComplexArray
-    r: ComplexArray
-    s: ComplexArray
-    k: ComplexArray
-    y: ComplexArray
-    error: FloatArray
-    residual: FloatArray
-    converged: NDArray[np.bool_]
-    status: NDArray[np.int8]
-    y_error: FloatArray
 
 
 @dataclass(frozen=True)
@@ -83,7 +52,7 @@ class SpikeImages:
 
 
 @dataclass(frozen=True)
-class RandomFeatureGram:
+class RandomFeatureGram(FeatureGram):
     r""":math:`U=\frac1nGG^\top+\frac{b^2}dWW^\top+s^2I` for given scalars.
 
     Parameters
@@ -159,105 +128,28 @@ class RandomFeatureGram:
         """The positive eigenvalues, or cells of them."""
         return seen_through_cells(*self._split_population[:2])
 
-    def spectrum(self) -> SpectralLaw:
-        """The limiting law of the p eigenvalues."""
-        return SpectralLaw(self)
-
     @property
     def origin(self) -> float:
         """Distances are measured from s²."""
         return self.s2
 
-    @property
-    def gaps(self) -> Gaps:
-        """Every gap of the spectrum."""
-        return self.equations.gaps
-
-    @property
-    def is_hard(self) -> bool:
-        """Whether the law touches s² with a diverging density (p = number of non-zero modes)."""
-        return self.equations.is_hard
-
-    @property
-    def atoms(self) -> FloatArray:
-        """(j, 2) the atom at s², if there is one."""
-        mass = self.equations.atom
-        return np.array([[0.0, mass]]) if mass > 0.0 else np.empty((0, 2))
-
-    def boundary(self, distance: FloatArray) -> BoundaryValue:
-        """Density on the real axis inside the bulks."""
-        found = self.equations.solve(distance.astype(np.complex128))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            density = (1.0 / found.k).imag / (np.pi * self.psi_p)
-        return BoundaryValue(density, found.error, found.status)
-
-    def panels(self, edges: FloatArray, hard: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
-        """Panels of the density."""
-        return self.equations.panels(edges, hard)
-
-    def transform(self, z: ComplexArray) -> Transform:
-        """Stieltjes transform q of the p eigenvalues."""
-        found = self.solve(z, check=False)
-        return Transform(found.q, found.error, found.status)
-
-    def solve(self, z: ArrayLike, *, rtol: float = 1e-8, check: bool = True) -> Resolvent:
-        """Resolvent traces at z, complex or real off the support, any shape.
-
-        A point at which the error bound of k, or that of y as far as the data are felt, exceeds
-        `rtol` (within 1e-12 of an edge, say) counts as not converged.  `check` refuses real points
-        on the support and warns of points that failed.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If z is not numeric, not finite, or real and on the support.
-
-        Warns
-        -----
-        ConvergenceWarning
-            Once, if points did not converge; they are NaN and flagged.
-        """
-        points = _checks.complex_array("z", z)
-        rtol = _checks.real("rtol", rtol, 4 * np.finfo(float).eps, 1.0)
-        flat = points.ravel()
-        if check:
-            SpectralLaw(self).check_off_support(flat)
-        lower = flat.imag < 0.0
-        reflected = np.where(lower, flat.conj(), flat) if lower.any() else flat
-        k, y, error, residual, status, y_error = self._solve_flat(reflected - complex(self.s2))
-        traces = _traces(
-            k, y, error, y_error, status, lower, self._seen, *self._split_population[1:],
-            self.psi_p, self.c2, self.b2, rtol,
+    def traces(self, found: FeatureSolution, lower: NDArray[np.bool_], rtol: float) -> ComplexArray:
+        """Rows q, r, s, k, y; see `_traces`."""
+        return np.asarray(
+            _traces(
+                found.k, found.y, found.error, found.y_error, found.status, lower, self._seen,
+                *self._split_population[1:], self.psi_p, self.c2, self.b2, rtol,
+            )
         )  # fmt: skip
-        converged = status == Status.CONVERGED
-        if check and not converged.all():
-            warn_unconverged("resolvent", flat, status)
-        columns = (*traces, error, residual, converged, status, y_error)
-        return Resolvent(*(column.reshape(points.shape) for column in columns))
-
-    def determinant(self, z: ComplexArray) -> ComplexArray:
-        """D at pairs of points z − s², and of these with their conjugates."""
-        found = self._solve_flat(z)
-        k = np.where(found.status == Status.CONVERGED, found.k, complex(np.nan, np.nan))
-        points = Points(k, found.y)
-        return self.equations.determinant(points, points.with_conjugates())
 
     def spiked(self, z: ComplexArray) -> ComplexArray:
         """What spikes add to E log det: each trades its factor g = k + b² + c²yl for the mean."""
-        spikes, found = self.population.spikes, self._solve_flat(z)
+        spikes, found = self.population.spikes, self.roots(z)
         if spikes.size == 0:
             return np.zeros_like(z)
         level, weight = self.population.eigenvalues, self.population.weights
         base, steep = found.k + self.b2, self.c2 * found.y
         return traded(base, steep, spikes, level, weight)
-
-    def _solve_flat(self, z: ComplexArray) -> FeatureSolution:
-        """Solve at flat z − s² with Im z >= 0, real ones off the support."""
-        real = z.imag == 0.0
-        if not real.any():
-            return self.equations.solve(z)
-        above, axis = self.equations.solve(z[~real]), self.equations.solve_real(z.real[real])
-        return FeatureSolution(*(_merge(real, *pair) for pair in zip(axis, above, strict=True)))
 
     @property
     def outliers(self) -> FloatArray:
@@ -283,13 +175,6 @@ class RandomFeatureGram:
             overlaps[:, 1],
             threshold(self.equations.visible_spikes, spikes),
         )
-
-
-def _merge(where: NDArray[np.bool_], inside: Any, outside: Any) -> NDArray[Any]:
-    """One array from its entries inside and outside a mask."""
-    whole = np.empty(where.shape, dtype=inside.dtype)
-    whole[where], whole[~where] = inside, outside
-    return whole
 
 
 @kernel(fastmath=REORDERED)

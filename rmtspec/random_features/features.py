@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _checks
 from ..ensembles.conditional_feature import ConditionalFeatureGram
 from ..ensembles.exact_kernel import ExactKernelGram
+from ..ensembles.feature_gram import Resolvent
 from ..ensembles.neuron_floors import NeuronFloorsGram
 from ..ensembles.neuron_moments import NeuronMoments
-from ..ensembles.random_feature import RandomFeatureGram, Resolvent
+from ..ensembles.random_feature import RandomFeatureGram
 from ..inputs.activation import ActivationLike, Coefficients, gaussian_equivalence, resolve
 from ..inputs.diffusion.level import LATEST, NoiseLevel, noised
 from ..inputs.gaussian.kernels import PairKernels
