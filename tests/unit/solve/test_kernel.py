@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import importlib
 import os
 import shutil
@@ -9,7 +11,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
+import numpy as np
 import pytest
+from numba.core.codegen import JITCodeLibrary
+from numba.core.registry import cpu_target
 
 from rmtspec.solve import compilation as module
 from rmtspec.solve.edges import point
@@ -97,6 +103,38 @@ def test_the_place_that_numba_keeps_the_cache_at_is_where_it_was() -> None:
     # Were it to move, kernels would be cached by Numba itself, which stops at broken files.
     assert module.FunctionCache is not None
     assert isinstance(point._cache, module._Cache)
+    assert module._WHOLE  # or functions that kernels call would be compiled alone as well
+
+
+def test_machine_code_is_made_of_a_kernel_and_not_of_what_it_calls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[str] = []
+    make = JITCodeLibrary._finalize_specific
+    monkeypatch.setattr(
+        JITCodeLibrary,
+        "_finalize_specific",
+        lambda library: (made.append(library.name), make(library)),
+    )
+    third = kernel(lambda x: x * np.ones(3)[1])
+    second = kernel(lambda x: third(x) + 1.0)
+    first = kernel(lambda x: second(x) + third(x))
+    assert first(2.0) == 5.0
+    assert len(made) - made.count("nrt") == 1  # memory is Numba's own
+    made.clear()
+    assert second(2.0) == 3.0  # which Python calls after all
+    assert len(made) == 1
+
+
+def test_numba_is_left_as_it_was_found_by_kernels_that_compile_and_that_do_not() -> None:
+    for value in (1.0, "word"):
+        with contextlib.suppress(numba.TypingError):
+            kernel(lambda x: x / 2.0)(value)
+        assert gc.isenabled()
+        assert cpu_target.target_context.codegen()._library_class is JITCodeLibrary
+    # One of Numba's own functions that was compiled as a part of a kernel serves others too.
+    assert kernel(lambda n: np.full(n, 0.5).sum())(4) == 2.0
+    assert numba.njit(lambda n: np.full(n, 0.5).sum())(4) == 2.0
 
 
 @pytest.mark.parametrize("change", [("x * f", "x * x * f"), ("f = 1.0", "f = 4.0")])
