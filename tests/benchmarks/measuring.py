@@ -59,7 +59,9 @@ def exponent(sizes: Sequence[int], times: Sequence[float]) -> float:
 
 
 def new_process(*command: str, **environment: str) -> None:
-    """Run Python with these arguments in a process of its own."""
-    subprocess.run(
-        [sys.executable, *command], check=True, capture_output=True, env=os.environ | environment
-    )
+    """Run Python with these arguments in a process of its own.
+
+    Modules are kept in byte code, as an installer leaves them, whatever the environment says.
+    """
+    kept = os.environ | {"PYTHONDONTWRITEBYTECODE": ""} | environment
+    subprocess.run([sys.executable, *command], check=True, capture_output=True, env=kept)

@@ -111,11 +111,12 @@ def test_machine_code_is_made_of_a_kernel_and_not_of_what_it_calls(
 ) -> None:
     made: list[str] = []
     make = JITCodeLibrary._finalize_specific
-    monkeypatch.setattr(
-        JITCodeLibrary,
-        "_finalize_specific",
-        lambda library: (made.append(library.name), make(library)),
-    )
+
+    def noted(library: JITCodeLibrary) -> None:
+        made.append(library.name)
+        make(library)
+
+    monkeypatch.setattr(JITCodeLibrary, "_finalize_specific", noted)
     third = kernel(lambda x: x * np.ones(3)[1])
     second = kernel(lambda x: third(x) + 1.0)
     first = kernel(lambda x: second(x) + third(x))
