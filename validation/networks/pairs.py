@@ -169,30 +169,12 @@ class Crowd:
         self._turn = turn % self.counts[:, None]
         self._signal, self._noise = levels.alpha_bar.sqrt(), levels.delta.sqrt()
         self.examination = Examination(self, course.network, measured, seed)
-        self._losses: Callable[[Tensor, Tensor, Tensor], Tensor] = self._losses_one_by_one
 
-    def _losses_one_by_one(self, clean: Tensor, k: Tensor, noise: Tensor) -> Tensor:
+    def _losses(self, clean: Tensor, k: Tensor, noise: Tensor) -> Tensor:
         """Mean squared error of the noise, a network an entry."""
         wide = (*k.shape, *(1,) * (clean.ndim - 2))
         x = self._signal[k].reshape(wide) * clean + self._noise[k].reshape(wide) * noise
         return (self.networks(x, k) - noise).square().flatten(1).mean(dim=1)
-
-    def compile(self) -> None:
-        """Let PyTorch fuse the operations of the loss and its gradient for the CPU.
-
-        Takes a minute, once for a network and batch on one machine. Values change by rounding.
-        Without a C++ compiler the operations stay one by one.
-        """
-        clean = self._batch_of(self._turn.expand(len(self.data), -1))
-        k = torch.ones(clean.shape[:2], dtype=torch.int64, device=clean.device)
-        try:
-            fused = torch.compile(self._losses_one_by_one, dynamic=False)
-            with torch.enable_grad():
-                self.networks.gradient(fused(clean, k, torch.zeros_like(clean)).sum())
-        except Exception as problem:  # whatever is missing on this machine, training goes on
-            print(f"not compiled ({problem!s:.200})", flush=True)
-        else:
-            self._losses = fused
 
     def update(self) -> None:
         """Do one update with fresh noise."""

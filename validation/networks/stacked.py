@@ -7,8 +7,8 @@ gradients are those of the R networks one by one.
 
 Inside a U-Net pictures are (R, channels, height, width, B), samples last: the neighbourhood of a
 pixel is then copied in runs of B numbers at least, a 3 x 3 convolution is one product with as many
-columns as there are pixels in the batch, and group norm sums whole rows. On one core this is two
-to four times as fast as the convolutions of PyTorch, whatever their layout, for a few channels.
+columns as there are pixels in the batch, and group norm sums whole rows. On a CPU the loops of
+`direct` do the same without these copies.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from validation.networks import direct
 from validation.networks.layers import ResidualMLP, sinusoidal
 from validation.networks.unet import UNet
 
@@ -62,7 +63,8 @@ class Stacked:
             self._places.append((name, start, weight.shape))
             start += -(-weight.numel() // _ALIGNED) * _ALIGNED
         self.flat = torch.zeros(len(networks), start, device=device)
-        self._gap = torch.zeros(len(networks), _ALIGNED, device=device)
+        self._slopes = torch.zeros_like(self.flat)
+        self._slope_views = list(self._views(self._slopes).values())
         self.weights = self._views(self.flat)
         with torch.no_grad():
             for name, weight in self.weights.items():
@@ -94,13 +96,11 @@ class Stacked:
         return _mlp(cast(ResidualMLP, self.shape), self.weights, x, k)
 
     def gradient(self, loss: Tensor) -> Tensor:
-        """Return the gradient of a sum over networks in the layout of `flat`."""
+        """Return the gradient of a sum over networks as `flat` is laid out, until the next call."""
         found = torch.autograd.grad(loss, list(self.weights.values()))
-        pieces = []
-        for gradient, (_, _, shape) in zip(found, self._places, strict=True):
-            pieces.append(gradient.reshape(self.count, -1))
-            pieces.append(self._gap[:, : -shape.numel() % _ALIGNED])
-        return torch.cat(pieces, dim=1)
+        for view, gradient in zip(self._slope_views, found, strict=True):
+            view.copy_(gradient)
+        return self._slopes
 
 
 def _for_products(weight: Tensor) -> Tensor:
@@ -138,32 +138,41 @@ def _unet(shape: UNet, weights: Weights, x: Tensor, k: Tensor) -> Tensor:
     time = _clock(shape, x, k, shape.channels)
     for i in (0, 2):
         time = functional.silu(_linear(weights, f"time.{i}", time))
+    moved = _moved(weights, time)
     h = _convolution(weights, "first", x.movedim(1, -1)[:, None])
     kept = [h]
     for i, stage in enumerate(shape.down):
-        h = _stage(stage, weights, f"down.{i}", h, time)
+        h = _stage(stage, weights, f"down.{i}", h, moved)
         kept.append(h)
         level, place = divmod(i + 1, shape.blocks)
         if place == 0 and level <= len(shape.shrink):
             h = _convolution(weights, f"shrink.{level - 1}", h, stride=2)
             kept.append(h)
     for i, stage in enumerate(shape.middle):
-        h = _stage(stage, weights, f"middle.{i}", h, time)
+        h = _stage(stage, weights, f"middle.{i}", h, moved)
     for i, stage in enumerate(shape.up):
-        h = _stage(stage, weights, f"up.{i}", torch.cat([h, kept.pop()], dim=1), time)
+        h = _stage(stage, weights, f"up.{i}", torch.cat([h, kept.pop()], dim=1), moved)
         level, place = divmod(i + 1, shape.blocks + 1)
         if place == 0 and level <= len(shape.grow):
             h = _convolution(weights, f"grow.{level - 1}", _doubled(h))
-    h = _activated(weights, "last.0", h, cast(Any, shape.last[0]))
-    return _convolution(weights, "last.2", h)[:, 0].movedim(-1, 1)
+    h = _convolution(weights, "last.2", h, norm=("last.0", shape.last[0]))
+    return h[:, 0].movedim(-1, 1)
 
 
-def _stage(stage: Any, weights: Weights, name: str, x: Tensor, time: Tensor) -> Tensor:
-    h = _convolution(weights, f"{name}.first.2", _activated(weights, f"{name}.first.0", x,
-                                                            stage.first[0]))  # fmt: skip
-    h = h + _linear(weights, f"{name}.time", time).transpose(1, 2)[:, :, None, None]
-    h = _activated(weights, f"{name}.second.0", h, stage.second[0])
-    h = _convolution(weights, f"{name}.second.3", h)
+def _moved(weights: Weights, time: Tensor) -> Weights:
+    """What the time adds in each stage, (R, outputs, B): one product for all of them."""
+    names = [name.removesuffix(".time.weight") for name in weights if name.endswith(".time.weight")]
+    parts = [[weights[f"{name}.time.{part}"] for name in names] for part in ("weight", "bias")]
+    weight, bias = (torch.cat(part, dim=-1) for part in parts)
+    y = torch.baddbmm(bias[..., None], weight.transpose(1, 2), time.transpose(1, 2))
+    return dict(zip(names, y.split([w.shape[-1] for w in parts[1]], dim=1), strict=True))
+
+
+def _stage(stage: Any, weights: Weights, name: str, x: Tensor, time: Weights) -> Tensor:
+    h = _convolution(
+        weights, f"{name}.first.2", x, time[name], norm=(f"{name}.first.0", stage.first[0])
+    )
+    h = _convolution(weights, f"{name}.second.3", h, norm=(f"{name}.second.0", stage.second[0]))
     h = h + (x if isinstance(stage.skip, nn.Identity) else _pixelwise(weights, f"{name}.skip", x))
     if stage.attention is None:
         return h
@@ -172,7 +181,7 @@ def _stage(stage: Any, weights: Weights, name: str, x: Tensor, time: Tensor) -> 
 
 def _attention(layer: Any, weights: Weights, name: str, x: Tensor) -> Tensor:
     rows, channels, height, width, count = x.shape
-    seen = _normalised(weights, f"{name}.norm", x, layer.norm)
+    seen = _normalised(weights, f"{name}.norm", layer.norm, x)
     triple = _pixelwise(weights, f"{name}.triple", seen)
     parts = triple.view(rows, 3, channels, height * width, count).permute(1, 0, 4, 3, 2)
     seen = functional.scaled_dot_product_attention(*parts.contiguous().unbind(0))
@@ -194,22 +203,32 @@ def _pixelwise(weights: Weights, name: str, x: Tensor) -> Tensor:
     return y.view(len(x), -1, *x.shape[2:])
 
 
-def _convolution(weights: Weights, name: str, x: Tensor, stride: int = 1) -> Tensor:
-    return cast(
-        Tensor,
-        _Convolution.apply(x, weights[f"{name}.weight"], weights[f"{name}.bias"], stride),
-    )
-
-
-def _normalised(weights: Weights, name: str, x: Tensor, norm: nn.GroupNorm) -> Tensor:
+def _convolution(
+    weights: Weights,
+    name: str,
+    x: Tensor,
+    moved: Tensor | None = None,
+    *,
+    stride: int = 1,
+    norm: tuple[str, Any] | None = None,
+) -> Tensor:
+    """3 x 3 convolution of x, or of SiLU of its group norm; moved by (R, outputs, B)."""
     weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
-    return cast(Tensor, _GroupNorm.apply(x, weight, bias, norm.num_groups, False))
+    if direct.serves(x):
+        rest = () if norm is None else (norm[1].num_groups, *_scaling(weights, norm[0]))
+        return cast(Tensor, direct.Convolution.apply(x, weight, bias, moved, stride, *rest))
+    if norm is not None:
+        x = functional.silu(_normalised(weights, *norm, x))
+    y = cast(Tensor, _Convolution.apply(x, weight, bias, stride))
+    return y if moved is None else y + moved[:, :, None, None]
 
 
-def _activated(weights: Weights, name: str, x: Tensor, norm: nn.GroupNorm) -> Tensor:
-    """Group norm, then SiLU."""
-    weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
-    return cast(Tensor, _GroupNorm.apply(x, weight, bias, norm.num_groups, True))
+def _scaling(weights: Weights, name: str) -> tuple[Tensor, Tensor]:
+    return weights[f"{name}.weight"], weights[f"{name}.bias"]
+
+
+def _normalised(weights: Weights, name: str, norm: nn.GroupNorm, x: Tensor) -> Tensor:
+    return cast(Tensor, _GroupNorm.apply(x, *_scaling(weights, name), norm.num_groups))
 
 
 def _windows(x: Tensor, stride: int) -> Tensor:
@@ -255,29 +274,25 @@ class _Convolution(torch.autograd.Function):
 
 
 class _GroupNorm(torch.autograd.Function):
-    """Group norm over pixels and the channels of a group, then SiLU where asked."""
+    """Group norm over pixels and the channels of a group."""
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, groups: int, activate: bool
-    ) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, groups: int) -> Tensor:
         rows, channels, *_, count = x.shape
         split = x.reshape(rows, groups, -1, count)
         centred = split - split.mean(dim=2, keepdim=True)
         scale = torch.rsqrt(centred.square().mean(dim=2, keepdim=True) + 1e-5)
         scaled = centred.mul_(scale).view(rows, channels, -1, count)
         y = torch.addcmul(bias[..., None, None], scaled, weight[..., None, None])
-        ctx.save_for_backward(scaled, scale, weight, y if activate else None)
-        return (functional.silu(y) if activate else y).view(x.shape)
+        ctx.save_for_backward(scaled, scale, weight)
+        return y.view(x.shape)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        scaled, scale, weight, y = ctx.saved_tensors
+        scaled, scale, weight = ctx.saved_tensors
         rows, channels, pixels, count = scaled.shape
         groups = scale.shape[1]
         flat = gradient.reshape(scaled.shape)
-        if y is not None:
-            flat = torch.ops.aten.silu_backward(flat, y)
         sums, along = flat.sum(dim=2), (flat * scaled).sum(dim=2)
         of_weight, of_bias = along.sum(dim=2), sums.sum(dim=2)
 
@@ -289,4 +304,4 @@ class _GroupNorm(torch.autograd.Function):
 
         gain = (weight.view(rows, groups, -1, 1) * scale).view(rows, channels, 1, count)
         of_x = torch.addcmul(flat * gain, scaled, shared(along), value=-1.0).sub_(shared(sums))
-        return of_x.view(gradient.shape), of_weight, of_bias, None, None
+        return of_x.view(gradient.shape), of_weight, of_bias, None

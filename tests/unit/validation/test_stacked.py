@@ -11,6 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import rmtspec as rs  # noqa: E402
+from validation.networks import direct  # noqa: E402
 from validation.networks.crowds import Work, grant, run_crowds  # noqa: E402
 from validation.networks.diffusion import Levels  # noqa: E402
 from validation.networks.layers import ResidualMLP  # noqa: E402
@@ -155,19 +156,40 @@ def test_crowds_without_time_say_that_they_were_left_out() -> None:
     assert work.problem.startswith("left out")
 
 
-def test_a_crowd_that_cannot_be_compiled_goes_on_as_before(
+def _pictures() -> tuple[Stacked, torch.Tensor, torch.Tensor]:
+    together = Stacked(_networks(lambda seed: UNet(8, 4, blocks=1, clock=10.0, seed=seed)))
+    generator = torch.Generator().manual_seed(5)
+    x = torch.randn((3, 64, 8, 8), generator=generator)
+    return together, x, torch.randint(1, 101, (3, 64), generator=generator)
+
+
+def _slopes(together: Stacked, x: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+    return together.gradient((together(x, k) - x).square().sum()).clone()
+
+
+def test_loops_in_c_have_the_gradients_of_the_products_and_the_same_bits_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    together, x, k = _pictures()
+    if direct._library() is None:
+        pytest.skip("no C compiler")
+    found = _slopes(together, x, k)
+    assert torch.equal(found, _slopes(together, x, k))
+    monkeypatch.setattr(direct, "serves", lambda _: False)
+    off = (found - _slopes(together, x, k)).norm() / found.norm()
+    # Not zero, or the loops were not used.
+    assert 0.0 < off < SINGLE
+
+
+def test_pictures_are_treated_without_a_c_compiler_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def broken(call: object, **_: object) -> object:
-        def fail(*_: object) -> None:
-            raise RuntimeError("no C++ compiler")
-
-        return fail
-
-    monkeypatch.setattr(torch, "compile", broken)
-    one, other = (Crowd(_course(), _pairs(1), _levels(), 10, seed=7) for _ in range(2))
-    one.compile()
-    assert "no C++ compiler" in capsys.readouterr().out
-    for crowd in (one, other):
-        crowd.advance(3)
-    assert torch.equal(one.networks.flat, other.networks.flat)
+    together, x, k = _pictures()
+    monkeypatch.setenv("PATH", "")
+    direct._library.cache_clear()
+    try:
+        assert not direct.serves(x.movedim(1, -1)[:, None])
+        assert "no loops in C" in capsys.readouterr().out
+        assert torch.isfinite(_slopes(together, x, k)).all()
+    finally:
+        direct._library.cache_clear()

@@ -31,12 +31,22 @@ _SIDE = 8
 _UNET_SIZES = (16, 32, 64, 128, 256, 512)
 _MLP_SIZES = (128, 256, 512, 1024, 2048)
 # On CPUs the U-Net has two resolutions, and half the batch.
-_LONG_SIZES = (16, 32, 64, 128, 256)
 _SMALL = {"levels": 2, "batch": 32}
-_LONG_UPDATES = {"digits": 120, "field": 100}  # a sample: twice those at which a tenth is copied
-_STEP_SECONDS = 0.015  # of a pair of small U-Nets on one core
-_COMPILED = 1000  # updates from which on it pays to compile a U-Net
+_STEP_SECONDS = {4: 0.007, 8: 0.009, 16: 0.020}  # of a pair of small U-Nets, by width, on one core
 _ADAM, _SGD = {"optimiser": "adam"}, {"optimiser": "sgd"}
+# Of pictures: the law in n, then for digits the other optimiser, the width, and the law in n at
+# another width. Sizes, width, optimiser, updates a sample: about twice those at which a tenth is
+# copied, by what is known of three resolutions.
+_LONG_UNETS = {
+    "digits": (
+        ((16, 32, 64, 128, 256), 8, _ADAM, 120),
+        ((16, 32, 64), 8, _SGD, 200),
+        ((64,), 16, _ADAM, 70),
+        ((64,), 4, _ADAM, 400),
+        ((16, 32, 128), 16, _ADAM, 70),
+    ),
+    "field": (((16, 32, 64, 128, 256), 8, _ADAM, 100),),
+}
 # Of the mixture in the order of what is asked first: the law in n for both optimisers, in the
 # width, near what narrow networks can hold, the largest n. Sizes, width, optimiser, updates a
 # sample: half as many again as those at which a tenth is copied, where that is known.
@@ -104,8 +114,10 @@ def long_tasks(name: str) -> list[Task]:
                 add(work, updates * n, n=n, width=width, **optimiser, dimension=8)
         return found
     steep = {"exponent": 2.0} if name == "field" else {}
-    for n in _LONG_SIZES:
-        add(_STEP_SECONDS, _LONG_UPDATES[name] * n, n=n, width=8, **_ADAM, **steep, **_SMALL)
+    for sizes, width, optimiser, updates in _LONG_UNETS[name]:
+        for n in sizes:
+            work = _STEP_SECONDS[width]
+            add(work, updates * n, n=n, width=width, **optimiser, **steep, **_SMALL)
     return found
 
 
@@ -246,8 +258,6 @@ def measure(name: str, task: Task, setup: Setup) -> Values:
         course(task.settings), [pair(task, setup)], levels, measured_level(source), seed,
         setup.device,
     )  # fmt: skip
-    if setup.device == "cpu" and source != "mixture" and crowd.course.steps >= _COMPILED:
-        crowd.compile()
     checkpoint = setup.checkpoint(name, task)
     records = resumed(crowd, checkpoint)
     checkpoint.unlink(missing_ok=True)
