@@ -3,7 +3,8 @@ r"""Training times of random-feature networks under full batch, SGD and Adam, ag
 tau_mem is when the generalisation loss first reaches half of its final value, which is known from
 the moments; tau_gen is when the score error first falls to 0.3 of its value at A = 0. tau_mem grows
 in proportion to n where p >> n >> d; at the ratios used here theory's own exponent is 0.9 to 1.05
-and stands beside the measured one. By the other definition, the score error within 10 % of its
+and stands beside the measured one. It is that of d = infinity; how the exponent of exact gradient
+flow nears it is measured at smaller d. By the other definition, the score error within 10 % of its
 minimum, tau_gen grows like n^0.2, because the minimum itself moves down.
 """
 
@@ -38,7 +39,7 @@ Array = NDArray[np.float64]
 _TIME = 0.1
 _TIME_SIZES: dict[str, dict[str, Any]] = {
     "smoke": {"d": 10, "psi_p": 16, "psi_n": (2, 3, 4), "draws": 2},
-    "cpu": {"d": 40, "psi_p": 64, "psi_n": (2, 3, 4, 8), "draws": 3},
+    "cpu": {"d": 40, "psi_p": 64, "psi_n": (2, 3, 4, 8), "draws": 3, "smaller": (10, 20)},
     "gpu": {"d": 100, "psi_p": 64, "psi_n": (2, 4, 8), "draws": 6},
 }
 _JUDGED_FROM = 40  # at smaller d the exponents are those of a few dimensions, and only measured
@@ -58,7 +59,7 @@ _SHORT_STEPS = 240
 def _plan_times(scale: str) -> list[Task]:
     sizes = _TIME_SIZES[scale]
     d, psi_p, draws = sizes["d"], sizes["psi_p"], sizes["draws"]
-    return [
+    trained = [
         Task(
             f"psi_n {psi_n}, draw {i}",
             {"psi_n": psi_n, "psi_p": psi_p, "d": d, "t": _TIME, "rules": _OPTIMISERS},
@@ -67,6 +68,18 @@ def _plan_times(scale: str) -> list[Task]:
         for psi_n in sizes["psi_n"]
         for i in range(draws)
     ]
+    # The same in fewer dimensions, by linear algebra alone: what a finite d does to the exponent.
+    flows = [
+        Task(
+            f"exact flow, d {few}, psi_n {psi_n}, draw {i}",
+            {"psi_n": psi_n, "psi_p": psi_p, "d": few, "t": _TIME},
+            10.0 * (few / 20) ** 3,
+        )
+        for few in sizes.get("smaller", ())
+        for psi_n in sizes["psi_n"]
+        for i in range(draws)
+    ]
+    return trained + flows
 
 
 def _measure_times(task: Task, setup: Setup) -> Values:
@@ -82,6 +95,8 @@ def _measure_times(task: Task, setup: Setup) -> Values:
     final = float(test[-1] - train[-1])
     levels = [final * level for level in _LEVELS]
     exact_mem = [_reaches(tau[:-1], (test - train)[:-1], level) for level in levels]
+    if "rules" not in s:
+        return {"final": packed(final), "flow": {"mem": packed(exact_mem)}}
     stable = psi_p / (network.delta * float(flow.eigenvalues[-1]))
     exact = ExactLosses(moments, network.delta, setup.device)
     found: Values = {"final": packed(final), "flow": {"mem": packed(exact_mem)}}
@@ -167,7 +182,12 @@ def _exponents(psi_n: Array, times: Array) -> Array:
     return np.asarray(np.log(times) @ x / (x @ x))
 
 
-def _judge_times(outcomes: Sequence[Outcome]) -> list[Check]:
+def _trained(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    return [o for o in outcomes if "rules" in o.task.settings]
+
+
+def _judge_times(every: Sequence[Outcome]) -> list[Check]:
+    outcomes = _trained(every)
     settings = outcomes[0].task.settings
     judged = settings["d"] >= _JUDGED_FROM
     half = _LEVELS.index(_HALF)
@@ -181,6 +201,14 @@ def _judge_times(outcomes: Sequence[Outcome]) -> list[Check]:
                  float(of_flow.mean()), _error(of_flow), exponent,
                  "theory: learning_curves at d = infinity, same definition")
     )  # fmt: skip
+    for d in sorted({o.task.settings["d"] for o in every} - {settings["d"]}):
+        few = [o for o in every if o.task.settings["d"] == d]
+        slopes = _exponents(psi_n, _table(few, "flow", "mem")[1][:, :, half])
+        checks.append(
+            measured(f"exact gradient flow, d = {d}: exponent of tau_mem in n",
+                     float(slopes.mean()), _error(slopes), exponent,
+                     "theory at d = infinity, as above: its distance falls with d")
+        )  # fmt: skip
     for name in _OPTIMISERS:
         mem, gen = _table(outcomes, name, "mem")[1], _table(outcomes, name, "gen")[1]
         for what, values, target in (
@@ -215,7 +243,8 @@ def _theory_times(psi_n: Array, settings: Values) -> Array:
     return np.array(rows)
 
 
-def _growth_times(outcomes: Sequence[Outcome]) -> list[Growth]:
+def _growth_times(every: Sequence[Outcome]) -> list[Growth]:
+    outcomes = _trained(every)
     settings, half = outcomes[0].task.settings, _LEVELS.index(_HALF)
     rows = []
     for name in _OPTIMISERS:
@@ -255,7 +284,7 @@ def _error(values: Array) -> float:
 def _figures_times(outcomes: Sequence[Outcome]) -> list[Figure]:
     def draw(figure: Any) -> None:
         for axes, name in zip(figure.subplots(1, 3, sharey=True), _OPTIMISERS, strict=True):
-            for outcome in outcomes:
+            for outcome in _trained(outcomes):
                 if not outcome.task.key.endswith("draw 0"):
                     continue
                 q = outcome.task.settings["psi_n"]
@@ -275,6 +304,12 @@ TIMES = Experiment(
     source="arXiv 2505.17638, Sect. 3 and Figs. 5, 15",
     theory="exponents 1 and 0; learning_curves for their values at finite ratios",
     statistic="time at which L_gen is half of its final value; score error at 0.3 of its first",
+    reading=(
+        "The exponent of tau_mem is 1.01 where theory at d = infinity has 0.89: not training but "
+        "d = 40 makes the difference. The exact gradient flow of the same networks, linear algebra "
+        "alone, has 1.007 too, and in fewer dimensions at the same ratios 1.17(2) for d = 20 and "
+        "1.3(2) for d = 10: its distance from theory falls from 0.46(17) and 0.28(2) to 0.12."
+    ),
     tolerance="0.1 on exponents (d >= 40), 5 % on times against exact flow, collapse below 0.4",
     plan=_plan_times,
     measure=_measure_times,
