@@ -49,6 +49,16 @@ def test_learning_to_a_level_is_nine_tenths_of_the_way_from_the_first_loss() -> 
     assert found == pytest.approx(90.0, rel=1e-3)
 
 
+def test_a_gap_counts_after_the_level_only_where_it_opens_later_than_that_is_learned() -> None:
+    test, zero = 1.0 - 0.5 * STEPS / (10.0 + STEPS), np.zeros_like(STEPS)
+    name = "tau_mem, gap a tenth"
+    for opened, counts in ((60.0, False), (120.0, True)):  # learned after 90
+        c = Curve(STEPS, test, 0.1 * STEPS / opened, zero)
+        assert ONSETS[name](c, 0.5) == pytest.approx(opened, rel=1e-3)
+        found = ONSETS[f"{name} after the level"](c, 0.5)
+        assert found == ONSETS[name](c, 0.5) if counts else math.isnan(found)
+
+
 def test_half_a_final_gap_is_no_onset_while_the_gap_still_grows() -> None:
     name = "tau_mem, gap half its final size"
     assert math.isnan(ONSETS[name](_curve(100.0, most=2e3), 0.5))

@@ -6,6 +6,8 @@ Memorisation:
 - **copied**, **half copied**: a tenth, a half of the generated samples are copies of training
   samples;
 - **gap**: the partner's loss on a network's own samples is a tenth above the network's;
+- **gap after the level**: the same, if it comes after generalisation to one level (below): the gap
+  of few samples opens for a while as they are learned, which is no memorisation;
 - **half gap**: that gap is half of its final size, where it has reached one;
 - **half lean**: beta, the lean of the score on its own samples, is a half.
 
@@ -96,6 +98,11 @@ def _gap(c: Curve, floor: float) -> float:
     return first_above(c.steps, c.gap, _GAP)
 
 
+def _gap_after(c: Curve, floor: float) -> float:
+    found = _gap(c, floor)
+    return found if found > _learned(c, floor) else math.nan
+
+
 def _half_gap(c: Curve, floor: float) -> float:
     end = float(c.gap[-1])
     middle = float(np.interp(0.5 * c.steps[-1], c.steps, c.gap))
@@ -125,6 +132,7 @@ ONSETS: dict[str, Callable[[Curve, float], float]] = {
     "tau_mem, a tenth copied": _copied,
     "tau_mem, half copied": _half_copied,
     "tau_mem, gap a tenth": _gap,
+    "tau_mem, gap a tenth after the level": _gap_after,
     "tau_mem, gap half its final size": _half_gap,
     "tau_mem, half lean": _half_lean,
     "tau_gen, learned to one level": _learned,
