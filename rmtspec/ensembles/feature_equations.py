@@ -148,10 +148,20 @@ class FeatureEquations(FeatureGaps):
         return WeightedGram(self.psi_p, mu[order], weight[order], known_excess=self.excess)
 
 
+_REACH = 5.0  # spacings that a cubic is continued by
+_FAR = 0.5  # change of a logarithm beyond which it is not trusted
+
+
 @kernel
 def _reciprocal(x):
     scale = 1.0 / (x.real * x.real + x.imag * x.imag)
     return complex(x.real * scale, -x.imag * scale)
+
+
+@kernel
+def _size(x):
+    """|x|, of numbers whose squares are floats: a careful root takes as long as all else here."""
+    return np.sqrt(x.real * x.real + x.imag * x.imag)
 
 
 @kernel
@@ -225,6 +235,13 @@ def _sums(k, y, tau, weights, zero_weight, b2):
 
 
 @kernel
+def _cell_sums(k, y, tau, weights, zero_weight, b2):
+    """`_sums` over the atoms as they are seen from η."""
+    near, share = _nearby(k, y, tau, weights, b2)
+    return _sums(k, y, near, share, zero_weight, b2)
+
+
+@kernel
 def _phase(log_modulus, wall, far):
     modulus = np.exp(log_modulus)
     return complex(modulus * np.cos(wall) * (1.0 - 2.0 * far), -modulus * np.sin(wall))
@@ -245,34 +262,36 @@ def _moved(wall, far, turn):
 
 @kernel
 def _newton(
-    z, log_k, wall_k, far_k, log_y, wall_y, far_y,
-    tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps,
-):  # fmt: skip
+    z, start, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps
+):
     """Newton in (log k, log y), each phase kept as its distance from the nearer of 0 and −π.
 
     Both phases of a physical root lie strictly between the walls.  Measured from the nearer wall
     they keep their relative accuracy where an imaginary part is many decades below the modulus,
-    and a step across a wall, towards an unphysical root, is cut back.
+    and a step across a wall, towards an unphysical root, is cut back.  Returned are, beside the
+    unknowns, error, residual, status, k, y, and the derivatives of log k and log y along z.
 
     `closing` is 1 + ψ_n − ψ_p, rounded once: next to a hard edge the root hangs on its digits.
     """
     eps = 2.220446049250313e-16
+    log_k, wall_k, far_k, log_y, wall_y, far_y = start
     near = abs(closing) < 0.5 * psi_p
     ulp = (8.0 + np.sqrt(weights.size)) * eps
     extra = False
-    error = residual = rounding = np.inf
+    error = residual = rounding = previous = np.inf
     for step in range(max_steps):
         k, y = _phase(log_k, wall_k, far_k), _phase(log_y, wall_y, far_y)
-        near_tau, share = tau, weights
-        if tau.ndim == 2:
-            near_tau, share = _nearby(k, y, tau, weights, b2)
-        s0, s1, s00, s01, s11, e0, e1 = _sums(k, y, near_tau, share, zero_weight, b2)
+        if tau.ndim == 1:  # not through a name of their own: counting references costs as much
+            sums = _sums(k, y, tau, weights, zero_weight, b2)
+        else:
+            sums = _cell_sums(k, y, tau, weights, zero_weight, b2)
+        s0, s1, s00, s01, s11, e0, e1 = sums
         inverse_y, v2_k = _reciprocal(y), v2 * _reciprocal(k)
         f2 = psi_n * (inverse_y - 1.0) - v2_k - s1
         f2_k, f2_y = v2_k + k * s01, s11 * y - psi_n * inverse_y
         folded = near
         if near:  # F_1 + kyF_2 or F_1 itself, whichever has the smaller terms
-            size_k, size_y = abs(k), abs(y)
+            size_k, size_y = _size(k), _size(y)
             folded_size = abs(closing) + psi_n * size_y + size_k * e0 + size_y * e1
             plain_size = v2 * size_y + size_k * (abs(psi_p - 1.0) + size_k * e0)
             folded = size_k * folded_size < plain_size
@@ -292,23 +311,24 @@ def _newton(
             f1_y = y * (v2 + k * k * s01)
         inverse = _reciprocal(f1_k * f2_y - f1_y * f2_k)
         step_k, step_y = (f1_y * f2 - f2_y * f1) * inverse, (f2_k * f1 - f1_k * f2) * inverse
-        length = max(abs(step_k), abs(step_y))
+        length = max(_size(step_k), _size(step_y))
         if not np.isfinite(length):
-            return log_k, wall_k, far_k, log_y, wall_y, far_y, np.inf, np.inf, 3
-        if extra or length < 1e-4 or step == max_steps - 1:
-            size_k, size_y = abs(k), abs(y)
+            return log_k, wall_k, far_k, log_y, wall_y, far_y, np.inf, np.inf, 3, k, y, k, y
+        stalled = 0.1 * previous < length < 1e-4
+        if extra or stalled or step == max_steps - 1:
+            size_k, size_y = _size(k), _size(y)
             if folded:
                 size1 = abs(closing) + psi_n * size_y + size_k * e0 + size_y * e1
-                size1 = size_k * (size1 + doubt / ulp) + abs(z)
+                size1 = size_k * (size1 + doubt / ulp) + _size(z)
             elif psi_p < 0.5:
-                size1 = v2 * size_y + size_k * (psi_p + b2 * e0 + size_y * e1) + abs(z)
+                size1 = v2 * size_y + size_k * (psi_p + b2 * e0 + size_y * e1) + _size(z)
             else:
-                size1 = v2 * size_y + size_k * (abs(psi_p - 1.0) + size_k * e0) + abs(z)
-            size2 = psi_n * (abs(inverse_y) + 1.0) + abs(v2_k) + e1
-            residual = max(abs(f1) / size1, abs(f2) / size2)
-            spread_k = abs(f2_y) * size1 + abs(f1_y) * size2
-            spread_y = abs(f2_k) * size1 + abs(f1_k) * size2
-            rounding = ulp * abs(inverse) * max(spread_k, spread_y)
+                size1 = v2 * size_y + size_k * (abs(psi_p - 1.0) + size_k * e0) + _size(z)
+            size2 = psi_n * (_size(inverse_y) + 1.0) + _size(v2_k) + e1
+            residual = max(_size(f1) / size1, _size(f2) / size2)
+            spread_k = _size(f2_y) * size1 + _size(f1_y) * size2
+            spread_y = _size(f2_k) * size1 + _size(f1_k) * size2
+            rounding = ulp * _size(inverse) * max(spread_k, spread_y)
             error = 4.0 * (length + rounding + eps * (1.0 + abs(log_k) + abs(log_y)))
         if extra:
             break
@@ -317,7 +337,9 @@ def _newton(
             step_y *= 1.5 / length
         turn = max(abs(step_k.imag) / wall_k, abs(step_y.imag) / wall_y)
         # Near an edge the root is almost double, and steps stop shrinking at rounding level.
-        extra = (length < 1e-8 and turn < 1e-6) or (length < 0.25 * rounding < 1e-4 and turn < 0.1)
+        extra = length < 1e-8 and turn < 1e-6
+        extra = extra or (stalled and length < 0.25 * rounding < 1e-4 and turn < 0.1)
+        previous = length
         log_k += step_k.real
         log_y += step_y.real
         wall_k, far_k = _moved(wall_k, far_k, step_k.imag)
@@ -327,7 +349,10 @@ def _newton(
         status = 1
     if wall_k < 1e-150 or wall_y < 1e-150:
         status = 2
-    return log_k, wall_k, far_k, log_y, wall_y, far_y, error, residual, status
+    return (
+        log_k, wall_k, far_k, log_y, wall_y, far_y, error, residual, status,
+        k, y, f2_y * inverse, -f2_k * inverse,
+    )  # fmt: skip
 
 
 @kernel
@@ -350,23 +375,49 @@ def _cold(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt,
         s0, s1 = _first_sums(k, y, near, share, zero_weight, b2)
         q = 0.5 * q + 0.5 * _reciprocal(v2 * y + k * (1.0 - k * s0) - z)
         d = 0.5 * d + 0.5 * (1.0 + (v2 * psi_p * q + s1) / psi_n)
-    log_k, wall_k, far_k = _polar(_reciprocal(psi_p * q))
-    log_y, wall_y, far_y = _polar(_reciprocal(d))
+    start = _polar(_reciprocal(psi_p * q)) + _polar(_reciprocal(d))
     return _newton(
-        z, log_k, wall_k, far_k, log_y, wall_y, far_y,
-        tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps,
-    )  # fmt: skip
+        z, start, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps
+    )
 
 
 @kernel
-def _warm(
-    state, z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps, floor
-):
-    """Newton from the state of another point."""
-    return _newton(
-        z, state[0], max(state[1], floor), state[2], state[3], max(state[4], floor), state[5],
-        tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps,
-    )  # fmt: skip
+def _inside(log_k, wall_k, far_k, log_y, wall_y, far_y, least):
+    """A start for Newton's method that is this far from all walls at least."""
+    return log_k, max(wall_k, least), far_k, log_y, max(wall_y, least), far_y
+
+
+@kernel
+def _cubic(change, before, slope, back, ahead):
+    """How a function goes on ahead, from its change and slopes at the two ends of the way back."""
+    inverse = _reciprocal(back)
+    chord, ratio = change * inverse, ahead * inverse
+    bend = slope - chord + (ratio + 1.0) * (slope - 2.0 * chord + before)
+    return ahead * (slope + ratio * bend)
+
+
+@kernel
+def _logarithm(log_modulus, wall, far):
+    return complex(log_modulus, wall - np.pi if far > 0.0 else -wall)
+
+
+@kernel
+def _foreseen(before, state, back, ahead):
+    """Start for the next point, by Hermite's cubics through log k and log y of the two before it.
+
+    Where the cubics do not reach, the last point is the start.
+    """
+    log_k, wall_k, far_k, log_y, wall_y, far_y = state[:6]
+    if _size(ahead) <= _REACH * _size(back):
+        change_k = _logarithm(*state[:3]) - _logarithm(*before[:3])
+        change_y = _logarithm(*state[3:6]) - _logarithm(*before[3:6])
+        step_k = _cubic(change_k, before[11], state[11], back, ahead)
+        step_y = _cubic(change_y, before[12], state[12], back, ahead)
+        if max(_size(step_k), _size(step_y)) <= _FAR:
+            log_k, log_y = log_k + step_k.real, log_y + step_y.real
+            wall_k, far_k = _moved(wall_k, far_k, step_k.imag)
+            wall_y, far_y = _moved(wall_y, far_y, step_y.imag)
+    return log_k, wall_k, far_k, log_y, wall_y, far_y
 
 
 @kernel
@@ -383,9 +434,9 @@ def _continued(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, d
     factor = 0.2
     for _ in range(400):
         lower = height * factor if height * factor > 1e-18 * abs(z) else 0.0
-        trial = _warm(
-            state, complex(z.real, z.imag + lower),
-            tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps, 1e-14,
+        trial = _newton(
+            complex(z.real, z.imag + lower), _inside(*state[:6], 1e-14),
+            tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps,
         )  # fmt: skip
         if trial[8] == 0:
             state, height = trial, lower
@@ -406,16 +457,19 @@ def _solve(zr, zi, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, 
     k, y = np.empty(count, dtype=np.complex128), np.empty(count, dtype=np.complex128)
     error, residual = np.empty(count), np.empty(count)
     status = np.empty(count, dtype=np.int8)
-    warm = False
-    state = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, np.int64(0))
+    z = ahead = none = complex(0.0, 0.0)
+    state = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, np.int64(0), none, none, none, none)
+    before, followed = state, 0  # points in a row that were solved
     for i in range(count):
-        z = complex(zr[i], zi[i])
-        if warm:
-            state = _warm(
-                state, z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt,
-                min(12, max_steps), 1e-8,
+        back, ahead, z = ahead, complex(zr[i], zi[i]) - z, complex(zr[i], zi[i])
+        start = _foreseen(before, state, back, ahead) if followed > 1 else state[:6]
+        before = state
+        if followed > 0:
+            state = _newton(
+                z, _inside(*start, 1e-8), tau, weights, zero_weight, psi_p, psi_n, b2, v2, u,
+                closing, doubt, min(12, max_steps),
             )  # fmt: skip
-        if not warm or state[8] != 0:
+        if followed == 0 or state[8] != 0:
             state = _cold(
                 z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps
             )
@@ -423,10 +477,9 @@ def _solve(zr, zi, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, 
             state = _continued(
                 z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps
             )
-        warm = state[8] == 0
-        if warm:
-            k[i], y[i] = _phase(state[0], state[1], state[2]), _phase(state[3], state[4], state[5])
-            error[i] = state[6]
+        followed = followed + 1 if state[8] == 0 else 0
+        if followed > 0:
+            k[i], y[i], error[i] = state[9], state[10], state[6]
         else:
             k[i], y[i], error[i] = complex(np.nan, np.nan), complex(np.nan, np.nan), np.inf
         residual[i], status[i] = state[7], state[8]
