@@ -31,7 +31,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..solve import REORDERED
+from ..solve import READS, REORDERED
 from ..solve.cauchy_sums.cells import atom, nearby
 from ..solve.density.panels import panel_search
 from ..solve.finite_rank import Isolated
@@ -171,7 +171,7 @@ def _nearby(k, y, tau, weights, b2):
     return nearby(tau, weights, eta.real, eta.real, abs(eta.imag))
 
 
-@kernel(fastmath=REORDERED)
+@kernel(**READS, fastmath=REORDERED)
 def _first_sums(k, y, tau, weights, zero_weight, b2):
     """S_0 and c²S_1, with c²l = τ."""
     kr, ki, yr, yi = k.real + b2, k.imag, y.real, y.imag
@@ -191,7 +191,7 @@ def _first_sums(k, y, tau, weights, zero_weight, b2):
     return complex(r0, i0), complex(r1, i1)
 
 
-@kernel(fastmath=REORDERED)
+@kernel(**READS, fastmath=REORDERED)
 def _sums(k, y, tau, weights, zero_weight, b2):
     """S_0, c²S_1, ∫1/g², ∫c²l/g², ∫c⁴l²/g², and rounding sizes of the first two.
 
@@ -260,7 +260,7 @@ def _moved(wall, far, turn):
     return moved, far
 
 
-@kernel
+@kernel(**READS)
 def _newton(
     z, start, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps
 ):
@@ -281,7 +281,7 @@ def _newton(
     error = residual = rounding = previous = np.inf
     for step in range(max_steps):
         k, y = _phase(log_k, wall_k, far_k), _phase(log_y, wall_y, far_y)
-        if tau.ndim == 1:  # not through a name of their own: counting references costs as much
+        if tau.ndim == 1:
             sums = _sums(k, y, tau, weights, zero_weight, b2)
         else:
             sums = _cell_sums(k, y, tau, weights, zero_weight, b2)
@@ -344,6 +344,8 @@ def _newton(
         log_y += step_y.real
         wall_k, far_k = _moved(wall_k, far_k, step_k.imag)
         wall_y, far_y = _moved(wall_y, far_y, step_y.imag)
+    else:
+        k, y = _phase(log_k, wall_k, far_k), _phase(log_y, wall_y, far_y)
     status = 0 if residual < 1e-12 else 4
     if not extra:
         status = 1

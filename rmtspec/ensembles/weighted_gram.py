@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..result import Status
-from ..solve import REORDERED
+from ..solve import READS, REORDERED
 from ..solve.cauchy_sums.cells import atom, from_pole, nearby, seen_through_cells
 from ..solve.density.panels import panel_search
 from ..solve.edges import REACH, Gaps, Intervals, checked
@@ -223,7 +223,7 @@ class _Axis(NamedTuple):
     gaps: Gaps
 
 
-@kernel(fastmath=REORDERED)
+@kernel(**READS, fastmath=REORDERED)
 def _complex_parts(kr, ki, mu, weight):
     """Mass that counts one and that does not, the rests of z/k, dz/dk and of the size of terms."""
     on = off = part_r = part_i = rise_r = rise_i = size = 0.0
@@ -247,12 +247,17 @@ def _complex_parts(kr, ki, mu, weight):
 
 
 @kernel
+def _cell_parts(kr, ki, mu, weight):
+    """`_complex_parts` over the atoms as they are seen from k."""
+    near, share = nearby(mu, weight, kr, kr, abs(ki))
+    return _complex_parts(kr, ki, near, share)
+
+
+@kernel(**READS)
 def _equation(kr, ki, zr, zi, mu, weight, aspect, spare):
     """F(k), dF/dlog k and the sum of the sizes of the terms of F, split as in `net_count`."""
-    near, share = mu, weight
-    if mu.ndim == 2:
-        near, share = nearby(mu, weight, kr, kr, abs(ki))
-    on, off, part_r, part_i, rise_r, rise_i, size = _complex_parts(kr, ki, near, share)
+    parts = _complex_parts(kr, ki, mu, weight) if mu.ndim == 1 else _cell_parts(kr, ki, mu, weight)
+    on, off, part_r, part_i, rise_r, rise_i, size = parts
     count, count_size = net_count(on, off, aspect, spare)
     fr, fi = kr * (count + part_r) - ki * part_i - zr, ki * (count + part_r) + kr * part_i - zi
     dr, di = kr * (count + rise_r) - ki * rise_i, ki * (count + rise_r) + kr * rise_i
@@ -260,7 +265,7 @@ def _equation(kr, ki, zr, zi, mu, weight, aspect, spare):
     return fr, fi, dr, di, size
 
 
-@kernel
+@kernel(**READS)
 def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, spare, doubt, max_steps):
     """Newton in log k; the phase is kept as its distance `wall` from 0 (far=0) or −π (far=1).
 
@@ -309,7 +314,7 @@ def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, spare, doubt, max_step
     return log_k, wall, far, error, residual, 0 if residual < 1e-12 else 4
 
 
-@kernel(fastmath=REORDERED)
+@kernel(**READS, fastmath=REORDERED)
 def _pull(kr, ki, mu, weight):
     """∫μ/(k + μ), real and imaginary part."""
     ar = ai = 0.0

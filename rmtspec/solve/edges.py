@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import READS
 from .kernel import kernel
 
 FloatArray = NDArray[np.float64]
@@ -187,7 +188,7 @@ def gap_search(inverse_map: Any, seen_from: Any = _unchanged) -> tuple[Any, Any]
         map is z; NaN for a z on the support
     """
 
-    @kernel
+    @kernel(**READS)
     def measured(i, x, target, table, aspect, data):
         """F = ln(Φ/P) and k at coordinate x; given a target, the relative distance of z to it."""
         anchor, offset = point(table[LOW, i], table[HIGH, i], table[SCALE, i], x)
@@ -197,7 +198,7 @@ def gap_search(inverse_map: Any, seen_from: Any = _unchanged) -> tuple[Any, Any]
         value = min(max(value, -1e300), 1e300)
         return (value - target) / (abs(value) + abs(target)), k
 
-    @kernel
+    @kernel(**READS)
     def root(i, inside, outside, target, table, aspect, data, xtol):
         """Chandrupatla's method between two points, as in `bracketed_root`."""
         a, b, c = outside, inside, outside
@@ -213,7 +214,7 @@ def gap_search(inverse_map: Any, seen_from: Any = _unchanged) -> tuple[Any, Any]
             a, b, c, fa, fb, fc, x, running = _narrowed(a, b, c, fa, fb, fc, x, fx, xtol)
         return x
 
-    @kernel
+    @kernel(**READS)
     def negative_point(i, table, aspect, data):
         """Golden-section search for F < 0, given up where the minimum is positive: x and F."""
         a, c, d, b = -_SEARCHED, -_SEARCHED * _NARROWER, _SEARCHED * _NARROWER, _SEARCHED
@@ -240,12 +241,12 @@ def gap_search(inverse_map: Any, seen_from: Any = _unchanged) -> tuple[Any, Any]
                 fd, kd = measured(i, x, np.nan, table, aspect, data)
         return (c, fc) if fc < fd else (d, fd)
 
-    @kernel
+    @kernel(**READS)
     def value(i, x, table, data):
         anchor, offset = point(table[LOW, i], table[HIGH, i], table[SCALE, i], x)
         return inverse_map(i, anchor, offset, data)[0]
 
-    @kernel
+    @kernel(**READS)
     def crossing(i, table, aspect, data):
         """Whether F < 0 somewhere, and the coordinates between which it is.
 

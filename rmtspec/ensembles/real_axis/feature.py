@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...solve import READS
 from ...solve.cauchy_sums.cells import atom, first_atoms, nearby
 from ...solve.edges import ABOVE, HIGH, HIGH_VALUE, LOW, LOW_VALUE, SCALE, gap_search, point
 from ...solve.kernel import kernel
@@ -36,7 +37,7 @@ DATA = 3
 _BRANCH, _LOW_POLE = 6, 7  # rows of the table beside those of `Intervals`; four from the second
 
 
-@kernel
+@kernel(**READS)
 def _map_of_interval(i, anchor, offset, data):
     branch, ends, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, spare, closing = data
     if branch[i] == DATA:

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...solve import REORDERED
+from ...solve import READS, REORDERED
 from ...solve.cauchy_sums.cells import atom, from_pole
 from ...solve.kernel import kernel
 
@@ -55,7 +55,7 @@ def _pick(condition, this, other):
     return this if condition else other
 
 
-@kernel(fastmath=REORDERED)
+@kernel(**READS, fastmath=REORDERED)
 def _data_sums(pole, offset, tau, weights):
     """Weight with τ > |η| and with τ < |η|, Σ w |τ/(η + τ)|, and the rests of −df1 and of κ'."""
     eta = pole + offset
@@ -73,7 +73,7 @@ def _data_sums(pole, offset, tau, weights):
     return high, low, size, rest, rise
 
 
-@kernel
+@kernel(**READS)
 def _data_ratio(pole, offset, tau, weights, psi_n, spare):
     """κ/η = 1 − df1/ψ_n at η = pole + offset, κ' and Σ w |τ/(η + τ)|.
 
@@ -86,7 +86,7 @@ def _data_ratio(pole, offset, tau, weights, psi_n, spare):
     return (whole + rest) / psi_n, (whole + rise) / psi_n, size
 
 
-@kernel
+@kernel(**READS)
 def _solve_eta(kappa, tau, weights, psi_n, spare):
     """Solve κ(η) = kappa on its rising convex branch right of the data law, as (pole, offset).
 
@@ -116,7 +116,7 @@ def _solve_eta(kappa, tau, weights, psi_n, spare):
     return pole, offset
 
 
-@kernel(fastmath=REORDERED)
+@kernel(**READS, fastmath=REORDERED)
 def _real_sums(pole, offset, ridge, level, tau, weights):
     """Sums over f = (ridge + τ)/h and e = τ/h, h = η + τ; level = k/y = η − ridge.
 
@@ -176,7 +176,7 @@ def _level_count(on_f, off_f, on_e, off_e, psi_p, psi_n, spare, closing, whole):
     return (psi_n - psi_p) + on_f - on_e, abs(psi_n - psi_p) + on_f + on_e
 
 
-@kernel
+@kernel(**READS)
 def map_at(
     branch, anchor, offset, low_pole, low_offset, high_pole, high_offset,
     tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, spare, closing,

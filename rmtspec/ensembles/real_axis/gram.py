@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...solve import REORDERED
+from ...solve import READS, REORDERED
 from ...solve.cauchy_sums.cells import atom, from_pole, nearby
 from ...solve.edges import ABOVE, HIGH, HIGH_VALUE, LOW, LOW_VALUE, SCALE, gap_search
 from ...solve.kernel import kernel
@@ -25,7 +25,7 @@ def pick(condition, this, other):
     return this if condition else other
 
 
-@kernel(fastmath=REORDERED)
+@kernel(**READS, fastmath=REORDERED)
 def _real_parts(anchor, offset, mu, weight):
     """Mass that counts one and that does not, the rests of z/k, dz/dk and of the size of terms."""
     k = anchor + offset
@@ -55,7 +55,7 @@ def net_count(on, off, aspect, spare):
     return (spare - off, all_but) if all_but < few else (on - aspect, few)
 
 
-@kernel
+@kernel(**READS)
 def _real_sums(anchor, offset, mu, weight, aspect, spare):
     """z/k, dz/dk and the size of the terms of z/k at real k = anchor + offset."""
     on, off, part, rise, size = _real_parts(anchor, offset, mu, weight)
@@ -63,7 +63,7 @@ def _real_sums(anchor, offset, mu, weight, aspect, spare):
     return count + part, count + rise, count_size + size
 
 
-@kernel
+@kernel(**READS)
 def real_map(anchor, offset, mu, weight, aspect, spare):
     """z, dz/dk and k at real k = anchor + offset, poles measured from the anchor."""
     ratio, rise, _ = _real_sums(anchor, offset, mu, weight, aspect, spare)
@@ -82,7 +82,7 @@ def real_maps(anchor, offset, mu, weight, aspect, spare):
     return value, rise
 
 
-@kernel
+@kernel(**READS)
 def _map_of_interval(_, anchor, offset, data):
     mu, weight, aspect, spare = data
     return real_map(anchor, offset, mu, weight, aspect, spare)
@@ -124,7 +124,7 @@ def mass_above(weight: FloatArray) -> FloatArray:
     return np.append(weight[::-1].cumsum(dtype=np.longdouble)[::-1][1:], 0.0).astype(float)
 
 
-@kernel
+@kernel(**READS)
 def _may_open(mu, weight, above, aspect, j):
     """Whether the two poles at the ends of interval j leave room for a gap.
 

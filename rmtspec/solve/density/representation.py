@@ -13,6 +13,7 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
+from .. import READS
 from ..kernel import kernel
 from .panels import CHEBYSHEV, FIRST, FIT, HALF, NODES, START, STOP, TAIL, panel_search
 
@@ -214,7 +215,7 @@ def _in_powers(coefficients):
     return powers
 
 
-@kernel(fastmath={"contract"})
+@kernel(**READS, fastmath={"contract"})
 def _polynomial(powers, panel, t):
     """Horner's rule for even and odd powers side by side; the fixed length lets it unroll."""
     square = t * t
@@ -225,7 +226,7 @@ def _polynomial(powers, panel, t):
     return even + t * odd
 
 
-@kernel
+@kernel(**READS)
 def _last_not_above(values, start, stop, x):
     """Largest i in [start, stop) with values[i] <= x, or start."""
     while stop - start > 1:
@@ -237,7 +238,7 @@ def _last_not_above(values, start, stop, x):
     return start
 
 
-@kernel
+@kernel(**READS)
 def _segment(x, edges, first, low, high):
     """The panel that holds x: its ends, bulk, whether in the upper half, and number.
 
@@ -260,7 +261,7 @@ def _segment(x, edges, first, low, high):
     return a + start, a + stop, bulk, False, panel
 
 
-@kernel
+@kernel(**READS)
 def _scales(edges, low, high, bulk, upper, panel):
     """The end e of a bulk, 1/L (negative at the upper end) and 2/(width of a panel in u)."""
     a, b = edges[bulk, 0], edges[bulk, 1]
@@ -319,7 +320,7 @@ def _locate(bulk, mass, edges, masses, first, low, high, powers, before):
     return result
 
 
-@kernel
+@kernel(**READS)
 def locate(bulk, mass, edges, masses, first, low, high, powers, before):
     """Invert the mass of a bulk: panel search, then Newton kept inside a shrinking bracket."""
     a, b = edges[bulk, 0], edges[bulk, 1]
@@ -340,7 +341,7 @@ def locate(bulk, mass, edges, masses, first, low, high, powers, before):
     return b - (b - a) * u * u if upper else a + (b - a) * u * u
 
 
-@kernel
+@kernel(**READS)
 def _place(powers, panel, target):
     """Place in a panel below which it has the given mass, by Newton's method inside a bracket."""
     left, right, t = -1.0, 1.0, 0.0
@@ -451,7 +452,7 @@ def _locate_quickly(
     return result
 
 
-@kernel(fastmath={"contract"})
+@kernel(**READS, fastmath={"contract"})
 def _with_slope(powers, panel, t):
     """A polynomial and its derivative."""
     value, slope = powers[panel, _POWERS - 1], 0.0
