@@ -195,15 +195,7 @@ class SpectralLaw:
         """
         fractions = _checks.real_array("u", u, 0.0, 1.0)
         from_origin = _checks.flag("from_origin", from_origin)
-        starts, kinds, masses, before = self._pieces
-        piece, rest = divided(fractions.ravel(), masses)
-        rest += before[piece]
-        if np.all(kinds >= 0):
-            result = self._bulks.locate(kinds[piece], rest)
-        else:
-            kind, result = kinds[piece], starts[piece]
-            in_bulk = kind >= 0
-            result[in_bulk] = self._bulks.locate(kind[in_bulk], rest[in_bulk])
+        result = self._bulks.locate(*divided(fractions.ravel(), *self._pieces))
         return (result if from_origin else self.origin + result).reshape(fractions.shape)
 
     @cached_property

@@ -53,23 +53,25 @@ def pieces(
 
 
 @kernel
-def divided(fractions, masses):
-    """The piece that holds each fraction of the whole, and the mass of it that lies below."""
+def divided(fractions, starts, kinds, masses, before):
+    """The bulk that holds each fraction of the whole, and its mass below: of an atom, −1 and place.
+
+    The other arguments are the fields of `Pieces`.
+    """
     below = np.zeros(masses.size + 1)
     for j in range(masses.size):
         below[j + 1] = below[j] + masses[j]
-    piece, rest = np.empty(fractions.size, np.intp), np.empty(fractions.size)
+    bulk, found = np.empty(fractions.size, np.intp), np.empty(fractions.size)
     for i in range(fractions.size):
-        start, stop = 0, masses.size
-        while stop - start > 1:
-            middle = (start + stop) // 2
-            if below[middle] < fractions[i]:
-                start = middle
-            else:
-                stop = middle
-        piece[i] = start
-        rest[i] = min(max(fractions[i] - below[start], 0.0), masses[start])
-    return piece, rest
+        piece, count = 0, masses.size
+        while count > 1:
+            half = count // 2
+            piece += half if below[piece + half] < fractions[i] else 0
+            count -= half
+        rest = min(max(fractions[i] - below[piece], 0.0), masses[piece]) + before[piece]
+        bulk[i] = kinds[piece]
+        found[i] = starts[piece] if kinds[piece] < 0 else rest
+    return bulk, found
 
 
 @kernel

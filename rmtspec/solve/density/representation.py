@@ -91,7 +91,7 @@ class Representation:
         )  # fmt: skip
 
     def locate(self, bulk: NDArray[np.intp], mass: FloatArray) -> FloatArray:
-        """Point of the given bulk below which it has the given mass."""
+        """Point of a bulk below which it has the given mass; the mass itself for bulk −1."""
         if mass.size >= _MANY:
             return _locate_quickly(
                 bulk, mass, self.edges, self.masses, self.hard, self.first, self.low, self.high,
@@ -229,12 +229,11 @@ def _polynomial(powers, panel, t):
 @kernel(**READS)
 def _last_not_above(values, start, stop, x):
     """Largest i in [start, stop) with values[i] <= x, or start."""
-    while stop - start > 1:
-        middle = (start + stop) // 2
-        if values[middle] <= x:
-            start = middle
-        else:
-            stop = middle
+    count = stop - start
+    while count > 1:  # no branch here depends on x: half of them would be foreseen wrongly
+        half = count // 2
+        start += half if values[start + half] <= x else 0
+        count -= half
     return start
 
 
@@ -314,9 +313,10 @@ def _mass_below(x, edges, masses, first, low, high, powers, before):
 @kernel
 def _locate(bulk, mass, edges, masses, first, low, high, powers, before):
     """Point of each bulk below which it has the given mass."""
-    result = np.empty(mass.size)
+    result = mass.copy()
     for i in range(mass.size):
-        result[i] = locate(bulk[i], mass[i], edges, masses, first, low, high, powers, before)
+        if bulk[i] >= 0:
+            result[i] = locate(bulk[i], mass[i], edges, masses, first, low, high, powers, before)
     return result
 
 
@@ -376,8 +376,8 @@ def _inverted(edges, masses, hard, first, low, high, powers, before):
 
     Ends are NaN where u/v is no polynomial of this degree to `_FITTED` (`_EXACT` next to an edge).
     """
-    ends, inverse = np.full((2, low.size), np.nan), np.zeros((low.size, NODES))
-    values, coefficients = np.empty(NODES), np.empty((1, NODES))
+    ends, coefficients = np.full((2, low.size), np.nan), np.zeros((low.size, NODES))
+    values = np.empty(NODES)
     for half in range(first.size - 1):
         bulk, upper = half // 2, half % 2 == 1
         diverges = hard[bulk] and not upper
@@ -396,15 +396,12 @@ def _inverted(edges, masses, hard, first, low, high, powers, before):
                 c = 0.0
                 for j in range(NODES):
                     c += FIT[n, j] * values[j]
-                coefficients[0, n] = c
+                coefficients[i, n] = c
                 largest = max(largest, abs(c))
                 last = max(last, abs(c)) if n >= NODES - 3 else 0.0
             if last <= (_FITTED if low[i] > 0.0 else _EXACT) * largest:
                 ends[0, i], ends[1, i] = start, stop
-                found = _in_powers(coefficients)
-                for n in range(NODES):
-                    inverse[i, n] = found[0, n]
-    return ends, inverse
+    return ends, _in_powers(coefficients)
 
 
 @kernel
@@ -412,13 +409,15 @@ def _locate_quickly(
     bulk, mass, edges, masses, hard, first, low, high, powers, before, ends, inverse
 ):  # fmt: skip
     """`_locate` by the inverse polynomials and a step or two of Newton's method."""
-    result = np.empty(mass.size)
+    result = mass.copy()
     middle = np.empty(masses.size)  # mass of the lower halves
     for index in range(masses.size):
         stop = first[2 * index + 1] - 1
         middle[index] = before[stop] + _polynomial(powers, stop, 1.0)
     for i in range(mass.size):
         index = bulk[i]
+        if index < 0:
+            continue
         upper = mass[i] > middle[index]
         half = 2 * index + (1 if upper else 0)
         target = masses[index] - mass[i] if upper else mass[i]
@@ -429,12 +428,7 @@ def _locate_quickly(
             continue
         v = _root_of_mass(target, hard[index] and not upper)
         place = ((v - start) + (v - stop)) / (stop - start)
-        square = place * place
-        even, odd = inverse[panel, NODES - 2], inverse[panel, NODES - 1]
-        for n in range(NODES - 4, -1, -2):
-            even = even * square + inverse[panel, n]
-            odd = odd * square + inverse[panel, n + 1]
-        u = v * (even + place * odd)
+        u = v * _polynomial(inverse, panel, place)
         radius = 0.5 * (high[panel] - low[panel])
         t = 0.5 * ((u - low[panel]) + (u - high[panel])) / radius
         # At an edge the slope vanishes, and the polynomial is good as it is.
@@ -454,9 +448,12 @@ def _locate_quickly(
 
 @kernel(**READS, fastmath={"contract"})
 def _with_slope(powers, panel, t):
-    """A polynomial and its derivative."""
-    value, slope = powers[panel, _POWERS - 1], 0.0
-    for n in range(_POWERS - 2, -1, -1):
-        slope = slope * t + value
-        value = value * t + powers[panel, n]
-    return value, slope
+    """A polynomial and its derivative, even and odd powers side by side."""
+    square = t * t
+    even, odd = powers[panel, _POWERS - 2], powers[panel, _POWERS - 1]
+    even_slope = odd_slope = 0.0  # in the square
+    for n in range(_POWERS - 4, -1, -2):
+        even_slope, odd_slope = even_slope * square + even, odd_slope * square + odd
+        even = even * square + powers[panel, n]
+        odd = odd * square + powers[panel, n + 1]
+    return even + t * odd, odd + 2.0 * t * (even_slope + t * odd_slope)
