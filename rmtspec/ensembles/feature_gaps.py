@@ -215,7 +215,7 @@ class FeatureGaps:
             self.psi_p, self.psi_n, self.b2, self.v2,
             self._data_excess, self.excess, self._closing[0],
         )  # fmt: skip
-        return _Axis(Intervals(*table), table, branch, ends, found, checked(found, ordered))
+        return _Axis(table, branch, ends, found, checked(found, ordered))
 
     @property
     def _signal(self) -> float:
@@ -270,7 +270,7 @@ class FeatureGaps:
 
     def _map(self, index: IntArray, x: FloatArray) -> FloatArray:
         """Rows of `inverse_map` at coordinate x of an interval."""
-        anchor, offset = self._axis.intervals.point(index, x)
+        anchor, offset = Intervals(*self._axis.table).point(index, x)
         rows: FloatArray = inverse_map(index, anchor, offset, self._map_data)
         return rows
 
@@ -281,9 +281,8 @@ class FeatureGaps:
 
 
 class _Axis(NamedTuple):
-    """Intervals, how they are swept, and gaps, with the tables that kernels read."""
+    """Intervals, how they are swept, and gaps, as kernels read them; gaps as Python does too."""
 
-    intervals: Intervals
     table: FloatArray
     branch: IntArray
     ends: FloatArray
