@@ -141,3 +141,11 @@ def test_real_point_on_the_support_is_refused_with_a_hint():
     for z in (law.support[0].mean(), *law.support.ravel(), law.atoms[0, 0]):
         with pytest.raises(ValueError, match=r"z must not be a real point of the support.*density"):
             matrix.solve(z)
+
+
+def test_a_root_that_the_last_step_reaches_is_the_one_after_that_step():
+    # From the solution at the middle point Newton's method just gets there in twelve steps.
+    gram = RandomFeatureGram(1.0, 1.0, rs.PopulationSpectrum([1.0]), 1.0, 1.0, 1.0, 1.0)
+    z = np.array([1.14604224 + 12.5376244j, -2.38016463 + 1.25376244j, 1.14604224 + 5.28707239e-4j])
+    followed, alone = gram.solve(z), gram.solve(z[2])
+    assert abs(followed.q[2] - alone.q) <= 2.0 * alone.error * abs(alone.q)
