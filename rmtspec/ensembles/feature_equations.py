@@ -31,13 +31,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..solve import READS, REORDERED
+from ..solve import REORDERED
 from ..solve.cauchy_sums.cells import atom, nearby
 from ..solve.density.panels import panel_search
 from ..solve.finite_rank import Isolated
 from ..solve.kernel import kernel
 from .feature_gaps import FeatureGaps, FeatureSolution, with_shrinkage
 from .feature_gram import LawEquations
+from .newton.logarithms import foreseen, inside, moved, phase, polar, reciprocal, size
 from .real_axis.gram import density_from
 from .two_point import (
     Directions,
@@ -148,30 +149,14 @@ class FeatureEquations(FeatureGaps):
         return WeightedGram(self.psi_p, mu[order], weight[order], known_excess=self.excess)
 
 
-_REACH = 5.0  # spacings that a cubic is continued by
-_FAR = 0.5  # change of a logarithm beyond which it is not trusted
-
-
-@kernel
-def _reciprocal(x):
-    scale = 1.0 / (x.real * x.real + x.imag * x.imag)
-    return complex(x.real * scale, -x.imag * scale)
-
-
-@kernel
-def _size(x):
-    """|x|, of numbers whose squares are floats: a careful root takes as long as all else here."""
-    return np.sqrt(x.real * x.real + x.imag * x.imag)
-
-
 @kernel
 def _nearby(k, y, tau, weights, b2):
     """The atoms as they are seen from η, where g_l = y (η + τ)."""
-    eta = (k + b2) * _reciprocal(y)
+    eta = (k + b2) * reciprocal(y)
     return nearby(tau, weights, eta.real, eta.real, abs(eta.imag))
 
 
-@kernel(**READS, fastmath=REORDERED)
+@kernel(fastmath=REORDERED)
 def _first_sums(k, y, tau, weights, zero_weight, b2):
     """S_0 and c²S_1, with c²l = τ."""
     kr, ki, yr, yi = k.real + b2, k.imag, y.real, y.imag
@@ -191,7 +176,7 @@ def _first_sums(k, y, tau, weights, zero_weight, b2):
     return complex(r0, i0), complex(r1, i1)
 
 
-@kernel(**READS, fastmath=REORDERED)
+@kernel(fastmath=REORDERED)
 def _sums(k, y, tau, weights, zero_weight, b2):
     """S_0, c²S_1, ∫1/g², ∫c²l/g², ∫c⁴l²/g², and rounding sizes of the first two.
 
@@ -242,25 +227,6 @@ def _cell_sums(k, y, tau, weights, zero_weight, b2):
 
 
 @kernel
-def _phase(log_modulus, wall, far):
-    modulus = np.exp(log_modulus)
-    return complex(modulus * np.cos(wall) * (1.0 - 2.0 * far), -modulus * np.sin(wall))
-
-
-@kernel
-def _moved(wall, far, turn):
-    """New distance from the nearer of the walls 0 and −π after the phase turned by `turn`."""
-    moved = wall - turn * (1.0 - 2.0 * far)
-    if moved <= 0.0:
-        return 0.2 * wall, far
-    if moved >= np.pi:
-        return 0.2 * (np.pi - wall), 1.0 - far
-    if moved > 0.5 * np.pi:
-        return np.pi - moved, 1.0 - far
-    return moved, far
-
-
-@kernel(**READS)
 def _newton(
     z, start, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps
 ):
@@ -280,18 +246,18 @@ def _newton(
     extra = False
     error = residual = rounding = previous = np.inf
     for step in range(max_steps):
-        k, y = _phase(log_k, wall_k, far_k), _phase(log_y, wall_y, far_y)
+        k, y = phase(log_k, wall_k, far_k), phase(log_y, wall_y, far_y)
         if tau.ndim == 1:
             sums = _sums(k, y, tau, weights, zero_weight, b2)
         else:
             sums = _cell_sums(k, y, tau, weights, zero_weight, b2)
         s0, s1, s00, s01, s11, e0, e1 = sums
-        inverse_y, v2_k = _reciprocal(y), v2 * _reciprocal(k)
+        inverse_y, v2_k = reciprocal(y), v2 * reciprocal(k)
         f2 = psi_n * (inverse_y - 1.0) - v2_k - s1
         f2_k, f2_y = v2_k + k * s01, s11 * y - psi_n * inverse_y
         folded = near
         if near:  # F_1 + kyF_2 or F_1 itself, whichever has the smaller terms
-            size_k, size_y = _size(k), _size(y)
+            size_k, size_y = size(k), size(y)
             folded_size = abs(closing) + psi_n * size_y + size_k * e0 + size_y * e1
             plain_size = v2 * size_y + size_k * (abs(psi_p - 1.0) + size_k * e0)
             folded = size_k * folded_size < plain_size
@@ -309,26 +275,26 @@ def _newton(
             f1 = v2 * y - (psi_p - 1.0) * k - k * k * s0 - z
             f1_k = k * (k * k * s00 - 2.0 * k * s0 - (psi_p - 1.0))
             f1_y = y * (v2 + k * k * s01)
-        inverse = _reciprocal(f1_k * f2_y - f1_y * f2_k)
+        inverse = reciprocal(f1_k * f2_y - f1_y * f2_k)
         step_k, step_y = (f1_y * f2 - f2_y * f1) * inverse, (f2_k * f1 - f1_k * f2) * inverse
-        length = max(_size(step_k), _size(step_y))
+        length = max(size(step_k), size(step_y))
         if not np.isfinite(length):
             return log_k, wall_k, far_k, log_y, wall_y, far_y, np.inf, np.inf, 3, k, y, k, y
         stalled = 0.1 * previous < length < 1e-4
         if extra or stalled or step == max_steps - 1:
-            size_k, size_y = _size(k), _size(y)
+            size_k, size_y = size(k), size(y)
             if folded:
                 size1 = abs(closing) + psi_n * size_y + size_k * e0 + size_y * e1
-                size1 = size_k * (size1 + doubt / ulp) + _size(z)
+                size1 = size_k * (size1 + doubt / ulp) + size(z)
             elif psi_p < 0.5:
-                size1 = v2 * size_y + size_k * (psi_p + b2 * e0 + size_y * e1) + _size(z)
+                size1 = v2 * size_y + size_k * (psi_p + b2 * e0 + size_y * e1) + size(z)
             else:
-                size1 = v2 * size_y + size_k * (abs(psi_p - 1.0) + size_k * e0) + _size(z)
-            size2 = psi_n * (_size(inverse_y) + 1.0) + _size(v2_k) + e1
-            residual = max(_size(f1) / size1, _size(f2) / size2)
-            spread_k = _size(f2_y) * size1 + _size(f1_y) * size2
-            spread_y = _size(f2_k) * size1 + _size(f1_k) * size2
-            rounding = ulp * _size(inverse) * max(spread_k, spread_y)
+                size1 = v2 * size_y + size_k * (abs(psi_p - 1.0) + size_k * e0) + size(z)
+            size2 = psi_n * (size(inverse_y) + 1.0) + size(v2_k) + e1
+            residual = max(size(f1) / size1, size(f2) / size2)
+            spread_k = size(f2_y) * size1 + size(f1_y) * size2
+            spread_y = size(f2_k) * size1 + size(f1_k) * size2
+            rounding = ulp * size(inverse) * max(spread_k, spread_y)
             error = 4.0 * (length + rounding + eps * (1.0 + abs(log_k) + abs(log_y)))
         if extra:
             break
@@ -342,10 +308,10 @@ def _newton(
         previous = length
         log_k += step_k.real
         log_y += step_y.real
-        wall_k, far_k = _moved(wall_k, far_k, step_k.imag)
-        wall_y, far_y = _moved(wall_y, far_y, step_y.imag)
+        wall_k, far_k = moved(wall_k, far_k, step_k.imag)
+        wall_y, far_y = moved(wall_y, far_y, step_y.imag)
     else:
-        k, y = _phase(log_k, wall_k, far_k), _phase(log_y, wall_y, far_y)
+        k, y = phase(log_k, wall_k, far_k), phase(log_y, wall_y, far_y)
     status = 0 if residual < 1e-12 else 4
     if not extra:
         status = 1
@@ -358,68 +324,20 @@ def _newton(
 
 
 @kernel
-def _polar(x):
-    """log|x| and the phase of x as a distance from its wall, at least 1e-14."""
-    angle = -np.arctan2(x.imag, x.real)
-    far = 1.0 if angle > 0.5 * np.pi else 0.0
-    wall = max(min(angle, np.pi - angle), 1e-14)
-    return 0.5 * np.log(x.real * x.real + x.imag * x.imag), wall, far
-
-
-@kernel
 def _cold(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps):
     """Start from k = −z/ψ_p, y = 1 with a few averaged steps of the fixed-point map of (q, D)."""
     tilted = complex(z.real, z.imag + 1e-3 * abs(z.real))
-    q, d = -_reciprocal(tilted), complex(1.0, 1e-6)
+    q, d = -reciprocal(tilted), complex(1.0, 1e-6)
     for _ in range(8):
-        k, y = _reciprocal(psi_p * q), _reciprocal(d)
+        k, y = reciprocal(psi_p * q), reciprocal(d)
         near, share = _nearby(k, y, tau, weights, b2)
         s0, s1 = _first_sums(k, y, near, share, zero_weight, b2)
-        q = 0.5 * q + 0.5 * _reciprocal(v2 * y + k * (1.0 - k * s0) - z)
+        q = 0.5 * q + 0.5 * reciprocal(v2 * y + k * (1.0 - k * s0) - z)
         d = 0.5 * d + 0.5 * (1.0 + (v2 * psi_p * q + s1) / psi_n)
-    start = _polar(_reciprocal(psi_p * q)) + _polar(_reciprocal(d))
+    start = polar(reciprocal(psi_p * q)) + polar(reciprocal(d))
     return _newton(
         z, start, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps
     )
-
-
-@kernel
-def _inside(log_k, wall_k, far_k, log_y, wall_y, far_y, least):
-    """A start for Newton's method that is this far from all walls at least."""
-    return log_k, max(wall_k, least), far_k, log_y, max(wall_y, least), far_y
-
-
-@kernel
-def _cubic(change, before, slope, back, ahead):
-    """How a function goes on ahead, from its change and slopes at the two ends of the way back."""
-    inverse = _reciprocal(back)
-    chord, ratio = change * inverse, ahead * inverse
-    bend = slope - chord + (ratio + 1.0) * (slope - 2.0 * chord + before)
-    return ahead * (slope + ratio * bend)
-
-
-@kernel
-def _logarithm(log_modulus, wall, far):
-    return complex(log_modulus, wall - np.pi if far > 0.0 else -wall)
-
-
-@kernel
-def _foreseen(before, state, back, ahead):
-    """Start for the next point, by Hermite's cubics through log k and log y of the two before it.
-
-    Where the cubics do not reach, the last point is the start.
-    """
-    log_k, wall_k, far_k, log_y, wall_y, far_y = state[:6]
-    if _size(ahead) <= _REACH * _size(back):
-        change_k = _logarithm(*state[:3]) - _logarithm(*before[:3])
-        change_y = _logarithm(*state[3:6]) - _logarithm(*before[3:6])
-        step_k = _cubic(change_k, before[11], state[11], back, ahead)
-        step_y = _cubic(change_y, before[12], state[12], back, ahead)
-        if max(_size(step_k), _size(step_y)) <= _FAR:
-            log_k, log_y = log_k + step_k.real, log_y + step_y.real
-            wall_k, far_k = _moved(wall_k, far_k, step_k.imag)
-            wall_y, far_y = _moved(wall_y, far_y, step_y.imag)
-    return log_k, wall_k, far_k, log_y, wall_y, far_y
 
 
 @kernel
@@ -437,7 +355,7 @@ def _continued(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, d
     for _ in range(400):
         lower = height * factor if height * factor > 1e-18 * abs(z) else 0.0
         trial = _newton(
-            complex(z.real, z.imag + lower), _inside(*state[:6], 1e-14),
+            complex(z.real, z.imag + lower), inside(*state[:6], 1e-14),
             tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps,
         )  # fmt: skip
         if trial[8] == 0:
@@ -464,11 +382,11 @@ def _solve(zr, zi, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, 
     before, followed = state, 0  # points in a row that were solved
     for i in range(count):
         back, ahead, z = ahead, complex(zr[i], zi[i]) - z, complex(zr[i], zi[i])
-        start = _foreseen(before, state, back, ahead) if followed > 1 else state[:6]
+        start = foreseen(before, state, back, ahead) if followed > 1 else state[:6]
         before = state
         if followed > 0:
             state = _newton(
-                z, _inside(*start, 1e-8), tau, weights, zero_weight, psi_p, psi_n, b2, v2, u,
+                z, inside(*start, 1e-8), tau, weights, zero_weight, psi_p, psi_n, b2, v2, u,
                 closing, doubt, min(12, max_steps),
             )  # fmt: skip
         if followed == 0 or state[8] != 0:

@@ -253,7 +253,7 @@ def _cell_parts(kr, ki, mu, weight):
     return _complex_parts(kr, ki, near, share)
 
 
-@kernel(**READS)
+@kernel
 def _equation(kr, ki, zr, zi, mu, weight, aspect, spare):
     """F(k), dF/dlog k and the sum of the sizes of the terms of F, split as in `net_count`."""
     parts = _complex_parts(kr, ki, mu, weight) if mu.ndim == 1 else _cell_parts(kr, ki, mu, weight)
@@ -265,7 +265,7 @@ def _equation(kr, ki, zr, zi, mu, weight, aspect, spare):
     return fr, fi, dr, di, size
 
 
-@kernel(**READS)
+@kernel
 def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, spare, doubt, max_steps):
     """Newton in log k; the phase is kept as its distance `wall` from 0 (far=0) or −π (far=1).
 

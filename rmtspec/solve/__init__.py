@@ -12,4 +12,5 @@ READS = {"_nrt": False}
 
 Otherwise every call, and every new name for an array, counts references to it by atomic operations,
 which take as long as a dozen multiplications each.
+The kernels that it calls inherit this, so that none of them may make an array either.
 """
