@@ -99,17 +99,19 @@ def reduce(
     origin = float(total.min())
     data = np.einsum("nyt,ytr->nyr", merged.data, channels).reshape(len(total), classes * r)
     noise = np.einsum("nyt,ytb->nb", merged.noise, directions)
+    slopes = np.ascontiguousarray(np.hstack([data, noise]))
     kernels = np.einsum("nyst,ysa,ytb->nyab", merged.kernels, channels, channels)
     parts = Parts(
         psi_p,
         psi_n,
         np.ascontiguousarray(merged.weights),
         np.ascontiguousarray(merged.classes),
-        np.ascontiguousarray(np.hstack([data, noise])),
+        slopes,
         np.ascontiguousarray(0.5 * (kernels + kernels.swapaxes(2, 3))),
         total - origin,
         np.ascontiguousarray(levels),
         np.ascontiguousarray(shares),
+        int(np.linalg.matrix_rank(slopes)),
     )
     seen = np.einsum("yt,ytr->yr", merged.target.data, channels)
     unseen = (merged.target.data**2).sum(1) - (seen**2).sum(1)

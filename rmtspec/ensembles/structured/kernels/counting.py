@@ -89,7 +89,7 @@ def fractions_below(parts, g, d):
     found = np.empty(g.shape[0])
     classes, r = d.shape[1], d.shape[2]
     for i in range(g.shape[0]):
-        dinv, q, low, _, _, _ = dress(parts, g[i], d[i])
+        dinv, q, low = dress(parts, g[i], d[i])[:3]
         total = 0.0
         for tau in range(parts.weights.size):
             total += parts.weights[tau] * _argument(g[i, tau])

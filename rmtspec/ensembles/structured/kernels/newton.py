@@ -122,7 +122,7 @@ def _newton(parts, z, g, d, real, max_steps):
         last = last or step == max_steps - 1
         if last:
             inverse = inverse_of(matrix)
-            sizes = sizes_of(parts, z, g, d, dressed, image, scales, count)
+            sizes = sizes_of(parts, z, g, d, dressed, own, image, scales, count)
             length = rounding = residual = 0.0
             moved = np.empty(count, dtype=np.complex128)
             for i in range(count):

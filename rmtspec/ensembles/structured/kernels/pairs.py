@@ -170,8 +170,10 @@ def two_resolvents(parts, g, d, sizes, target, floors, data, noise, sources, bes
                     seen[i, j, a] += target[c] * dressed[i][2][j, c, a]
     tables = np.empty((2, 2, floors.shape[0], count, count), dtype=np.complex128)
     for k in range(count):
-        dinv, q, low, p, w, v = dressed[k]
-        mirrored = (np.conj(dinv), np.conj(q), np.conj(low), np.conj(p), np.conj(w), np.conj(v))
+        dinv, q, low, p, w, v, extra = dressed[k]
+        mirrored = (
+            np.conj(dinv), np.conj(q), np.conj(low), np.conj(p), np.conj(w), np.conj(v), extra,
+        )  # fmt: skip
         inner_mirrored = (np.conj(inner[k][0]), np.conj(inner[k][1]))
         for i in range(k + 1):
             straight = _pair(
