@@ -12,12 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from ... import _checks
 from ...law import SpectralLaw
 from ...result import Status, warn_unconverged
-from ...solve.edges import Gaps
+from ...solve.density.panels import FIRST, HALF
+from ...solve.density.representation import search_python
 from ...solve.ensemble import BoundaryValue, Transform
-from .gaps import Spectrum, find
+from .gaps import GapsAndEmbedded, Spectrum, find
 from .kernels.equations import Parts
 from .mean_directions import MeanDirections
-from .points import Roots, solve, solve_gaps, together
+from .points import Roots, beside, floors_beside, solve, solve_gaps, together
 from .reduction import Arrays, Reduced, Target, reduce
 
 FloatArray = NDArray[np.float64]
@@ -195,7 +196,7 @@ class StructuredEnsemble:
         return find(self.parts, self.bound)
 
     @property
-    def gaps(self) -> Gaps:
+    def gaps(self) -> GapsAndEmbedded:
         """Every gap of the spectrum."""
         return self.found.gaps
 
@@ -242,18 +243,44 @@ class StructuredEnsemble:
         x = distance.copy()
         for near, ends in atoms:
             x[near] = ends[0]
-        found = solve(self.parts, x.astype(np.complex128))
-        density = found.trace(self.parts).imag
-        # Next to an edge Im g is a small part of the g whose error is known.  All of that error in
-        # Im g would be a thousand times what is measured, none of it a thousandth.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            whole = np.sqrt(np.abs(found.g) @ self.parts.weights / density)
-        error = found.error * np.maximum(1.0, 0.1 * whole)
+        rows = np.empty((3, x.size))
+        floors = floors_beside(self.parts, x)
+        for floor in np.unique(floors):
+            seen = floors == floor
+            rows[:, seen] = _boundary(beside(self.parts, float(floor)), x[seen] - floor)
+        density, error, status = rows
         for near, ends in atoms:
             if near.any():
-                beside = solve(self.parts, ends.astype(np.complex128)).trace(self.parts).imag
-                density[near] = np.interp(distance[near], ends, beside)
-        return BoundaryValue(density / np.pi, error, found.status)
+                density[near] = np.interp(distance[near], ends, self.boundary(ends).density)
+        return BoundaryValue(density, error, status.astype(np.int8))
+
+    def panels(self, edges: FloatArray, hard: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
+        """What the search of `solve.density.panels` finds on the bulks.
+
+        Half a bulk whose edge is next to a floor is seen from there.
+        """
+        floors, ends = self.found.gaps.ends_of_bulks(edges[:, 0])
+        tables, failures = [], []
+        for floor in np.unique(floors):
+            halves = floors == floor
+            bulks = np.flatnonzero(halves.any(axis=1))
+            local = ends[bulks] + (floors[bulks] - floor)
+
+            def boundary(x: FloatArray, floor: float = float(floor)) -> BoundaryValue:
+                return _boundary(beside(self.parts, floor), x) if floor else self.boundary(x)
+
+            table, failed = search_python(local, hard[bulks], boundary)
+            half = table[:, HALF].astype(np.intp)
+            table[:, HALF] = 2 * bulks[half // 2] + half % 2
+            kept = halves[bulks[half // 2], half % 2]
+            # Distances from the origin round the width of a thin bulk.
+            width = np.diff(local, axis=1) / np.diff(edges[bulks], axis=1)
+            table[:, FIRST:] *= width[half // 2]
+            tables.append(table[kept])
+            failures.append(failed + np.array([[floor], [0.0]]))
+        table = np.concatenate(tables)
+        order = np.argsort(table[:, HALF], kind="stable")
+        return table[order], np.concatenate(failures, axis=1)
 
     def solve(self, z: ArrayLike, *, rtol: float = 1e-8, check: bool = True) -> StructuredResolvent:
         """Trace of the resolvent at z, complex or real off the support, any shape.
@@ -290,6 +317,18 @@ class StructuredEnsemble:
         columns = (q, slope, error, found.residual, good, status)
         shaped: list[Any] = [column.reshape(points.shape) for column in columns]
         return StructuredResolvent(*shaped)
+
+
+def _boundary(parts: Parts, x: FloatArray) -> BoundaryValue:
+    """Density at points inside of bulks."""
+    found = solve(parts, x.astype(np.complex128))
+    density = found.trace(parts).imag
+    # Next to an edge Im g is a small part of the g whose error is known.  All of that error in
+    # Im g would be a thousand times what is measured, none of it a thousandth.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        whole = np.sqrt(np.abs(found.g) @ parts.weights / density)
+    error = found.error * np.maximum(1.0, 0.1 * whole)
+    return BoundaryValue(density / np.pi, error, found.status)
 
 
 def _fractions(name: str, value: ArrayLike, *, positive: bool) -> FloatArray:

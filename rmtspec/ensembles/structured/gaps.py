@@ -37,14 +37,29 @@ _MASS = 1e-8  # by which the masses may miss a sum of one before it is said
 
 @dataclass(frozen=True)
 class GapsAndEmbedded(Gaps):
-    """Gaps, and the atoms inside of bulks: (j, 3) location, mass and half width.
+    """Gaps, atoms inside of bulks, and the ends of the bulks to full precision.
 
     An atom of a few types lies in a bulk where the noise leaves others directions of their own.
-    What lies within its half width, in which no density is resolved, is counted to it: channels
-    that its neurons hardly see.
+    Where the rule of ranks does not say its mass, what lies within its half width is counted to it:
+    channels that its neurons hardly see.
+
+    Attributes
+    ----------
+    embedded : (j, 3) location, mass and half width of the atoms inside of bulks
+    floors, beside : (g, 2) the floors next to both ends of each gap, and distances from there
     """
 
     embedded: FloatArray
+    floors: FloatArray
+    beside: FloatArray
+
+    def ends_of_bulks(self, lower: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(k, 2) floors next to both ends of the bulks with these lower edges, and distances."""
+        gap = np.searchsorted(self.upper, lower)
+        return (
+            np.stack([self.floors[gap, 1], self.floors[gap + 1, 0]], axis=1),
+            np.stack([self.beside[gap, 1], self.beside[gap + 1, 0]], axis=1),
+        )
 
     @property
     def masses(self) -> FloatArray:
@@ -158,11 +173,7 @@ def _settle(axis: Axis) -> bool:
             gap, bulk = (left, right) if left.is_gap else (right, left)
             key = axis.number(gap), left.is_gap
             if key not in axis.ends:
-                edge = axis.edge(gap, bulk)
-                if edge is None:
-                    added = True
-                else:
-                    axis.ends[key] = edge
+                added |= not axis.edge(gap, bulk)
     return added
 
 
@@ -194,9 +205,13 @@ def _assembled(axis: Axis) -> GapsAndEmbedded:
     lower = np.array([axis.ends.get((i, False), np.nan) for i in order])
     upper = np.array([axis.ends.get((i, True), np.nan) for i in order])
     fractions = np.array(axis.fractions)[order]
+    ends = np.array(
+        [[axis.beside.get((i, up), (0.0, axis.ends.get((i, up), np.nan))) for up in (False, True)]
+         for i in order]
+    )  # fmt: skip
     gaps = GapsAndEmbedded(
         lower, upper, 1.0 - fractions, np.zeros(order.size, dtype=np.intp),
-        np.zeros(order.size), np.zeros(order.size), np.empty((0, 3)),
+        np.zeros(order.size), np.zeros(order.size), np.empty((0, 3)), ends[..., 0], ends[..., 1],
     )  # fmt: skip
     missing = float(np.isnan(lower).sum() + np.isnan(upper).sum())
     if missing or axis.skipped or not gaps.are_ordered:
@@ -207,8 +222,8 @@ def _assembled(axis: Axis) -> GapsAndEmbedded:
             stacklevel=caller_level(),
         )
     inside = [
-        atom
-        for atom in axis.embedded
-        if np.any((atom[0] > gaps.upper[:-1]) & (atom[0] < lower[1:]))
+        (atom, mass, blind)
+        for atom, mass, _, blind in axis.embedded
+        if np.any((atom > gaps.upper[:-1]) & (atom < lower[1:]))
     ]
     return replace(gaps, embedded=np.array(inside).reshape(-1, 3))

@@ -25,6 +25,7 @@ _CONVERGED = int(Status.CONVERGED)  # an attribute of an enumeration is slow to 
 _STEPS = 80
 _FIRST, _LEAST, _MOST = 0.2, 1e-3, 0.99  # factors by which the imaginary part falls
 _NEAR, _FALLEN = 0.02, 0.02  # when a real root is tried: below this |z|, and each time this less
+_BESIDE = 0.01  # of a floor: nearer points are seen from there
 _HIGHEST = 1e8  # times |z|, from where the descent starts at most
 
 
@@ -73,6 +74,20 @@ class Roots(NamedTuple):
         """dq/dz, (n,)."""
         types = parts.weights.size
         return np.asarray((self.g * self.slopes[:, :types]) @ parts.weights)
+
+
+def floors_beside(parts: Parts, x: FloatArray) -> FloatArray:
+    """The floor next to each point, 0 (the origin) if there is none near it."""
+    distance = np.abs(x[:, None] - parts.floors)
+    nearest = distance.argmin(axis=1)
+    floors = parts.floors[nearest]
+    near = distance[np.arange(x.size), nearest] <= _BESIDE * np.abs(floors)
+    return np.asarray(np.where(near, floors, 0.0))
+
+
+def beside(parts: Parts, floor: float) -> Parts:
+    """The ensemble as seen from one of its floors, from where distances are measured."""
+    return parts._replace(floors=parts.floors - floor) if floor != 0.0 else parts
 
 
 def together(tables: Sequence[Roots]) -> Roots:

@@ -4,13 +4,14 @@ Every point of the axis is known to lie in a bulk or in a gap, and the fraction 
 below it is known there (`counting`).  So nothing can be missed between two gap points of equal N,
 something lies between two of different N, and what is left to find are gaps inside of what looks
 like one bulk: there N must be smooth, and the density has no minimum that is not one.
-All points are distances from the origin.
+All points are distances from the origin.  Next to a floor their roots are sought in distances from
+that floor, and so are edges: a bulk may lie 1e-12 of its place above one.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from .kernels.counting import fractions_below
 from .kernels.equations import Parts
 from .kernels.turning import along_branch
-from .points import Roots, classify, first_guess
+from .points import Roots, beside, classify, first_guess, floors_beside
 
 FloatArray = NDArray[np.float64]
 
@@ -34,7 +35,9 @@ _AROUND = (1e-2, 1e-4, 1e-6)  # of the distance of two floors: where gaps around
 _WHOLE = 1e-5  # by which an atom's mass may depend on which of the last two is looked at
 _SETTLED = 0.03  # by which the predicted edge may move, relative to its distance
 _CLOSING = 60
+_AT_ATOM = 1e-13  # of a floor: where the density at an atom of known mass is that beside it
 _ULP = 1e-15
+_APART = 4e-15  # of x: places in a bulk nearer to its edge may lie on either side of it
 _POLISHED = 30
 _LARGEST_DOUBLING = 60
 
@@ -77,14 +80,17 @@ class Axis:
         self.bound = bound
         self.places: list[Place] = []
         self.ends: dict[tuple[int, bool], float] = {}
+        self.beside: dict[tuple[int, bool], tuple[float, float]] = {}
         self.fractions: list[float] = []
         self.atoms: list[tuple[float, float]] = []
-        self.embedded: list[tuple[float, float, float]] = []
+        self.embedded: list[tuple[float, float, float, float]] = []
         self.skipped: list[float] = []
 
     def look(self, x: float, near: Place | None) -> Place | None:
         """The place at x, None where no root is certified."""
-        found = classify(self.parts, x, near.root if near is not None else None)
+        floor = float(floors_beside(self.parts, np.array([x]))[0])
+        start = near.root if near is not None else None
+        found = classify(beside(self.parts, floor), x - floor, start)
         if not found.good[0]:
             return None
         below = float(fractions_below(self.parts, found.g, found.d)[0])
@@ -136,13 +142,13 @@ class Axis:
 
     def smooth(self, x: float, below: float) -> float:
         """A fraction below x less the jumps at atoms inside of bulks."""
-        return below - sum(mass for floor, mass, _ in self.embedded if floor < x)
+        return below - sum(mass for floor, mass, _, _ in self.embedded if floor < x)
 
     def is_at_atom(self, low: float, high: float) -> bool:
         """Whether a panel lies within the width of an atom inside of a bulk, where N is noise."""
         return any(
             low >= atom - 1.01 * width and high <= atom + 1.01 * width
-            for atom, _, width in self.embedded
+            for atom, _, width, _ in self.embedded
         )
 
     def isolate(self, floor: float, distance: float, rule: float | None) -> None:
@@ -167,14 +173,15 @@ class Axis:
                 self.ends[self.number(low), True] = floor
                 self.ends[self.number(high), False] = floor
         elif not low.is_gap and not high.is_gap:
-            mass = _excess(low, high)
+            mass, blind = _excess(low, high), 1.0
             if rule is not None and abs(rule - mass) <= _WHOLE * mass:
-                mass = rule
+                mass, blind = rule, _AT_ATOM * abs(floor) / (0.5 * (high.x - low.x))
             elif len(pairs) > 1 and abs(_excess(*pairs[-2]) - mass) > _WHOLE * mass:
                 low, high = pairs[-2]  # part of a channel's peak around the floor lies farther out
                 mass = _excess(low, high)
             if mass > max(EQUAL, 0.5 * (high.below - low.below)):
-                self.embedded.append((floor, mass, 0.5 * (high.x - low.x)))
+                width = 0.5 * (high.x - low.x)
+                self.embedded.append((floor, mass, width, blind * width))
 
     def _nearest(self, x: float) -> Place:
         """The first place that is not below x."""
@@ -212,11 +219,26 @@ class Axis:
         if i == len(self.places) or self.places[i].x != place.x:
             self.places.insert(i, place)
 
-    def edge(self, gap: Place, bulk: Place) -> float | None:
-        """End of a gap between a point in it and a point in a bulk.
+    def edge(self, gap: Place, bulk: Place) -> bool:
+        """Find the end of a gap between a point in it and a point in a bulk.
 
-        None if another gap was found between them, which is kept.
+        False if another gap was found between them instead, which is kept.
         """
+        floor = float(floors_beside(self.parts, np.array([gap.x, bulk.x])).max())
+        local = Axis(beside(self.parts, floor), self.bound)
+        place = local.closed_in(*(replace(end, x=end.x - floor) for end in (gap, bulk)))
+        end = None if place is None else floor + place
+        for found in local.places:
+            x = floor + found.x
+            if end is None or found.is_gap or abs(x - end) > _APART * abs(x):
+                self.add(replace(found, x=x))
+        if place is not None and end is not None:
+            key = self.number(gap), bulk.x > gap.x
+            self.ends[key], self.beside[key] = end, (floor, place)
+        return place is not None
+
+    def closed_in(self, gap: Place, bulk: Place) -> float | None:
+        """The end of a gap; None if another one was found, which is kept."""
         far, last = bulk.x, None
         trial = gap.x + 0.01 * (far - gap.x)
         predicted = np.nan
