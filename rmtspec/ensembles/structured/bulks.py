@@ -58,6 +58,8 @@ def search(axis: Axis, bulk: Bulk) -> bool:
         left, right = panels.pop()
         count += 1
         middle = None
+        if count == _MOST:
+            axis.unsearched.append((right.x, bulk.upper))
         if _is_wide(left, right) and not axis.is_at_atom(left.x, right.x) and count < _MOST:
             x = _middle(bulk, left, right)
             place = axis.look(x, left.place or right.place)

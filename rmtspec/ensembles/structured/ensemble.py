@@ -3,7 +3,7 @@ r"""Gram matrix of random features of several types, on data of several classes 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from ...solve.ensemble import BoundaryValue, Transform
 from .gaps import GapsAndEmbedded, Spectrum, find
 from .kernels.equations import Parts
 from .mean_directions import MeanDirections
-from .points import Roots, beside, floors_beside, solve, solve_gaps, together
+from .points import Roots, beside, floors_beside, graded, solve, solve_gaps, together
 from .reduction import Arrays, Reduced, Target, reduce
 
 FloatArray = NDArray[np.float64]
@@ -266,9 +266,8 @@ class StructuredEnsemble:
             bulks = np.flatnonzero(halves.any(axis=1))
             local = ends[bulks] + (floors[bulks] - floor)
 
-            def boundary(x: FloatArray, floor: float = float(floor)) -> BoundaryValue:
-                return _boundary(beside(self.parts, floor), x) if floor else self.boundary(x)
-
+            parts = graded(self.parts, float(floor))[0]
+            boundary = partial(_boundary, parts) if floor else self.boundary
             table, failed = search_python(local, hard[bulks], boundary)
             half = table[:, HALF].astype(np.intp)
             table[:, HALF] = 2 * bulks[half // 2] + half % 2

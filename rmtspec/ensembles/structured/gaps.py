@@ -107,6 +107,8 @@ def find(parts: Parts, bound: float) -> Spectrum:
             continue
         if not _search_bulks(axis, hard, searched):
             break
+    else:
+        axis.unsearched.append((axis.places[0].x, axis.places[-1].x))
     return Spectrum(_assembled(axis), atom, hard)
 
 
@@ -218,6 +220,14 @@ def _assembled(axis: Axis) -> GapsAndEmbedded:
         warnings.warn(
             "StructuredEnsemble: the edges of the spectrum were not all resolved"
             + (f", among others near {axis.skipped[0]!r}" if axis.skipped else ""),
+            ConvergenceWarning,
+            stacklevel=caller_level(),
+        )
+    if axis.unsearched:
+        low, high = axis.unsearched[0]
+        warnings.warn(
+            f"StructuredEnsemble: the search for gaps inside of bulks reached its limit; between "
+            f"{low!r} and {high!r} narrow ones may be missing",
             ConvergenceWarning,
             stacklevel=caller_level(),
         )

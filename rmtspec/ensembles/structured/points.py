@@ -56,6 +56,10 @@ class Roots(NamedTuple):
         columns: list[Any] = [column[chosen] for column in self]
         return Roots(*columns)
 
+    def turned(self, turns: FloatArray) -> Roots:
+        """The same in other channels."""
+        return self._replace(d=np.einsum("yab,nyac,ycd->nybd", turns, self.d, turns))
+
     @property
     def good(self) -> NDArray[np.bool_]:
         """Which points have a certified root."""
@@ -88,6 +92,24 @@ def floors_beside(parts: Parts, x: FloatArray) -> FloatArray:
 def beside(parts: Parts, floor: float) -> Parts:
     """The ensemble as seen from one of its floors, from where distances are measured."""
     return parts._replace(floors=parts.floors - floor) if floor != 0.0 else parts
+
+
+def graded(parts: Parts, floor: float) -> tuple[Parts, FloatArray]:
+    """The same, with the channels of each class turned so that its neurons see ever less of them.
+
+    Its own are the largest resolvents there: sums over other channels would keep of those that they
+    hardly see what rounding leaves.  Also the turns (Y, r, r), whose columns are the channels.
+    """
+    seen, (classes, r) = beside(parts, floor), parts.kernels.shape[1:3]
+    own = parts.floors == floor
+    total = np.einsum("n,nyab->yab", parts.weights[own], parts.kernels[own])
+    turns = np.linalg.eigh(total)[1][..., ::-1] if r > 1 else np.ones((classes, 1, 1))
+    kernels = np.einsum("yab,nyac,ycd->nybd", turns, parts.kernels, turns)
+    data = parts.slopes[:, : classes * r].reshape(-1, classes, r)
+    slopes = parts.slopes.copy()
+    slopes[:, : classes * r] = np.einsum("yab,nya->nyb", turns, data).reshape(-1, classes * r)
+    kernels = np.ascontiguousarray(0.5 * (kernels + kernels.swapaxes(2, 3)))
+    return seen._replace(slopes=slopes, kernels=kernels), turns
 
 
 def together(tables: Sequence[Roots]) -> Roots:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from .kernels.counting import fractions_below
 from .kernels.equations import Parts
 from .kernels.turning import along_branch
-from .points import Roots, beside, classify, first_guess, floors_beside
+from .points import Roots, beside, classify, first_guess, floors_beside, graded
 
 FloatArray = NDArray[np.float64]
 
@@ -85,6 +85,7 @@ class Axis:
         self.atoms: list[tuple[float, float]] = []
         self.embedded: list[tuple[float, float, float, float]] = []
         self.skipped: list[float] = []
+        self.unsearched: list[tuple[float, float]] = []
 
     def look(self, x: float, near: Place | None) -> Place | None:
         """The place at x, None where no root is certified."""
@@ -225,13 +226,16 @@ class Axis:
         False if another gap was found between them instead, which is kept.
         """
         floor = float(floors_beside(self.parts, np.array([gap.x, bulk.x])).max())
-        local = Axis(beside(self.parts, floor), self.bound)
-        place = local.closed_in(*(replace(end, x=end.x - floor) for end in (gap, bulk)))
+        parts, turns = graded(self.parts, floor)
+        local, back = Axis(parts, self.bound), turns.swapaxes(1, 2)
+        ends = (replace(end, x=end.x - floor, root=end.root.turned(turns)) for end in (gap, bulk))
+        place = local.closed_in(*ends)
         end = None if place is None else floor + place
+        self.skipped += [floor + x for x in local.skipped]
         for found in local.places:
             x = floor + found.x
             if end is None or found.is_gap or abs(x - end) > _APART * abs(x):
-                self.add(replace(found, x=x))
+                self.add(replace(found, x=x, root=found.root.turned(back)))
         if place is not None and end is not None:
             key = self.number(gap), bulk.x > gap.x
             self.ends[key], self.beside[key] = end, (floor, place)
@@ -266,6 +270,7 @@ class Axis:
                 trial = gap.x + 0.75 * (predicted - gap.x)
             if trial == gap.x:
                 trial = 0.5 * (gap.x + far)
+        self.skipped.append(far)
         return far
 
     def polish(self, gap: Place, predicted: float, far: float) -> float | None:

@@ -21,6 +21,7 @@ import numpy as np
 
 from ....solve.kernel import kernel
 from .equations import dress
+from .small_matrices import reciprocal
 
 _PIVOT = 0.6403882032022076  # (1 + √17)/8: a diagonal pivot must be this large (Bunch, Parlett)
 
@@ -84,12 +85,46 @@ def _argument_of_determinant(a):
 
 
 @kernel
+def _turn_of_sum(parts, d, q, j):
+    """Argument of det(Θ⁻¹ + Q) for eigenvalue j, the blocks of λ_y = 0 left out."""
+    classes, r = d.shape[0], d.shape[1]
+    kept = np.empty(q.shape[0], np.intp)
+    size = 0
+    for a in range(q.shape[0]):
+        if a // r >= classes or parts.levels[j, a // r] > 0.0:
+            kept[size] = a
+            size += 1
+    matrix = np.empty((size, size), dtype=np.complex128)
+    scale = np.empty(size)
+    for row in range(size):
+        a, largest = kept[row], 0.0
+        y = a // r
+        for column in range(size):
+            b = kept[column]
+            x = q[a, b]
+            if y < classes and b // r == y:
+                share = parts.classes[y] * parts.levels[j, y]
+                x += d[y, a - y * r, b - y * r] * (1.0 / share)
+            elif a == b:
+                x += 1.0
+            matrix[row, column] = x
+            largest = max(largest, abs(x))
+        scale[row] = 1.0 / np.sqrt(largest) if largest > 0.0 else 1.0
+    for a in range(size):
+        for b in range(size):
+            matrix[a, b] *= scale[a] * scale[b]
+    return _argument_of_determinant(matrix)
+
+
+@kernel
 def fractions_below(parts, g, d):
     """N at solutions g (n, N) and d (n, Y, r, r) on the real axis."""
     found = np.empty(g.shape[0])
     classes, r = d.shape[1], d.shape[2]
     for i in range(g.shape[0]):
-        dinv, q, low = dress(parts, g[i], d[i])[:3]
+        dressed = dress(parts, g[i], d[i])
+        dinv, low, extra = dressed[0], dressed[2], dressed[6]
+        order, rest, pivots = extra[0], extra[1], extra[4]
         total = 0.0
         for tau in range(parts.weights.size):
             total += parts.weights[tau] * _argument(g[i, tau])
@@ -101,44 +136,19 @@ def fractions_below(parts, g, d):
                 part += dinv[y, a, a].imag
             total -= parts.psi_n / parts.psi_p * parts.classes[y] * part
         for j in range(parts.shares.size):
-            size = q.shape[0]
-            for y in range(classes):
-                if not parts.levels[j, y] > 0.0:
-                    size -= r
-            matrix = np.empty((size, size), dtype=np.complex128)
-            row = 0
             part = 0.0
-            for a in range(q.shape[0]):
+            for a in range(low.shape[1]):
                 part += low[j, a, a].imag
-                y = a // r
-                if y < classes and not parts.levels[j, y] > 0.0:
-                    continue
-                column = 0
-                for b in range(q.shape[0]):
-                    if b // r < classes and not parts.levels[j, b // r] > 0.0:
-                        continue
-                    x = q[a, b]
-                    if y < classes and b // r == y:
-                        share = parts.classes[y] * parts.levels[j, y]
-                        x += d[i, y, a - y * r, b - y * r] * (1.0 / share)
-                    elif a == b:
-                        x += 1.0
-                    matrix[row, column] = x
-                    column += 1
-                row += 1
-            scale = np.empty(size)
-            for a in range(size):
-                largest = 0.0
-                for b in range(size):
-                    largest = max(largest, abs(matrix[a, b]))
-                scale[a] = 1.0 / np.sqrt(largest) if largest > 0.0 else 1.0
-            for a in range(size):
-                for b in range(size):
-                    matrix[a, b] *= scale[a] * scale[b]
-            part += _argument_of_determinant(matrix)
-            for y in range(classes):
-                if parts.levels[j, y] > 0.0:
-                    part -= turns[y]
+            if order.size < parts.weights.size:
+                part += _turn_of_sum(parts, d[i], rest, j)
+                for y in range(classes):
+                    if parts.levels[j, y] > 0.0:
+                        part -= turns[y]
+            for k in order:
+                # Adding Guuᵀ turns the determinant by arg G + arg(1/G + α), where the imaginary
+                # part of the latter is not positive.
+                added = np.conj(pivots[j, k] * reciprocal(g[i, k]))
+                part += _argument(g[i, k]) - _argument(added)
             total -= parts.shares[j] / parts.psi_p * part
         found[i] = total / np.pi
     return found

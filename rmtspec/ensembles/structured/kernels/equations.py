@@ -90,7 +90,7 @@ def _one_by_one(parts, g):
 
 
 @kernel
-def _added(parts, g, order, j, low, p, w, h, growth):
+def _added(parts, g, order, j, low, p, w, h, pivots, growth):
     """Add the types of `order` to Q in the tables of eigenvalue j, which start without them.
 
     With the new part G uuᵀ of Q, α = uᵀHu and c = G/(1 + Gα),
@@ -118,6 +118,7 @@ def _added(parts, g, order, j, low, p, w, h, growth):
         k = waiting[chosen]
         for i in range(chosen, count - 1):
             waiting[i] = waiting[i + 1]
+        pivots[j, k] = pivot
         growth[j] = max(growth[j], 1.0 / best) if best > 0.0 else np.inf
         inverse = reciprocal(pivot)
         c = part * inverse
@@ -163,8 +164,9 @@ def _sum_over_types(parts, g, chosen):
 def dress(parts, g, d):
     """D⁻¹ (Y, r, r), Q (m, m), L and P (J, m, m), w = Lᵀu and v = Θu (J, N, m) of one state.
 
-    At the end, for `sizes_of`: the types that were added to Q one by one, the sum over the others,
-    w without the former, h = Hu (J, N, m) and the growth of rounding (J,).
+    At the end, how they were found: the types that were added to Q one by one, the sum over the
+    others, w without the former, h = Hu (J, N, m), 1 + Gα of each type when it was added (J, N),
+    and the growth of rounding (J,).
     """
     types, size = parts.slopes.shape
     classes, r = d.shape[0], d.shape[1]
@@ -232,10 +234,10 @@ def dress(parts, g, d):
                     w[j, tau, b] += u[tau, a] * inverted[a, b]
                     h[j, tau, a] += inverted[a, b] * v[j, tau, b]
     before = w.copy()
-    growth = np.ones(count)
+    pivots, growth = np.ones((count, types), dtype=np.complex128), np.ones(count)
     for j in range(count):
-        _added(parts, g, order, j, low, p, w, h, growth)
-    return dinv, q, low, p, w, v, (order, rest, before, h, growth)
+        _added(parts, g, order, j, low, p, w, h, pivots, growth)
+    return dinv, q, low, p, w, v, (order, rest, before, h, pivots, growth)
 
 
 @kernel
@@ -313,7 +315,7 @@ def _sizes_of_added(parts, g, j, extra, w, v):
 
     It leaves an error δ of Uᵀ(Θ⁻¹ + rest)⁻¹U, and one of (1 − HG)δ(1 − GH) in UᵀHU.
     """
-    order, _, before, h, _ = extra
+    order, _, before, h = extra[:4]
     types, size = parts.slopes.shape
     light = np.ones(types, np.bool_)
     for k in order:
@@ -349,7 +351,7 @@ def sizes_of(parts, z, g, d, dressed, inner, image, scales, count):
     inner : `products` of the solution
     """
     dinv, _, low, p, w, v, extra = dressed
-    _, rest, _, h, growth = extra
+    rest, h, growth = extra[1], extra[3], extra[5]
     f, e = inner
     types, size = parts.slopes.shape
     classes, r = scales.shape
