@@ -322,11 +322,9 @@ def _boundary(parts: Parts, x: FloatArray) -> BoundaryValue:
     """Density at points inside of bulks."""
     found = solve(parts, x.astype(np.complex128))
     density = found.trace(parts).imag
-    # Next to an edge Im g is a small part of the g whose error is known.  All of that error in
-    # Im g would be a thousand times what is measured, none of it a thousandth.
+    # An error of g may lie in its imaginary part, which next to an edge is a small part of it.
     with np.errstate(divide="ignore", invalid="ignore"):
-        whole = np.sqrt(np.abs(found.g) @ parts.weights / density)
-    error = found.error * np.maximum(1.0, 0.1 * whole)
+        error = found.error * (np.abs(found.g) @ parts.weights) / density
     return BoundaryValue(density / np.pi, error, found.status)
 
 
