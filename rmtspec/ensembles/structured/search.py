@@ -82,7 +82,6 @@ class Axis:
         self.ends: dict[tuple[int, bool], float] = {}
         self.beside: dict[tuple[int, bool], tuple[float, float]] = {}
         self.fractions: list[float] = []
-        self.atoms: list[tuple[float, float]] = []
         self.embedded: list[tuple[float, float, float, float]] = []
         self.skipped: list[float] = []
         self.unsearched: list[tuple[float, float]] = []
@@ -169,20 +168,23 @@ class Axis:
             return
         low, high = pairs[-1]
         if low.is_gap and high.is_gap:
-            if high.below - low.below > EQUAL:
-                self.atoms.append((floor, high.below - low.below))
+            # More or less than the rule says is a bulk beside the floor, which is to be found.
+            mass = high.below - low.below
+            if mass > EQUAL and rule is not None and abs(rule - mass) <= EQUAL:
                 self.ends[self.number(low), True] = floor
                 self.ends[self.number(high), False] = floor
         elif not low.is_gap and not high.is_gap:
-            mass, blind = _excess(low, high), 1.0
-            if rule is not None and abs(rule - mass) <= _WHOLE * mass:
-                mass, blind = rule, _AT_ATOM * abs(floor) / (0.5 * (high.x - low.x))
+            mass = _excess(low, high)
+            is_known = rule is not None and abs(rule - mass) <= _WHOLE * mass
+            if rule is not None and is_known:
+                mass = rule
             elif len(pairs) > 1 and abs(_excess(*pairs[-2]) - mass) > _WHOLE * mass:
                 low, high = pairs[-2]  # part of a channel's peak around the floor lies farther out
                 mass = _excess(low, high)
             if mass > max(EQUAL, 0.5 * (high.below - low.below)):
                 width = 0.5 * (high.x - low.x)
-                self.embedded.append((floor, mass, width, blind * width))
+                blind = _AT_ATOM * floor if is_known else width
+                self.embedded.append((floor, mass, width, blind))
 
     def _nearest(self, x: float) -> Place:
         """The first place that is not below x."""
@@ -199,7 +201,6 @@ class Axis:
         thin = _THIN if self.parts.kernels.shape[2] == 1 else _THIN_CHANNELS
         if right.x - left.x <= thin * abs(right.x):
             middle = 0.5 * (left.x + right.x)
-            self.atoms.append((middle, right.below - left.below))
             self.ends[self.number(left), True] = middle
             self.ends[self.number(right), False] = middle
             return False
