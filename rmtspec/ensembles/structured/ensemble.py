@@ -261,11 +261,10 @@ class StructuredEnsemble:
         """
         floors, ends = self.found.gaps.ends_of_bulks(edges[:, 0])
         tables, failures = [], []
-        for floor in np.unique(floors):
+        for floor in np.unique(floors) if floors.size else (0.0,):
             halves = floors == floor
             bulks = np.flatnonzero(halves.any(axis=1))
             local = ends[bulks] + (floors[bulks] - floor)
-
             parts = graded(self.parts, float(floor))[0]
             boundary = partial(_boundary, parts) if floor else self.boundary
             table, failed = search_python(local, hard[bulks], boundary)

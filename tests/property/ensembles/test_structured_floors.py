@@ -38,8 +38,7 @@ def test_a_thin_bulk_above_a_floor_is_that_of_marchenko_and_pastur(size):
     # The panels resolve 1e-12 of the density.
     assert np.all(np.abs(defect) <= 1e-11)
     floors, ends = drawn.gaps.ends_of_bulks(law.edges[:, 0])
-    # FLOOR itself is rounded once in a floor that was given as a number.
-    np.testing.assert_allclose(floors, FLOOR, rtol=0.0, atol=0.0)
+    np.testing.assert_array_equal(floors, FLOOR)
     np.testing.assert_allclose(ends[0], size * EDGES, rtol=1e-13)
     # Inside, a location is known to an ulp of the floor.
     middle = law.quantile(1.0 - SHARE + SHARE * np.array([0.25, 0.5, 0.75])) - FLOOR
@@ -52,6 +51,9 @@ def test_a_bulk_that_rounding_hides_is_an_atom():
     law = above_a_floor(1e-14).spectrum()
     np.testing.assert_allclose(law.atoms, [[0.0, 1.0 - SHARE], [FLOOR, SHARE]], rtol=1e-12)
     assert law.edges.shape == (0, 2)
+    # Its place is known to 1e-12, the width below which a bulk becomes an atom.
+    np.testing.assert_array_equal(law.cdf([-1.0, 0.5, 2.0]), [0.0, 1.0 - SHARE, 1.0])
+    np.testing.assert_array_equal(law.density([0.5, 2.0]), [0.0, 0.0])
 
 
 def test_the_density_is_within_its_bound():
