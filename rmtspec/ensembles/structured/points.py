@@ -25,7 +25,6 @@ _CONVERGED = int(Status.CONVERGED)  # an attribute of an enumeration is slow to 
 _STEPS = 80
 _FIRST, _LEAST, _MOST = 0.2, 1e-3, 0.99  # factors by which the imaginary part falls
 _NEAR, _FALLEN = 0.02, 0.02  # when a real root is tried: below this |z|, and each time this less
-_BESIDE = 0.01  # of a floor: nearer points are seen from there
 _HIGHEST = 1e8  # times |z|, from where the descent starts at most
 
 
@@ -80,27 +79,13 @@ class Roots(NamedTuple):
         return np.asarray((self.g * self.slopes[:, :types]) @ parts.weights)
 
 
-def floors_beside(parts: Parts, x: FloatArray) -> FloatArray:
-    """The floor next to each point, 0 (the origin) if there is none near it."""
-    distance = np.abs(x[:, None] - parts.floors)
-    nearest = distance.argmin(axis=1)
-    floors = parts.floors[nearest]
-    near = distance[np.arange(x.size), nearest] <= _BESIDE * np.abs(floors)
-    return np.asarray(np.where(near, floors, 0.0))
-
-
-def beside(parts: Parts, floor: float) -> Parts:
-    """The ensemble as seen from one of its floors, from where distances are measured."""
-    return parts._replace(floors=parts.floors - floor) if floor != 0.0 else parts
-
-
 def graded(parts: Parts, floor: float) -> tuple[Parts, FloatArray]:
-    """The same, with the channels of each class turned so that its neurons see ever less of them.
+    """The ensemble in distances from a floor, and in channels of which its neurons see ever less.
 
-    Its own are the largest resolvents there: sums over other channels would keep of those that they
+    They have the largest resolvents there: in other channels sums would keep of those that they
     hardly see what rounding leaves.  Also the turns (Y, r, r), whose columns are the channels.
     """
-    seen, (classes, r) = beside(parts, floor), parts.kernels.shape[1:3]
+    classes, r = parts.kernels.shape[1:3]
     own = parts.floors == floor
     total = np.einsum("n,nyab->yab", parts.weights[own], parts.kernels[own])
     turns = np.linalg.eigh(total)[1][..., ::-1] if r > 1 else np.ones((classes, 1, 1))
@@ -109,7 +94,8 @@ def graded(parts: Parts, floor: float) -> tuple[Parts, FloatArray]:
     slopes = parts.slopes.copy()
     slopes[:, : classes * r] = np.einsum("yab,nya->nyb", turns, data).reshape(-1, classes * r)
     kernels = np.ascontiguousarray(0.5 * (kernels + kernels.swapaxes(2, 3)))
-    return seen._replace(slopes=slopes, kernels=kernels), turns
+    floors = parts.floors - floor
+    return parts._replace(floors=floors, slopes=slopes, kernels=kernels), turns
 
 
 def together(tables: Sequence[Roots]) -> Roots:

@@ -4,8 +4,8 @@ Every point of the axis is known to lie in a bulk or in a gap, and the fraction 
 below it is known there (`counting`).  So nothing can be missed between two gap points of equal N,
 something lies between two of different N, and what is left to find are gaps inside of what looks
 like one bulk: there N must be smooth, and the density has no minimum that is not one.
-All points are distances from the origin.  Next to a floor their roots are sought in distances from
-that floor, and so are edges: a bulk may lie 1e-12 of its place above one.
+All points are distances from the origin, but next to a floor an edge is sought in distances from
+that floor: a bulk may lie 1e-12 of its place above one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from .kernels.counting import fractions_below
 from .kernels.equations import Parts
 from .kernels.turning import along_branch
-from .points import Roots, beside, classify, first_guess, floors_beside, graded
+from .points import Roots, classify, first_guess, graded
 
 FloatArray = NDArray[np.float64]
 
@@ -33,6 +33,7 @@ _THIN = 1e-12  # relative width below which a bulk is an atom
 _THIN_CHANNELS = 1e-9  # the same with several channels, the last of which are known no better
 _AROUND = (1e-2, 1e-4, 1e-6)  # of the distance of two floors: where gaps around an atom are sought
 _WHOLE = 1e-5  # by which an atom's mass may depend on which of the last two is looked at
+_BESIDE = 0.01  # of a floor: edges nearer to it are sought from there
 _SETTLED = 0.03  # by which the predicted edge may move, relative to its distance
 _CLOSING = 60
 _AT_ATOM = 1e-13  # of a floor: where the density at an atom of known mass is that beside it
@@ -88,9 +89,7 @@ class Axis:
 
     def look(self, x: float, near: Place | None) -> Place | None:
         """The place at x, None where no root is certified."""
-        floor = float(floors_beside(self.parts, np.array([x]))[0])
-        start = near.root if near is not None else None
-        found = classify(beside(self.parts, floor), x - floor, start)
+        found = classify(self.parts, x, near.root if near is not None else None)
         if not found.good[0]:
             return None
         below = float(fractions_below(self.parts, found.g, found.d)[0])
@@ -226,7 +225,7 @@ class Axis:
 
         False if another gap was found between them instead, which is kept.
         """
-        floor = float(floors_beside(self.parts, np.array([gap.x, bulk.x])).max())
+        floor = _floor_beside(self.parts, gap.x, bulk.x)
         parts, turns = graded(self.parts, floor)
         local, back = Axis(parts, self.bound), turns.swapaxes(1, 2)
         ends = (replace(end, x=end.x - floor, root=end.root.turned(turns)) for end in (gap, bulk))
@@ -299,6 +298,12 @@ class Axis:
 def _excess(low: Place, high: Place) -> float:
     """Mass between two places less what their densities make up."""
     return high.below - low.below - 0.5 * (high.x - low.x) * (low.density + high.density)
+
+
+def _floor_beside(parts: Parts, *ends: float) -> float:
+    """The highest floor next to one of the points, 0 (the origin) if there is none."""
+    near = [s for s in parts.floors for x in ends if abs(x - s) <= _BESIDE * s]
+    return float(max(near, default=0.0))
 
 
 def _around(floor: float, width: float) -> tuple[float, float]:

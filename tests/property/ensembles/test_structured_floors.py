@@ -11,7 +11,7 @@ import rmtspec as rs
 from rmtspec.ensembles.structured import bulks
 from rmtspec.ensembles.structured.ensemble import StructuredEnsemble
 from rmtspec.ensembles.structured.kernels.counting import fractions_below
-from rmtspec.ensembles.structured.points import beside, graded, solve
+from rmtspec.ensembles.structured.points import graded, solve
 from validation.certificates.structured_draws import ensemble_of
 
 SHARE, RATIO, FLOOR = 0.4, 0.3, 1.7
@@ -61,7 +61,7 @@ def test_the_density_is_within_its_bound():
     low, high = 1e-6 * EDGES
     # From 1e-10 of an edge to the middle; the distances themselves are the exact arguments.
     step = (high - low) * np.geomspace(1e-10, 0.5, 60)
-    seen = beside(drawn.parts, FLOOR)
+    seen = drawn.parts._replace(floors=drawn.parts.floors - FLOOR)
     for x in (low + step, high - step[::-1]):
         root = solve(seen, x.astype(complex))
         density = root.trace(seen).imag
@@ -119,7 +119,7 @@ def test_channels_that_the_neurons_of_a_floor_hardly_see_leave_the_others_their_
     assert ends[thin, 1] < 1e-6
     assert abs(law.mass_defect[thin]) <= 1e-13
     x = np.linspace(*ends[thin], 22)[1:-1].astype(complex)
-    plain = solve(beside(drawn.parts, FLOOR), x)
+    plain = solve(drawn.parts._replace(floors=drawn.parts.floors - FLOOR), x)
     turned = solve(graded(drawn.parts, FLOOR)[0], x)
     assert np.all(turned.good)
     assert np.median(turned.error) <= 1e-2 * np.median(plain.error)

@@ -241,15 +241,15 @@ def dress(parts, g, d):
 
 
 @kernel
-def image_of(parts, g, dressed):
-    """A + z (N,) and the image of D (Y, r, r)."""
+def image_of(parts, z, g, dressed):
+    """A (N,) and the image of D (Y, r, r)."""
     dinv, p, w, v = dressed[0], dressed[3], dressed[4], dressed[5]
     types, size = parts.slopes.shape
     classes, r = dinv.shape[0], dinv.shape[1]
     above = np.empty(types, dtype=np.complex128)
     image = np.zeros((classes, r, r), dtype=np.complex128)
     for tau in range(types):
-        total = complex(parts.floors[tau], 0.0)
+        total = parts.floors[tau] - z  # first: next to a floor this is all that z has to say
         scale = parts.psi_p * parts.weights[tau] / parts.psi_n * g[tau]
         for y in range(classes):
             part = 0j
@@ -398,7 +398,7 @@ def sizes_of(parts, z, g, d, dressed, inner, image, scales, count):
                         total += growth[j] * ends[0, a, k] * ends[1, b, k]
                         grown[y, a - y * r, b - y * r] += scale * total
     for tau in range(types):
-        total = sizes[tau] + abs(parts.floors[tau]) + abs(z)
+        total = sizes[tau] + abs(parts.floors[tau] - z)
         for y in range(classes):
             for a in range(r):
                 for b in range(r):

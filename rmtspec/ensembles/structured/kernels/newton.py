@@ -104,11 +104,11 @@ def _newton(parts, z, g, d, real, max_steps):
     error = residual = np.inf
     for step in range(max_steps):
         dressed = dress(parts, g, d)
-        above, image = image_of(parts, g, dressed)
+        above, image = image_of(parts, z, g, dressed)
         scales = scales_of(parts, g, dressed)
         f = np.empty((count, 1), dtype=np.complex128)
         for tau in range(types):
-            f[tau, 0] = g[tau] * (above[tau] - z) - 1.0
+            f[tau, 0] = g[tau] * above[tau] - 1.0
         row = types
         for y in range(classes):
             for a in range(r):
@@ -215,9 +215,9 @@ def _cold(parts, z, g, d):
             for b in range(d.shape[1]):
                 d[y, a, b] = complex(1.0, 1e-6) if a == b else 0j
     for _ in range(8):
-        above, image = image_of(parts, g, dress(parts, g, d))
+        above, image = image_of(parts, tilted, g, dress(parts, g, d))
         for tau in range(g.size):
-            g[tau] = 0.5 * g[tau] + 0.5 * reciprocal(above[tau] - tilted)
+            g[tau] = 0.5 * g[tau] + 0.5 * reciprocal(above[tau])
         for y in range(d.shape[0]):
             for a in range(d.shape[1]):
                 for b in range(d.shape[1]):

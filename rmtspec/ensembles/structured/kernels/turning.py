@@ -32,7 +32,7 @@ def along_branch(parts, x, g, d, scales, along, length, max_steps):
     last = False
     for _ in range(max_steps):
         dressed = dress(parts, g, d)
-        above, image = image_of(parts, g, dressed)
+        above, image = image_of(parts, complex(x, 0.0), g, dressed)
         own = products(dressed)
         inner = jacobian(parts, dressed, dressed, (own, own), g, g, scales, count)
         matrix = np.zeros((count + 1, count + 1), dtype=np.complex128)
@@ -42,7 +42,7 @@ def along_branch(parts, x, g, d, scales, along, length, max_steps):
                 matrix[i, j] = inner[i, j].real
             matrix[count, i] = along[i]
         for tau in range(types):
-            right[tau, 0] = -(g[tau] * (above[tau] - x) - 1.0).real
+            right[tau, 0] = -(g[tau] * above[tau] - 1.0).real
             matrix[tau, tau] -= right[tau, 0]
             matrix[tau, count] = -g[tau].real
         row = types
