@@ -74,6 +74,14 @@ def test_quantile_is_the_smallest_point_that_reaches_the_fraction(law):
     assert law.quantile(reached[0] + 1e-12) >= law.support[1, 0]
 
 
+@pytest.mark.parametrize("ratio", [0.5, 1.0])
+@pytest.mark.parametrize("count", [2, 1000])
+def test_the_whole_law_lies_between_the_quantiles_of_zero_and_one(ratio, count):
+    law = rs.SampleCovariance(ratio, rs.PopulationSpectrum.isotropic()).spectrum()
+    x = law.quantile(np.linspace(0.0, 1.0, count), from_origin=True)
+    assert x[[0, -1]].tolist() == law.edges[0].tolist()
+
+
 def test_distances_from_the_origin_resolve_a_bulk_thinner_than_the_spacing_of_floats():
     thin = rs.RandomFeatureModel(8.0, 4.0, 8.0, "tanh").spectrum()
     low, high = thin.edges[0]

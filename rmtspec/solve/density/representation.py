@@ -334,6 +334,8 @@ def locate(bulk, mass, edges, masses, first, low, high, powers, before):
     if upper:
         half += 1
         target = masses[bulk] - mass
+    if target <= 0.0:  # the mass of a panel, flat at an edge, tells points there apart to 1e-6
+        return b if upper else a
     panel = _last_not_above(before, first[half], first[half + 1], target)
     target -= before[panel]
     t = _place(powers, panel, target)
