@@ -25,6 +25,7 @@ FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
 _SUM = 1e-8  # by which weights may miss a sum of one
+_ENDS = np.array([-1.0, 1.0])  # of what an atom inside of a bulk hides, in half widths
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,22 +233,12 @@ class StructuredEnsemble:
     def transform(self, z: ComplexArray) -> Transform:
         """Stieltjes transform q of the p eigenvalues."""
         found = self.roots(z - complex(self.origin))
-        return Transform(found.trace(self.parts), found.error, found.status)
+        q = found.trace(self.parts)
+        return Transform(q, found.error_of(q, self.parts), found.status)
 
     def boundary(self, distance: FloatArray) -> BoundaryValue:
-        """Density on the real axis inside the bulks."""
-        atoms = [
-            (np.abs(distance - atom) < width, np.array([atom - width, atom + width]))
-            for atom, _, width in self.found.gaps.embedded
-        ]
-        x = distance.copy()
-        for near, ends in atoms:
-            x[near] = ends[0]
-        density, error, status = _boundary(self.parts, x)
-        for near, ends in atoms:
-            if near.any():
-                density[near] = np.interp(distance[near], ends, self.boundary(ends).density)
-        return BoundaryValue(density, error, status)
+        """Density on the real axis inside the bulks; of infinite error where an atom hides it."""
+        return _boundary(self.parts, self.found.gaps.embedded, True, distance)
 
     def panels(self, edges: FloatArray, hard: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
         """What the search of `solve.density.panels` finds on the bulks.
@@ -260,8 +251,9 @@ class StructuredEnsemble:
             halves = floors == floor
             bulks = np.flatnonzero(halves.any(axis=1))
             local = ends[bulks] + (floors[bulks] - floor)
-            parts = graded(self.parts, float(floor))[0]
-            boundary = partial(_boundary, parts) if floor else self.boundary
+            parts = graded(self.parts, float(floor))[0] if floor else self.parts
+            atoms = self.found.gaps.embedded - np.array([floor, 0.0, 0.0])
+            boundary = partial(_boundary, parts, atoms, False)
             table, failed = search_python(local, hard[bulks], boundary)
             half = table[:, HALF].astype(np.intp)
             table[:, HALF] = 2 * bulks[half // 2] + half % 2
@@ -296,8 +288,9 @@ class StructuredEnsemble:
         lower = flat.imag < 0.0
         found = self.roots(np.where(lower, flat.conj(), flat) - complex(self.origin))
         q, slope = found.trace(self.parts), found.trace_slope(self.parts)
+        error = found.error_of(q, self.parts)
         status = np.where(
-            found.good & ~(found.error <= rtol), np.int8(Status.PRECISION_EXHAUSTED), found.status
+            found.good & ~(error <= rtol), np.int8(Status.PRECISION_EXHAUSTED), found.status
         )
         good = status == Status.CONVERGED
         q, slope = (
@@ -306,21 +299,32 @@ class StructuredEnsemble:
         )
         if check and not good.all():
             warn_unconverged("resolvent", flat, status)
-        error = np.where(good, found.error, np.inf)
+        error = np.where(good, error, np.inf)
         columns = (q, slope, error, found.residual, good, status)
         shaped: list[Any] = [column.reshape(points.shape) for column in columns]
         return StructuredResolvent(*shaped)
 
 
-def _boundary(parts: Parts, x: FloatArray) -> BoundaryValue:
-    """Density at points inside of bulks."""
+def _boundary(
+    parts: Parts, atoms: FloatArray, is_bound: bool, distance: FloatArray
+) -> BoundaryValue:
+    """Density inside of bulks, a straight line across atoms, with its error bound or its noise."""
+    x = distance.copy()
+    hidden = [(np.abs(x - atom) < width, atom + width * _ENDS) for atom, _, width in atoms]
+    for near, ends in hidden:
+        x[near] = ends[0]
     found = solve(parts, x.astype(np.complex128))
     density = found.trace(parts).imag
-    # What refinement has to expect, not a bound: all of the error of g may lie in Im g, a factor
-    # |g|/Im g, but next to edges a thousand times less of it is measured.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        whole = np.sqrt(np.abs(found.g) @ parts.weights / density)
-    error = found.error * np.maximum(1.0, 0.1 * whole)
+    error = found.error_of(density, parts)
+    if not is_bound:
+        # What refinement has to expect: next to edges a thousandth of the bound is measured.
+        error = np.maximum(found.error, 0.1 * np.sqrt(found.error * error))
+    for near, ends in hidden:
+        if near.any():
+            values = solve(parts, ends.astype(np.complex128)).trace(parts).imag
+            density[near] = np.interp(distance[near], ends, values)
+            if is_bound:
+                error[near] = np.inf
     return BoundaryValue(density / np.pi, error, found.status)
 
 

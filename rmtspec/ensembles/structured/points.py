@@ -73,6 +73,15 @@ class Roots(NamedTuple):
         """q = Σπg, (n,)."""
         return np.asarray(self.g @ parts.weights)
 
+    def error_of(self, part: ComplexArray | FloatArray, parts: Parts) -> FloatArray:
+        """(n,) bound on the error of q or Im q relative to it, infinite where there is no root.
+
+        The terms of q may cancel, and all of their error may lie in a small imaginary part.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            error = self.error * (np.abs(self.g) @ parts.weights) / np.abs(part)
+        return np.where(self.good, error, np.inf)
+
     def trace_slope(self, parts: Parts) -> ComplexArray:
         """dq/dz, (n,)."""
         types = parts.weights.size

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import rmtspec as rs
+from rmtspec.ensembles.structured import ensemble
 from rmtspec.ensembles.structured.ensemble import StructuredEnsemble
 from rmtspec.ensembles.structured.kernels.counting import fractions_below
 from rmtspec.ensembles.structured.points import solve
@@ -234,13 +235,13 @@ def test_roots_far_below_the_terms_that_make_them_up_are_certified():
 
 def test_density_next_to_an_edge_is_asked_for_no_more_often_than_its_noise_is_worth(monkeypatch):
     asked = []
-    boundary = StructuredEnsemble.boundary
+    solve = ensemble.solve
 
-    def counted(ensemble, distance):
-        asked.append(distance.size)
-        return boundary(ensemble, distance)
+    def counted(parts, points):
+        asked.append(points.size)
+        return solve(parts, points)
 
-    monkeypatch.setattr(StructuredEnsemble, "boundary", counted)
+    monkeypatch.setattr(ensemble, "solve", counted)
     classes = [rs.DataClass(*one) for one in ((0.57, 5.46), (0.11, 0.675), (0.32, 61.5))]
     law = rs.MixtureModel(19.36, 0.1685, 1.0734, classes, activation="tanh").spectrum()
     assert np.abs(law.mass_defect).max() <= 1e-12

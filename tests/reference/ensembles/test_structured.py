@@ -48,6 +48,22 @@ def test_points_agree_with_another_solver_within_their_error(index, types, class
         assert error <= 1e-12
 
 
+def test_the_density_next_to_an_edge_is_within_its_bound():
+    # There an error of the resolvent is 35, 1,100 and 35,000 times as large relative to Im q.
+    index, types, classes, channels = CASES[0]
+    drawn = ensemble_of(0, index, types=types, classes=classes, channels=channels, tolerance=0.0)
+    lower = drawn.gaps.edges[0, 0]
+    x = lower * (1.0 + np.array([1e-3, 1e-6, 1e-9]))
+    found = drawn.boundary(x)
+    roots = solve(drawn.parts, x.astype(complex))
+    for i in range(x.size):
+        z = mpmath.mpf(drawn.origin) + mpmath.mpf(float(x[i]))
+        exact = twin_at(z, drawn, roots.at(slice(i, i + 1))).q.imag / mpmath.pi
+        error = abs(mpmath.mpf(float(found.density[i])) / exact - 1)
+        assert roots.error[i] < error <= found.error[i]  # that of the resolvent would not do
+    assert np.all(found.error <= 1e-2)
+
+
 class Sample:
     """One draw of the Gaussian matrices whose limit the ensemble is."""
 
