@@ -128,8 +128,8 @@ class FeatureGram(ABC):
         """Density on the real axis inside the bulks."""
         found = self.equations.solve(distance.astype(np.complex128))
         with np.errstate(divide="ignore", invalid="ignore"):
-            density = (1.0 / found.k).imag / (np.pi * self.psi_p)
-        return BoundaryValue(density, found.error, found.status)
+            g = 1.0 / (self.psi_p * found.k)
+        return BoundaryValue.from_transform(g, found.error, found.status)
 
     def panels(self, edges: FloatArray, hard: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
         """Panels of the density."""

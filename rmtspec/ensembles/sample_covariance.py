@@ -212,8 +212,8 @@ class SampleCovariance:
         """Density on the real axis inside the bulks."""
         found = self._companion.solve(distance.astype(np.complex128))
         with np.errstate(divide="ignore", invalid="ignore"):
-            density = (1.0 / found.k).imag / (np.pi * self.ratio)
-        return BoundaryValue(density, found.error, found.status)
+            g = 1.0 / (self.ratio * found.k)
+        return BoundaryValue.from_transform(g, found.error, found.status)
 
     def panels(self, edges: FloatArray, hard: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
         """Panels of the density."""

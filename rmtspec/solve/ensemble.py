@@ -14,11 +14,23 @@ ComplexArray = NDArray[np.complex128]
 
 
 class BoundaryValue(NamedTuple):
-    """Density with its relative error and the solver's status, at real points in the bulks."""
+    """Density with its relative error bound and the solver's status, at real points in the bulks.
+
+    Refinement may go by less than the bound (`panels`), which next to edges is far from sharp.
+    """
 
     density: FloatArray
     error: FloatArray
     status: NDArray[np.int8]
+
+    @classmethod
+    def from_transform(
+        cls, g: ComplexArray, error: FloatArray, status: NDArray[np.int8]
+    ) -> BoundaryValue:
+        """Im g/π, of a g known to a relative error, all of which may lie in its imaginary part."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            bound = error * np.abs(g) / np.abs(g.imag)
+        return cls(g.imag / np.pi, np.where(np.isnan(g), np.inf, bound), status)
 
 
 class Transform(NamedTuple):
