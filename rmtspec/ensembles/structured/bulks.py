@@ -63,12 +63,14 @@ def search(axis: Axis, bulk: Bulk) -> bool:
         if _is_wide(left, right) and not axis.is_at_atom(left.x, right.x) and count < _MOST:
             x = _middle(bulk, left, right)
             place = axis.look(x, left.place or right.place)
-            if place is not None and place.is_gap:
+            if place is None:
+                axis.unsearched.append((left.x, right.x))
+            elif place.is_gap:
                 if _is_new(bulk, place):
                     axis.add(place)
                     return True
                 axis.skipped.append(x)  # rounding, next to an edge: it would be found for ever
-            elif place is not None:
+            else:
                 middle = _knot(axis, place)
         if middle is None:
             done.append(right)
@@ -145,6 +147,7 @@ def _valley(axis: Axis, left: _Knot, right: _Knot) -> bool:
         x = (left.x * right.x) ** 0.5 if wide else 0.5 * (left.x + right.x)
         place = axis.look(x, left.place)
         if place is None:
+            axis.unsearched.append((left.x, right.x))
             return False
         axis.add(place)
         if place.is_gap:

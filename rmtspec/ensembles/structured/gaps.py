@@ -100,7 +100,7 @@ def find(parts: Parts, bound: float) -> Spectrum:
     else:
         axis.places = [place for place in axis.places if not _is_stray(place)]
     _anchor(axis, atom, hard)
-    _isolate_floors(axis)
+    _isolate_floors(axis, hard)
     searched: set[tuple[float, float]] = set()
     for _ in range(_ROUNDS):
         if _settle(axis):
@@ -151,10 +151,16 @@ def _anchor(axis: Axis, atom: float, hard: bool) -> None:
     axis.ends[axis.number(axis.places[-1]), True] = np.inf
 
 
-def _isolate_floors(axis: Axis) -> None:
-    """Atoms at the other floors, and what channels that their neurons hardly see leave there."""
+def _isolate_floors(axis: Axis, hard: bool) -> None:
+    """Atoms at the other floors, and what channels that their neurons hardly see leave there.
+
+    Below the lowest place, 1e-16 of the top, everything belongs to the atom at the origin.
+    """
     floors = np.unique(axis.parts.floors)
+    seen = 0.0 if hard else axis.places[0].x
     for i in range(1, floors.size):
+        if floors[i] <= seen:
+            continue
         rule = atom_at(axis.parts, float(floors[i]))
         if rule is None or rule > EQUAL or axis.parts.kernels.shape[2] > 1:
             others = np.delete(floors, i)
@@ -182,8 +188,9 @@ def _settle(axis: Axis) -> bool:
 def _search_bulks(axis: Axis, hard: bool, searched: set[tuple[float, float]]) -> bool:
     """Look for gaps inside the bulks; True if one was found."""
     for bulk in _bulks(axis, hard):
-        key = bulk.below, bulk.above
+        key, before = (bulk.below, bulk.above), len(axis.unsearched)
         if key not in searched and search(axis, bulk):
+            del axis.unsearched[before:]  # its parts are searched next
             return True
         searched.add(key)
     return False
@@ -226,8 +233,8 @@ def _assembled(axis: Axis) -> GapsAndEmbedded:
     if axis.unsearched:
         low, high = axis.unsearched[0]
         warnings.warn(
-            f"StructuredEnsemble: the search for gaps inside of bulks reached its limit; between "
-            f"{low!r} and {high!r} narrow ones may be missing",
+            f"StructuredEnsemble: the search for gaps inside of bulks ended early; between {low!r} "
+            f"and {high!r} narrow ones may be missing",
             ConvergenceWarning,
             stacklevel=caller_level(),
         )

@@ -164,6 +164,7 @@ class Axis:
             if len(closer) == 2:
                 pairs.append((closer[0], closer[1]))
         if not pairs:
+            self.unsearched.append(_around(floor, _AROUND[0] * distance))
             return
         low, high = pairs[-1]
         if low.is_gap and high.is_gap:

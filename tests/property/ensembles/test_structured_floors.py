@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import warnings
 
+import mpmath
 import numpy as np
 import pytest
 
 import rmtspec as rs
-from rmtspec.ensembles.structured import bulks
+from rmtspec.ensembles.structured import bulks, gaps
 from rmtspec.ensembles.structured.ensemble import StructuredEnsemble
 from rmtspec.ensembles.structured.kernels.counting import fractions_below
 from rmtspec.ensembles.structured.points import graded, solve
+from rmtspec.ensembles.structured.search import Axis
 from validation.certificates.structured_draws import ensemble_of
 
 SHARE, RATIO, FLOOR = 0.4, 0.3, 1.7
@@ -66,10 +68,37 @@ def test_the_density_is_within_its_bound():
         root = solve(seen, x.astype(complex))
         density = root.trace(seen).imag
         exact = SHARE * np.sqrt((x - low) * (high - x)) / (2.0 * RATIO * 1e-6 * x)
-        bound = root.error * (np.abs(root.g) @ seen.weights) / density
+        bound = root.error_of(density, seen)
         rounding = 4e-16 * x * (1.0 / (x - low) + 1.0 / (high - x))
         assert np.all(np.abs(density / exact - 1.0) <= bound + rounding)
         assert np.all(bound <= 1e-3)
+
+
+def test_the_trace_is_within_its_bound_where_its_terms_cancel():
+    # Between the atom at 0 and the bulk the trace vanishes: of its digits none are left there.
+    drawn = above_a_floor(1e-3)
+    low, high = 0.5, 1.5
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if terms(middle)[1] < terms(middle)[0] else (low, middle)
+    x = low + np.array([0.0, 1e-14, 1e-10, 1e-2])
+    found = drawn.transform(x.astype(complex))
+    exact = np.array([float(terms(point)[1] - terms(point)[0]) for point in x])
+    assert np.all(np.abs(found.value / exact - 1.0) <= found.error)
+    with pytest.warns(rs.ConvergenceWarning, match="3 of 4"):
+        solved = drawn.solve(x)
+    np.testing.assert_array_equal(solved.converged, found.error <= 1e-8)
+    assert np.all(np.isnan(solved.q[~solved.converged]))
+
+
+def terms(x: float) -> tuple[mpmath.mpf, mpmath.mpf]:
+    """What makes up the trace: less the atom's part, and the bulk's; to 40 digits."""
+    with mpmath.workdps(40):
+        a, b, y = mpmath.mpf(1e-3), mpmath.mpf(RATIO), mpmath.mpf(FLOOR) - mpmath.mpf(x)
+        # Of Marchenko and Pastur's law of size a and ratio b at −y: a b y g² + p g = 1.
+        p = y + a * (1 - b)
+        bulk = 2 / (p + mpmath.sqrt(p * p + 4 * a * b * y))
+        return (1 - mpmath.mpf(SHARE)) / mpmath.mpf(x), mpmath.mpf(SHARE) * bulk
 
 
 @pytest.mark.parametrize("index", [79, 109, 118, 151])
@@ -129,3 +158,34 @@ def test_a_search_that_ends_at_its_limit_says_so(monkeypatch):
     monkeypatch.setattr(bulks, "_MOST", 3)
     with pytest.warns(rs.ConvergenceWarning, match="narrow ones may be missing"):
         _ = ensemble_of(0, 3).gaps
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"), [(gaps, "search"), (bulks, "_valley"), (Axis, "isolate")]
+)
+def test_a_search_that_finds_no_roots_says_so(monkeypatch, owner, name):
+    search = getattr(owner, name)
+
+    def blinded(axis, *arguments):
+        axis.look = lambda x, near: None
+        found = search(axis, *arguments)
+        del axis.look
+        return found
+
+    monkeypatch.setattr(owner, name, blinded)
+    with pytest.warns(rs.ConvergenceWarning, match="narrow ones may be missing"):
+        _ = ensemble_of(0, 3).gaps
+
+
+def test_floors_below_the_rounding_of_the_spectrum_share_one_atom():
+    # Neurons far out on the tails of tanh: their floors are 1e-21 to 1e-17 of the top.
+    classes = [rs.DataClass(1.0, 0.43, mean=-2.35)]
+    law = rs.MixtureModel(4.9, 0.64, 0.027, classes, activation="tanh", nodes=16).spectrum()
+    floors = law.ensemble.parts.floors
+    assert np.sum((floors > 0.0) & (floors < 1e-15)) == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        total = law.masses.sum() + law.atoms[:, 1].sum()
+    assert total == pytest.approx(1.0, abs=1e-14)
+    # Samples keep all of these few neurons off their floors, by less than 1e-16 of the top.
+    assert law.atoms[0, 1] == pytest.approx(law.ensemble.parts.weights[floors < 1e-15].sum())
