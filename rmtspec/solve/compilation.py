@@ -15,6 +15,7 @@ from functools import cache
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+import numba
 import numpy as np
 from numba import njit, types
 from numba.extending import typeof_impl
@@ -23,12 +24,6 @@ try:
     from numba.core.caching import FunctionCache, NullCache
 except ImportError:  # a private place of Numba's, which a later version may move
     FunctionCache = NullCache = None  # type: ignore[assignment, misc]
-
-try:
-    from numba.core.codegen import JITCodeLibrary
-    from numba.core.compiler import Compiler
-except ImportError:  # another such place
-    JITCodeLibrary = Compiler = None  # type: ignore[assignment, misc]
 
 _OPTIONS = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
 
@@ -121,7 +116,9 @@ if FunctionCache is not None:
 
 
 _WHOLE: dict[str, Any] = {}
-if Compiler is not None and hasattr(JITCodeLibrary, "_finalize_final_module"):
+if numba.version_info.short == (0, 68):  # what follows is private, and another version's may differ
+    from numba.core.codegen import JITCodeLibrary
+    from numba.core.compiler import Compiler
 
     class _Part(JITCodeLibrary):
         """Code of a function, which becomes machine code if Python is to call it.
@@ -133,30 +130,36 @@ if Compiler is not None and hasattr(JITCodeLibrary, "_finalize_final_module"):
         _called = False
 
         def _optimize_final_module(self) -> None:
-            pass
+            """Leave that to the kernel which this is linked into."""
 
         def _finalize_final_module(self) -> None:
             self._finalize_dynamic_globals()
             self._finalized = True
 
         def get_pointer_to_function(self, name: str) -> int:
+            """Address of what Python calls, made now; 0 for a function that it does not."""
             self._ensure_finalized()
             if not self._called and any(f.name == name for f in self.get_defined_functions()):
                 self._called = True
-                # What one round has inlined the other simplifies: without, kernels are slower.
-                super()._optimize_final_module()
-                super()._optimize_final_module()
+                # What one round has inlined the next simplifies: with fewer, kernels are slower.
+                for cost in ("cheap", "cheap", None):
+                    passes, builder = self._codegen._module_pass_manager(cost=cost)
+                    passes.run(self._final_module, builder)
                 super()._finalize_final_module()
             address: int = super().get_pointer_to_function(name)
             return address
 
         @property
         def codegen(self) -> Any:
-            """Where Numba puts the address of what Python has for a function that it may call."""
+            """Where Numba notes, in the machine code, what a function raises its errors with.
+
+            It does so whether or not Python is to call the function, by `codegen.set_env`.  Without
+            machine code there is nowhere to note it: this library stands in for its maker then.
+            """
             return self._codegen if self._called else self
 
         def set_env(self, name: str, env: Any) -> None:
-            """Nothing, as there is no machine code to look that up."""
+            """Note nothing."""
 
     class _WholeCompiler(Compiler):
         """Numba's compiler, where a kernel and all that it calls are optimised as one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -103,7 +103,27 @@ def test_the_place_that_numba_keeps_the_cache_at_is_where_it_was() -> None:
     # Were it to move, kernels would be cached by Numba itself, which stops at broken files.
     assert module.FunctionCache is not None
     assert isinstance(point._cache, module._Cache)
-    assert module._WHOLE  # or functions that kernels call would be compiled alone as well
+    # Without this, functions that kernels call would be compiled alone as well.
+    assert bool(module._WHOLE) == (numba.version_info.short == (0, 68))
+
+
+@pytest.mark.parametrize("short", [(0, 67), (0, 69), (1, 68)])
+def test_a_numba_that_this_was_not_tested_with_compiles_its_own_way(
+    monkeypatch: pytest.MonkeyPatch, short: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(numba, "version_info", numba.version_info._replace(short=short))
+    # Private classes that another version no longer has are not asked for.
+    monkeypatch.delattr("numba.core.codegen.JITCodeLibrary")
+    spec = importlib.util.spec_from_file_location("compilation_elsewhere", module.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    elsewhere = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(elsewhere)
+    assert not elsewhere._WHOLE
+    dispatcher = elsewhere.entry(lambda x: x * np.ones(3)[1], {})
+    assert dispatcher(2.0) == 2.0
+    assert "pipeline_class" not in dispatcher.targetoptions
+    assert dispatcher._compiler.pipeline_class is numba.core.compiler.Compiler
 
 
 def test_machine_code_is_made_of_a_kernel_and_not_of_what_it_calls(
