@@ -31,7 +31,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..solve import REORDERED
+from ..solve import READS, REORDERED
 from ..solve.cauchy_sums.cells import atom, nearby
 from ..solve.density.panels import panel_search
 from ..solve.finite_rank import Isolated
@@ -156,7 +156,7 @@ def _nearby(k, y, tau, weights, b2):
     return nearby(tau, weights, eta.real, eta.real, abs(eta.imag))
 
 
-@kernel(fastmath=REORDERED)
+@kernel(**READS, fastmath=REORDERED)
 def _first_sums(k, y, tau, weights, zero_weight, b2):
     """S_0 and c²S_1, with c²l = τ."""
     kr, ki, yr, yi = k.real + b2, k.imag, y.real, y.imag
@@ -176,7 +176,7 @@ def _first_sums(k, y, tau, weights, zero_weight, b2):
     return complex(r0, i0), complex(r1, i1)
 
 
-@kernel(fastmath=REORDERED)
+@kernel(**READS, fastmath=REORDERED)
 def _sums(k, y, tau, weights, zero_weight, b2):
     """S_0, c²S_1, ∫1/g², ∫c²l/g², ∫c⁴l²/g², and rounding sizes of the first two.
 

@@ -168,12 +168,13 @@ class RandomFeatureGram(FeatureGram):
                 found = self.equations.spike(float(spike))
                 row[: 2 * len(found.location)] = np.column_stack(found).ravel()
         overlaps = np.nan_to_num(table[:, [1, 3]])
+        visible = self.equations.visible_spikes if spikes.size else np.empty((0, 2))
         return SpikeImages(
             table[:, 0],
             overlaps[:, 0],
             table[:, 2],
             overlaps[:, 1],
-            threshold(self.equations.visible_spikes, spikes),
+            threshold(visible, spikes),
         )
 
 

@@ -331,7 +331,7 @@ def _stays_positive(fa, fc, fd, fb, ka, kc, kd, kb):
     return min(middle, below, above) > 1.0 + _DISTINCT
 
 
-@kernel
+@kernel(**READS)
 def _last_not_above(values, x):
     """Index of the last of ascending values that is not above x, −1 if all are."""
     start, stop = -1, values.size
@@ -344,7 +344,7 @@ def _last_not_above(values, x):
     return start
 
 
-@kernel
+@kernel(**READS)
 def _middle(found, i):
     return 0.5 * (max(found[0, i], -1e300) + min(found[1, i], 1e300))
 
@@ -371,7 +371,7 @@ def _ascending(found, count):
     return gaps
 
 
-@kernel
+@kernel(**READS)
 def _are_ordered(gaps):
     """Whether gaps follow each other, as do the fractions above them, but for rounding."""
     for i in range(gaps.shape[1] - 1):

@@ -80,7 +80,7 @@ def inverse_map(index, anchor, offset, data):
     return rows
 
 
-@kernel
+@kernel(**READS)
 def _by_k(rows, count, low, high, mass, low_value, high_value, scale, psi_p):
     """Add an interval of k, unless it is empty or would lie below all p eigenvalues."""
     if not low < high or (not _leaves_room(mass, psi_p) and np.isfinite(high)):
@@ -99,7 +99,7 @@ def _leaves_room(mass, psi_p):
     return mass < psi_p * (1.0 - HARD_EDGE)
 
 
-@kernel
+@kernel(**READS)
 def _by_eta(
     rows, count, branch, unbounded, low_pole, low_offset, high_pole, high_offset, mass, low_value,
     psi_p,
@@ -123,7 +123,7 @@ def _above(k, b2, u, noise_mass, sample_mass):
     return (noise_mass if b2 > -k else 0.0) + (sample_mass if u > -k else 0.0)
 
 
-@kernel
+@kernel(**READS)
 def _between_atoms(
     rows, count, low, high, b2, u, rank, noise_mass, sample_mass, atom, scale, psi_p
 ):  # fmt: skip
@@ -143,7 +143,7 @@ def _between_atoms(
     return count
 
 
-@kernel
+@kernel(**READS)
 def _without_data(rows, b2, u, psi_n, total, atom, scale, psi_p):
     """c = 0: H consists of the two atoms b² (of mass 1) and u (of mass psi_n) alone."""
     low, high = min(b2, u), max(b2, u)
@@ -159,7 +159,7 @@ def _without_data(rows, b2, u, psi_n, total, atom, scale, psi_p):
     return count
 
 
-@kernel
+@kernel(**READS)
 def _with_data(
     rows, table, gaps, hard, b2, u, psi_n, rank, noise_mass, sample_mass, total, atom, scale, psi_p
 ):

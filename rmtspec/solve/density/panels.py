@@ -16,6 +16,7 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
+from .. import READS
 from ..kernel import kernel
 
 FloatArray = NDArray[np.float64]
@@ -165,7 +166,7 @@ def _noted(failed, x, status):
     return grown
 
 
-@kernel
+@kernel(**READS)
 def _all_finite(values):
     finite = True
     for i in range(values.size):
@@ -192,7 +193,7 @@ def _taken(values, index):
     return taken
 
 
-@kernel
+@kernel(**READS)
 def _replace(moved, nodes, density, noise, farther, values, errors):
     for j in range(moved.size):
         i = moved[j]
@@ -231,7 +232,7 @@ def _fitted(density, noise, order, nodes, hard, half, low, high, depth, last):
     return table, rough
 
 
-@kernel
+@kernel(**READS)
 def _tail(table, i):
     """Largest of the last three coefficients of a panel over the largest of all."""
     size = last = 0.0
@@ -280,7 +281,7 @@ def _halved(half, low, high, rough):
     return halves, lower, upper
 
 
-@kernel
+@kernel(**READS)
 def _is_before(table, i, j):
     if table[i, HALF] != table[j, HALF]:
         return table[i, HALF] < table[j, HALF]
