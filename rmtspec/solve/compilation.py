@@ -141,10 +141,9 @@ if numba.version_info.short == (0, 68):  # what follows is private, and another 
             self._ensure_finalized()
             if not self._called and any(f.name == name for f in self.get_defined_functions()):
                 self._called = True
-                # What one round has inlined the next simplifies: with fewer, kernels are slower.
-                for cost in ("cheap", "cheap", None):
-                    passes, builder = self._codegen._module_pass_manager(cost=cost)
-                    passes.run(self._final_module, builder)
+                # What one round has inlined the other simplifies: without, kernels are slower.
+                super()._optimize_final_module()
+                super()._optimize_final_module()
                 super()._finalize_final_module()
             address: int = super().get_pointer_to_function(name)
             return address
