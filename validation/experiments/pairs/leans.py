@@ -114,11 +114,25 @@ def judge_leans(group: Sequence[Outcome], theory: dict[float, Lean]) -> list[Che
                 measured(f"n = {n:g}: updates at which variance overtakes bias, over those of the "
                          "least test loss", mean, error, known.overtaken(), draws)
             )  # fmt: skip
-    early = [of_pair(o).early() for o in group]
-    mean, error = mean_of(early)
+    mean, error, draws = _early(group)
     checks.append(
         within("beta at half the updates of the least test loss, all sizes", mean,
-               limit(len(early)) * error, math.inf, error,
-               f"{len(early)} pairs; the lean is there before the test loss turns")
+               limit(draws) * error, math.inf, error,
+               f"{len(group)} pairs; the lean is there before the test loss turns")
     )  # fmt: skip
     return checks
+
+
+def _early(group: Sequence[Outcome]) -> tuple[float, float, int]:
+    """Return the mean early lean of all pairs, its error, and for how many draws that counts.
+
+    Draws are random and sizes are not: the error is that of draws of one size.
+    """
+    sizes: dict[float, list[float]] = {}
+    for outcome in group:
+        sizes.setdefault(outcome.task.settings["n"], []).append(of_pair(outcome).early())
+    every = np.concatenate([np.array(values) for values in sizes.values()])
+    free = every.size - len(sizes)
+    around = sum(float(np.var(values)) * len(values) for values in sizes.values())
+    error = math.sqrt(around / free / every.size) if free > 0 else 0.0
+    return float(every.mean()), error, free + 1
