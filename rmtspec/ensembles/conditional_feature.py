@@ -22,10 +22,9 @@ from math import fsum
 import numpy as np
 from numpy.typing import NDArray
 
-from ..solve.edges import Gaps
 from ..solve.finite_rank import Isolated
 from .feature_equations import Equations
-from .feature_gaps import FeatureSolution, with_shrinkage
+from .feature_gram import GivenDataEquations
 from .random_feature import RandomFeatureGram
 from .two_point import Directions, Points, Response, Source, conditional_response
 from .weighted_gram import WeightedGram
@@ -59,7 +58,7 @@ class ConditionalFeatureGram(RandomFeatureGram):
 
 
 @dataclass(frozen=True)
-class ConditionalEquations:
+class ConditionalEquations(GivenDataEquations):
     """Equations of the law given the data, in terms of z − s²; fields as `FeatureEquations`."""
 
     psi_p: float
@@ -106,21 +105,6 @@ class ConditionalEquations:
         return fsum([float(self.b2 > 0.0), samples * (self.v2 > 0.0), -self.psi_p])
 
     @property
-    def gaps(self) -> Gaps:
-        """Every gap of the spectrum."""
-        return self.gram.gaps
-
-    @property
-    def is_hard(self) -> bool:
-        """Whether the law touches s² with a diverging density."""
-        return self.gram.is_hard
-
-    @property
-    def atom(self) -> float:
-        """Mass of the eigenvalue s²."""
-        return self.gram.atom
-
-    @property
     def visible_spikes(self) -> FloatArray:
         """Given data have no spikes apart from their own eigenvalues."""
         return np.empty((0, 2))
@@ -128,22 +112,6 @@ class ConditionalEquations:
     def spike(self, eigenvalue: float) -> Isolated:
         """Given data have no spikes apart from their own eigenvalues."""
         raise NotImplementedError
-
-    def solve(self, z: ComplexArray) -> FeatureSolution:
-        """Solve for (k, y) at flat z − s² with Im z >= 0; real z must lie inside a bulk."""
-        return with_shrinkage(self.gram.solve(z), self.u)
-
-    def solve_real(self, z: FloatArray) -> FeatureSolution:
-        """Solve for (k, y) at flat real z − s² outside the support."""
-        return with_shrinkage(self.gram.solve_real(z), self.u)
-
-    def panels(self, edges: FloatArray, hard: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
-        """Panels of the density of the p eigenvalues."""
-        return self.gram.panels(edges, hard, self.psi_p)
-
-    def determinant(self, first: Points, second: Points) -> ComplexArray:
-        """D of every pair of solutions; see `two_point`."""
-        return self.gram.determinant(first.k, second.k)
 
     def respond(self, first: Points, second: Points, source: Source) -> Response:
         """Response of every pair of solutions; the source lists t_0 before the positive l."""

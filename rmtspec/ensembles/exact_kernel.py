@@ -67,12 +67,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..result import ProgressBar, Status
-from ..solve.edges import Gaps
 from .feature_gaps import FeatureSolution
-from .feature_gram import FeatureGram
+from .feature_gram import FeatureGram, GivenDataEquations
 from .neuron_moments import NeuronMoments
 from .two_point import Points, Response, spared
-from .weighted_gram import GramSolution, WeightedGram
+from .weighted_gram import WeightedGram
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -100,7 +99,7 @@ class FreshNeurons:
 
 
 @dataclass(frozen=True, eq=False)
-class KernelEquations:
+class KernelEquations(GivenDataEquations):
     """The self-consistent equation of U − s², and products of its resolvents.
 
     Parameters
@@ -130,37 +129,6 @@ class KernelEquations:
     def overlap(self) -> FloatArray:
         """E_PᵀE_P/d, which every pair of points asks for."""
         return np.asarray(self.target.T @ self.target / len(self.target))
-
-    @property
-    def gaps(self) -> Gaps:
-        """Every gap of the spectrum."""
-        return self.gram.gaps
-
-    @property
-    def is_hard(self) -> bool:
-        """Whether the law touches s² with a diverging density."""
-        return self.gram.is_hard
-
-    @property
-    def atom(self) -> float:
-        """Mass of the eigenvalue s²."""
-        return self.gram.atom
-
-    def solve(self, z: ComplexArray) -> FeatureSolution:
-        """Solve for k at flat z − s² with Im z >= 0; real z must lie inside a bulk."""
-        return _alone(self.gram.solve(z))
-
-    def solve_real(self, z: FloatArray) -> FeatureSolution:
-        """Solve for k at flat real z − s² outside the support."""
-        return _alone(self.gram.solve_real(z))
-
-    def panels(self, edges: FloatArray, hard: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
-        """Panels of the density of the p eigenvalues."""
-        return self.gram.panels(edges, hard, self.psi_p)
-
-    def determinant(self, first: Points, second: Points) -> ComplexArray:
-        """D of every pair of solutions; see `two_point`."""
-        return self.gram.determinant(first.k, second.k)
 
     def poles(self, points: Points) -> ComplexArray:
         """r_j at every point, (points, m)."""
@@ -318,8 +286,3 @@ class ExactKernelGram(FeatureGram):
         k = np.where(lower, found.k.conj(), found.k)[good]
         rows[0, good], rows[3, good] = 1.0 / (self.psi_p * k), k
         return rows
-
-
-def _alone(found: GramSolution) -> FeatureSolution:
-    """The solution for k where there is no second unknown."""
-    return FeatureSolution(found.k, np.ones_like(found.k), *found[1:], found.error)

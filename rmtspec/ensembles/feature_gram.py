@@ -14,8 +14,9 @@ from ..law import SpectralLaw
 from ..result import Status, warn_unconverged
 from ..solve.edges import Gaps
 from ..solve.ensemble import BoundaryValue, Transform
-from .feature_gaps import FeatureSolution
+from .feature_gaps import FeatureSolution, with_shrinkage
 from .two_point import Points
+from .weighted_gram import WeightedGram
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -74,6 +75,53 @@ class LawEquations(Protocol):
 
     def determinant(self, first: Points, second: Points) -> ComplexArray:
         """D of every pair of solutions; see `two_point`."""
+
+
+class GivenDataEquations(ABC):
+    """Equations of U − s² given the data: a Gram matrix of Gaussian rows, and y = k/(k + u)."""
+
+    psi_p: float
+
+    @property
+    @abstractmethod
+    def gram(self) -> WeightedGram:
+        """The Gram matrix of Gaussian rows that U − s² is, given the data."""
+
+    @property
+    def u(self) -> float:
+        """Eigenvalue of a sample in the directions that hold no data; 0 where y is not asked."""
+        return 0.0
+
+    @property
+    def gaps(self) -> Gaps:
+        """Every gap of the spectrum."""
+        return self.gram.gaps
+
+    @property
+    def is_hard(self) -> bool:
+        """Whether the law touches s² with a diverging density."""
+        return self.gram.is_hard
+
+    @property
+    def atom(self) -> float:
+        """Mass of the eigenvalue s²."""
+        return self.gram.atom
+
+    def solve(self, z: ComplexArray) -> FeatureSolution:
+        """Solve for (k, y) at flat z − s² with Im z >= 0; real z must lie inside a bulk."""
+        return with_shrinkage(self.gram.solve(z), self.u)
+
+    def solve_real(self, z: FloatArray) -> FeatureSolution:
+        """Solve for (k, y) at flat real z − s² outside the support."""
+        return with_shrinkage(self.gram.solve_real(z), self.u)
+
+    def panels(self, edges: FloatArray, hard: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
+        """Panels of the density of the p eigenvalues."""
+        return self.gram.panels(edges, hard, self.psi_p)
+
+    def determinant(self, first: Points, second: Points) -> ComplexArray:
+        """D of every pair of solutions; see `two_point`."""
+        return self.gram.determinant(first.k, second.k)
 
 
 class FeatureGram(ABC):
