@@ -113,12 +113,15 @@ class ConditionalEquations(GivenDataEquations):
         """Given data have no spikes apart from their own eigenvalues."""
         raise NotImplementedError
 
-    def respond(self, first: Points, second: Points, source: Source) -> Response:
-        """Response of every pair of solutions; the source lists t_0 before the positive l."""
-        directions = Directions(
+    def directions_from(self, *_: Points) -> Directions:
+        """All directions of the data, 0 first."""
+        return Directions(
             np.append(0.0, self.eigenvalues), np.append(self.zero_weight, self.weights)
         )
+
+    def respond(self, first: Points, second: Points, source: Source) -> Response:
+        """Response of every pair of solutions; the source lists t_0 before the positive l."""
         return conditional_response(
-            first, second, source, directions, self.psi_p, self.c2, self.b2,
-            self.u, self.gram.mu, self.gram.weight, self.gram.excess,
+            first, second, source, self.directions_from(first, second),
+            self.psi_p, self.c2, self.b2, self.u, self.gram.mu, self.gram.weight, self.gram.excess,
         )  # fmt: skip

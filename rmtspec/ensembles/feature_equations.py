@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..solve import READS, REORDERED
-from ..solve.cauchy_sums.cells import atom, nearby
+from ..solve.cauchy_sums.cells import atom, nearby, nearby_all
 from ..solve.density.panels import panel_search
 from ..solve.finite_rank import Isolated
 from ..solve.kernel import kernel
@@ -78,6 +78,9 @@ class Equations(LawEquations, Protocol):
     def spike(self, eigenvalue: float) -> Isolated:
         """Distance and squared overlap of the images of an isolated population eigenvalue."""
 
+    def directions_from(self, *points: Points) -> Directions:
+        """Directions of the data as sums at these solutions, and products of two, see them."""
+
     def respond(self, first: Points, second: Points, source: Source) -> Response:
         """Response of every pair of solutions to a matrix between their resolvents."""
 
@@ -116,21 +119,43 @@ class FeatureEquations(FeatureGaps):
     def respond(self, first: Points, second: Points, source: Source) -> Response:
         """Response of every pair of solutions; the source lists t_0 before the positive l."""
         return averaged_response(
-            first, second, source, self._directions,
+            first, second, *self._seen_from(first, second, source),
             self.psi_p, self.psi_n, self.c2, self.b2, self.v2,
         )  # fmt: skip
 
     def respond_apart(self, first: Points, second: Points, source: Source) -> Independent:
         """The same where the two resolvents share W and not their samples."""
         return independent_response(
-            first, second, source, self._directions,
+            first, second, *self._seen_from(first, second, source),
             self.psi_p, self.psi_n, self.c2, self.b2, self.v2,
         )  # fmt: skip
 
     def determinant(self, first: Points, second: Points) -> ComplexArray:
         """D of every pair of solutions; see `two_point`."""
+        directions = self.directions_from(first, second)
         return averaged_determinant(
-            first, second, self._directions, self.psi_p, self.psi_n, self.c2, self.b2, self.v2
+            first, second, directions, self.psi_p, self.psi_n, self.c2, self.b2, self.v2
+        )
+
+    def _seen_from(
+        self, first: Points, second: Points, source: Source
+    ) -> tuple[Source, Directions]:
+        """A matrix between resolvents, and the directions; few of them where it allows."""
+        directions = self._directions
+        if source.data == 0.0 or np.array_equal(source.variance, directions.eigenvalues):
+            directions = self.directions_from(first, second)
+            source = source._replace(variance=directions.eigenvalues)
+        return source, directions
+
+    def directions_from(self, *points: Points) -> Directions:
+        """Eigenvalues of the data covariance, 0 first, or cells of many as they are seen."""
+        cells, weights = self._parameters[:2]
+        if cells.ndim == 1:
+            return self._directions
+        eta = np.concatenate([(k + self.b2) / y for k, y in points])
+        near, masses = nearby_all(cells, weights, eta)
+        return Directions(
+            np.append(0.0, near.sum(axis=0) / self.c2), np.append(self.zero_weight, masses)
         )
 
     @property

@@ -39,6 +39,11 @@ class LargeWorkload:
         law.density([0.1])
         return law
 
+    def curves(self) -> NDArray[np.float64]:
+        """From the eigenvalues to 200 points of the learning curves."""
+        model = rs.RandomFeatureModel(self.psi_p, self.psi_n, 0.01, population=self.population)
+        return model.learning_curves(np.geomspace(1e-2, 1e8, 200)).test
+
 
 def power_law_rows(count: int, dimension: int) -> NDArray[np.float64]:
     """Gaussian rows of mean variance 1 whose columns have variances like 1/i."""
@@ -61,15 +66,16 @@ class WideWorkload:
 
 
 def spectrum_figures() -> list[Figure]:
-    """Edges and densities of tens of thousands of eigenvalues."""
+    """Edges, densities and learning curves of tens of thousands of eigenvalues."""
     rows = []
     for atoms, edges_in, density_in in ((30_000, 0.05, 1.0), (100_000, 0.2, 2.0)):
         work = LargeWorkload(atoms)
-        edges, density = seconds(work.edges, work.density, repeats=5)
+        edges, density, curves = seconds(work.edges, work.density, work.curves, repeats=5)
         name = f"power law of {atoms:,}, psi_n = 4"
         rows += [
             Figure(f"{name}: edges", edges, "s", f"< {edges_in:g}", edges < edges_in),
             Figure(f"{name}: density", density, "s", f"< {density_in:g}", density < density_in),
+            Figure(f"{name}: learning curves at 200 times", curves, "s", ""),
         ]
     (edges,) = seconds(LargeWorkload(30_000, power_law=False).edges, repeats=3)
     name = "log-uniform, 30,000, psi_n = 10,000: edges"

@@ -226,6 +226,14 @@ def test_large_power_laws_have_their_masses(benchmark, atoms):
 
 
 @pytest.mark.benchmark(group="large spectra")
+@pytest.mark.parametrize("atoms", [30_000, 100_000])
+def test_curves_of_large_power_laws_start_at_one(benchmark, atoms):
+    test = benchmark.pedantic(LargeWorkload(atoms).curves, rounds=3)
+    assert test[0] == pytest.approx(1.0, abs=1e-2)
+    assert test.min() < test[0] < test[-1]
+
+
+@pytest.mark.benchmark(group="large spectra")
 def test_thousands_of_gaps_of_the_data_leave_two_bulks(benchmark):
     work = LargeWorkload(30_000, power_law=False)
     assert len(benchmark.pedantic(work.edges, rounds=1)) == 2

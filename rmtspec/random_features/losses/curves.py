@@ -72,22 +72,24 @@ class Setting(NamedTuple):
     variance: FloatArray
     precision: FloatArray
 
+    @classmethod
+    def of_random_data(cls, model: Model, levels: FloatArray, weights: FloatArray) -> Setting:
+        """Directions along which fresh data do as the samples do."""
+        return cls(levels, weights, levels, 1.0 / (model.signal * levels + model.delta))
+
 
 def setting(model: Model) -> Setting:
     """Directions of the data and what fresh data do along each; NaN where that is not known."""
     levels, weights = model.population.eigenvalues, model.population.weights
-    signal = model.signal
     if not model.conditional:
-        variance, precision = levels, 1.0 / (signal * levels + model.delta)
+        known = Setting.of_random_data(model, levels, weights)
     elif model.held_out is None:
-        variance = precision = np.full_like(levels, np.nan)
+        known = Setting(levels, weights, *np.full((2, levels.size), np.nan))
     else:
         variance = model.held_out.overlaps @ model.held_out.eigenvalues
-        precision = model.held_out.precision(signal, model.delta, weights)
-    columns = [np.array(column) for column in (levels, weights, variance, precision)]
-    if levels[0] > 0.0:
-        columns = [np.append(0.0, column) for column in columns]
-    return Setting(*columns)
+        precision = model.held_out.precision(model.signal, model.delta, weights)
+        known = Setting(levels, weights, variance, precision)
+    return known if levels[0] == 0.0 else Setting(*(np.append(0.0, column) for column in known))
 
 
 class Losses(NamedTuple):
@@ -202,14 +204,10 @@ class Grid:
         curves, gram = self.curves, self.gram
         mass, fresh = gram.equations.atom, curves.unseen
         r = curves.relaxation.residual(self.x, np.append(tau, 0.0))  # the largest comes last
-        left = np.zeros_like(tau)
-        if mass > 0.0:
+        left = np.full_like(tau, mass)
+        if mass > 0.0 and curves.base > 0.0:
             base = np.array([curves.base + 0j])
-            left = (
-                mass * curves.relaxation.residual(base, tau)[:, 0].real ** 2
-                if curves.base > 0.0
-                else np.full_like(tau, mass)
-            )
+            left *= curves.relaxation.residual(base, tau)[:, 0].real ** 2
         trace, form = self._start_tables
         f = self.weights * r
         seen = r * (self.x - curves.ridge) * trace
@@ -285,10 +283,10 @@ class Curves:
     @property
     def unseen(self) -> float:
         """Ũ on the eigenvectors of the atom at s²: v² + s²."""
-        return self._equations.v2 + self.model.floor
+        return self.equations.v2 + self.model.floor
 
     @property
-    def _equations(self) -> Equations:
+    def equations(self) -> Equations:
         """Those of the Gaussian equivalent."""
         equations = self.model.ensemble.equations
         assert not isinstance(equations, KernelEquations)
@@ -297,8 +295,8 @@ class Curves:
     @cached_property
     def fresh(self) -> Source:
         """The matrix Ũ of fresh data."""
-        equations, variance = self._equations, np.nan_to_num(self.setting.variance)
-        return Source(self.unseen, equations.b2, equations.c2, variance)
+        variance = np.nan_to_num(self.setting.variance)
+        return Source(self.unseen, self.equations.b2, self.equations.c2, variance)
 
     @property
     def knows_fresh_data(self) -> bool:
@@ -326,10 +324,11 @@ class Curves:
 
     def along(self, points: Points, direction: Direction | None) -> ComplexArray:
         """Entry of WᵀRW/d along a direction, or its mean."""
-        at, (levels, weights, *_) = self.fresh, self.setting
-        chosen = levels if direction is None else np.array([direction.level])
-        h = points.along(chosen, at.data, at.noise)
-        return h @ weights if direction is None else h[:, 0]
+        seen = self.fresh.data, self.fresh.noise
+        if direction is not None:
+            return points.along(np.array([direction.level]), *seen)[:, 0]
+        levels, weights = self.equations.directions_from(points)
+        return points.along(levels, *seen) @ weights
 
     def cross_along(
         self, points: Points, direction: Direction | None, own: ComplexArray
@@ -344,7 +343,7 @@ class Curves:
     def respond(self, first: Points, second: Points, *, identity: bool = False) -> Response:
         """Responses to Ũ, or to the identity, at every pair of points."""
         source = self._identity if identity else self.fresh
-        return self._equations.respond(first, second, source)
+        return self.equations.respond(first, second, source)
 
     def pair_along(
         self,

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from ...ensembles.exact_kernel import ExactKernelGram
 from ...ensembles.two_point import Points
 from ...inputs.diffusion.prediction import Target
-from .curves import Curves, Direction, Grid
+from .curves import Curves, Direction, Grid, Setting
 from .given import KernelCurves
 from .sums import Values, single
-from .targets import Along, Course, TargetCurves
+from .targets import Course, TargetCurves
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -93,7 +93,7 @@ class KernelTargetCurves(TargetCurves):
         train, test = found.values
         return Course(train, test, self._above(test, along, direction), found.errors.max(axis=0))
 
-    def _above(self, test: FloatArray, along: Along, direction: Direction | None) -> FloatArray:
+    def _above(self, test: FloatArray, along: Setting, direction: Direction | None) -> FloatArray:
         variance = self._fresh_variance if direction is None else direction.variance
         least = self.least(float(along.weights @ along.precision))
         return self._start(variance) - least + test
@@ -123,7 +123,7 @@ class KernelTargetCurves(TargetCurves):
     def _sees_nothing(self) -> bool:
         return False
 
-    def _pull(self, points: Points, along: Along) -> ComplexArray:
+    def _pull(self, points: Points) -> ComplexArray:
         """Rows P_train − P_fresh and P_fresh at points."""
         gram, poles = self._gram, self._gram.equations.poles(points)
         own = (self._rows * gram.data_target).mean(axis=0) * gram.equations.mu

@@ -27,7 +27,7 @@ from ... import _checks
 from ...ensembles.feature_equations import FeatureEquations
 from ...ensembles.feature_tangents import FeatureTangents
 from ...ensembles.random_feature import RandomFeatureGram
-from ...ensembles.two_point import Directions, Points, Source, averaged_response
+from ...ensembles.two_point import Points, Source, averaged_response
 from ...inputs.activation import gaussian_equivalence
 from ...result import ConvergenceWarning, caller_level
 from ..interfaces import Model
@@ -265,11 +265,7 @@ class Moving:
 
     def _traces(self, at: Mapping[str, Any], points: Points) -> tuple[ComplexArray, ComplexArray]:
         """Tr WᵀRW/d at every point, and ψ_p T at every pair."""
-        equations = self.equations
-        directions = Directions(
-            np.append(0.0, equations.eigenvalues),
-            np.append(equations.zero_weight, equations.weights),
-        )
+        directions = self.equations.directions_from(points)
         source = Source(at["v2"] + at["s2"], at["b2"], at["c2"], directions.eigenvalues)
         pair = averaged_response(
             points, points, source, directions,

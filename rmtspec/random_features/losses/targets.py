@@ -70,7 +70,7 @@ from numpy.typing import NDArray
 from ...ensembles.exact_kernel import KernelEquations
 from ...ensembles.two_point import Points, Response
 from ...inputs.diffusion.prediction import Target
-from .curves import Curves, Direction, Grid, Losses
+from .curves import Curves, Direction, Grid, Losses, Setting
 from .sums import Form, Values, each, plain_each
 
 FloatArray = NDArray[np.float64]
@@ -86,15 +86,6 @@ class Course(NamedTuple):
     test: FloatArray
     excess: FloatArray
     error: FloatArray
-
-
-class Along(NamedTuple):
-    """Directions over which is averaged, as `Setting`."""
-
-    levels: FloatArray
-    weights: FloatArray
-    variance: FloatArray
-    precision: FloatArray
 
 
 class Map(NamedTuple):
@@ -115,8 +106,9 @@ class Map(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """Of one grid: the map, and S."""
+    """Of one grid: the directions, the map, and S."""
 
+    along: Setting
     map: Map
     spread: Form
 
@@ -173,7 +165,7 @@ class TargetCurves:
         share = (1.0 - level.sigma**2 * precision) / level.alpha**2
         return self.delta**2 * max(share, 0.0)
 
-    def least_along(self, along: Along) -> float:
+    def least_along(self, along: Setting) -> float:
         """L*; of random data without a difference, NaN where the law of fresh data is not known."""
         if self.base.model.conditional:
             return self.least(float(along.weights @ along.precision))
@@ -189,16 +181,19 @@ class TargetCurves:
         found = self.losses(np.array([np.inf]), direction)
         return float(found.train[0]), float(found.test[0]), float(found.error[0])
 
-    def along(self, direction: Direction | None) -> Along:
-        """The directions that are averaged over."""
-        known = self.base.setting
-        if direction is None:
-            return Along(
-                known.levels, known.weights, np.nan_to_num(known.variance), known.precision
-            )
-        nearest = int(np.abs(known.levels - direction.level).argmin())
-        values = (direction.level, 1.0, direction.variance, known.precision[nearest])
-        return Along(*(np.array([value]) for value in values))
+    def along(self, direction: Direction | None, points: Points | None = None) -> Setting:
+        """The directions that are averaged over, or few in place of many as these points see them.
+
+        What is averaged has its poles there and at −σ²/α², which any cell sees from afar.
+        """
+        known, model = self.base.setting, self.base.model
+        if direction is not None:
+            nearest = int(np.abs(known.levels - direction.level).argmin())
+            values = (direction.level, 1.0, direction.variance, known.precision[nearest])
+            return Setting(*(np.array([value]) for value in values))
+        if points is None or model.conditional:
+            return known._replace(variance=np.nan_to_num(known.variance))
+        return Setting.of_random_data(model, *self.base.equations.directions_from(points))
 
     def course(self, tau: FloatArray, direction: Direction | None = None) -> Course:
         """Losses at flat times, inf included; NaN where the tables could not be made."""
@@ -209,8 +204,8 @@ class TargetCurves:
             return Course(zero, zero, np.full_like(tau, bias), zero)
         found = self.base.over_times(
             tau, 3,
-            lambda grid, times: self._on_grid(grid, times, along, direction is None),
-            lambda: self._last if direction is None else self._ended(along),
+            lambda grid, times: self._on_grid(grid, times, direction),
+            lambda: self._last if direction is None else self._ended(direction),
         )  # fmt: skip
         train, test, excess = found.values
         return Course(train, test, excess, np.asarray(found.errors.max(axis=0)))
@@ -220,10 +215,9 @@ class TargetCurves:
         base = self.base
         if self._sees_nothing or base.model.conditional or np.isinf(tau).any():
             return np.array(self.course(tau)[:3])
-        along = self.along(None)
 
         def on_grid(grid: Grid, times: FloatArray) -> FloatArray:
-            here, spread = self.tables(grid, along, True)
+            along, here, spread = self.tables(grid, None)
             bare, f = grid.filters(times)
             train = grid.fit(bare, f, here.forced).values
             rows = self._from_map(plain_each(f, here.kappa), spread.values(f), along)
@@ -241,7 +235,7 @@ class TargetCurves:
 
     def forced(self, points: Points) -> ComplexArray:
         """X at points, averaged over all directions."""
-        return self.map(points, self.along(None)).forced
+        return self.map(points, self.along(None, points)).forced
 
     # -- the mean map ----------------------------------------------------------------------------
 
@@ -251,7 +245,7 @@ class TargetCurves:
         at, fresh = self.base.model.coefficients, self.base.fresh
         return float(np.copysign(fresh.data**0.5, at.c)), float(np.copysign(fresh.noise**0.5, at.b))
 
-    def map(self, points: Points, along: Along) -> Map:
+    def map(self, points: Points, along: Setting) -> Map:
         """The mean map of the target at points."""
         (u, w), (c, b) = self.target, self.slopes
         k, y = points.k[:, None], points.y[:, None]
@@ -271,23 +265,22 @@ class TargetCurves:
         share = equations.v2 / psi_n
         if self.base.model.conditional:
             return np.asarray(share / (points.k + share))
-        known, (c, b) = self.base.setting, self.slopes
-        h = points.along(known.levels, c * c, b * b)
-        seen = c * c * (h @ (known.weights * known.levels)) / psi_n
+        (levels, weights), (c, b) = self.base.equations.directions_from(points), self.slopes
+        seen = c * c * (points.along(levels, c * c, b * b) @ (weights * levels)) / psi_n
         return np.asarray(points.y * (share / points.k + seen))
 
-    def _best_map(self, along: Along) -> FloatArray:
+    def _best_map(self, along: Setting) -> FloatArray:
         """m*, the best linear predictor."""
         (u, w), level = self.target, self.base.model.level
         return (w * level.alpha * along.levels + u * level.sigma) / self._weight(along)
 
-    def _weight(self, along: Along) -> FloatArray:
+    def _weight(self, along: Setting) -> FloatArray:
         """Variance of what the network is shown, before the gain."""
         level = self.base.model.level
         return level.alpha**2 * along.levels + level.sigma**2
 
     def spread(
-        self, first: Map, second: Map, pair: Response, along: Along
+        self, first: Map, second: Map, pair: Response, along: Setting
     ) -> tuple[ComplexArray, FloatArray]:
         """S at all pairs, and the size of its terms."""
         by_noise = pair.k * ((first.kappa * along.weights) @ second.kappa.T)
@@ -298,10 +291,11 @@ class TargetCurves:
     def _known(self) -> WeakKeyDictionary[Grid, Tables]:
         return WeakKeyDictionary()
 
-    def tables(self, grid: Grid, along: Along, keep: bool) -> Tables:
-        """Tables of a grid; `keep` those of all directions."""
-        if keep and grid in self._known:
+    def tables(self, grid: Grid, direction: Direction | None) -> Tables:
+        """Tables of a grid; those of all directions are kept."""
+        if direction is None and grid in self._known:
             return self._known[grid]
+        along = self.along(direction, grid.points)
         here = self.map(grid.points, along)
         there = Map(*(column.conj() for column in here))
         found = [
@@ -309,13 +303,13 @@ class TargetCurves:
             for other, pair in zip((here, there), grid.pairs, strict=True)
         ]
         (plain, of_plain), (mixed, of_mixed) = found
-        tables = Tables(here, Form.of(plain, mixed, of_plain + of_mixed))
-        if keep:
+        tables = Tables(along, here, Form.of(plain, mixed, of_plain + of_mixed))
+        if direction is None:
             self._known[grid] = tables
         return tables
 
-    def _on_grid(self, grid: Grid, tau: FloatArray, along: Along, keep: bool) -> Values:
-        here, spread = self.tables(grid, along, keep)
+    def _on_grid(self, grid: Grid, tau: FloatArray, direction: Direction | None) -> Values:
+        along, here, spread = self.tables(grid, direction)
         bare, f = grid.filters(tau)
         train, variance = grid.fit(bare, f, here.forced), spread.sums(f, grid.ulp)
         mean, off = each(f, here.kappa, grid.ulp)
@@ -325,7 +319,7 @@ class TargetCurves:
         return grid.with_start(tau, Values(np.array([train.values, *rows]), errors))
 
     def _from_map(
-        self, mean: FloatArray, variance: FloatArray, along: Along
+        self, mean: FloatArray, variance: FloatArray, along: Setting
     ) -> tuple[FloatArray, FloatArray]:
         """Test loss less that of A = 0, and what it is above the least."""
         (u, w), (c, b) = self.target, self.slopes
@@ -338,14 +332,14 @@ class TargetCurves:
             return test, above - least + test
         return test, self.bias(mean, along) + variance
 
-    def bias(self, mean: FloatArray, along: Along) -> FloatArray:
+    def bias(self, mean: FloatArray, along: Setting) -> FloatArray:
         """Squared bias of the mean map, of random data."""
         off = self.base.scale**0.5 * mean
         sign = np.copysign(1.0, self.base.model.coefficients.a)
         square: FloatArray = (sign * off - self._best_map(along)) ** 2
         return np.asarray(square @ (along.weights * self._weight(along)))
 
-    def slack(self, mean: FloatArray, off: FloatArray, along: Along) -> FloatArray:
+    def slack(self, mean: FloatArray, off: FloatArray, along: Setting) -> FloatArray:
         """How far an error of m moves the test loss."""
         (u, w), (c, b) = self.target, self.slopes
         seen = c * c * along.variance + b * b
@@ -354,12 +348,12 @@ class TargetCurves:
 
     @cached_property
     def _last(self) -> Values:
-        return self._ended(self.along(None))
+        return self._ended(None)
 
-    def _ended(self, along: Along) -> Values:
-        return self.base.end(3, lambda points: self._at_end(points, along))
+    def _ended(self, direction: Direction | None) -> Values:
+        return self.base.end(3, lambda points: self._at_end(points, self.along(direction, points)))
 
-    def _at_end(self, points: Points, along: Along) -> FloatArray:
+    def _at_end(self, points: Points, along: Setting) -> FloatArray:
         base, here = self.base, self.map(points, along)
         pair = base.respond(points, points)
         variance = self.spread(here, here, pair, along)[0].diagonal().real
@@ -377,7 +371,6 @@ class TargetCurves:
 
         In units of α/(σδ).
         """
-        along = self.along(None)
         spans = self._spans
         if self._sees_nothing:
             fresh = np.full_like(tau, spans[1])
@@ -386,8 +379,8 @@ class TargetCurves:
             )
         found = self.base.over_times(
             tau, 2,
-            lambda grid, times: self._pulls_on(grid, times, along),
-            lambda: self.base.end(2, lambda points: self._pull(points, along).real),
+            self._pulls_on,
+            lambda: self.base.end(2, lambda points: self._pull(points).real),
         )  # fmt: skip
         drawn, fresh = found.values
         return Values(np.array([spans[1] - spans[0] + drawn, spans[1] - fresh]), found.errors)
@@ -400,13 +393,14 @@ class TargetCurves:
             return w * mean, w * mean
         return w * mean, w * self._fresh_variance
 
-    def _pulls_on(self, grid: Grid, tau: FloatArray, along: Along) -> Values:
+    def _pulls_on(self, grid: Grid, tau: FloatArray) -> Values:
         _, f = grid.filters(tau)
-        found = each(f, self._pull(grid.points, along).T, grid.ulp)
+        found = each(f, self._pull(grid.points).T, grid.ulp)
         return Values(found.values.T, found.errors.T)
 
-    def _pull(self, points: Points, along: Along) -> ComplexArray:
+    def _pull(self, points: Points) -> ComplexArray:
         """Rows P_train − P_fresh and P_fresh at points."""
+        along = self.along(None, points)
         here, (c, _), w = self.map(points, along), self.slopes, self.target.data
         fresh = c * (here.kappa @ (along.weights * along.variance))
         if not self.base.model.conditional:

@@ -45,9 +45,9 @@ from numpy.typing import NDArray
 
 from ...ensembles.feature_equations import FeatureEquations
 from ...ensembles.two_point import Independent, Points, Response, Source
-from .curves import Curves, Grid
+from .curves import Curves, Grid, Setting
 from .sums import Form, Values, each, single
-from .targets import Along, Map, TargetCurves
+from .targets import Map, TargetCurves
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -93,12 +93,8 @@ class TwoDataSetCurves:
 
     def split(self, tau: FloatArray) -> Split:
         """Parts of the error at flat times, inf included."""
-        base, along = self.curves.base, self.curves.along(None)
-        found = base.over_times(
-            tau, _ROWS,
-            lambda grid, times: self._on_grid(grid, times, along),
-            lambda: base.end(_ROWS, lambda points: self._at_end(points, along)),
-        )  # fmt: skip
+        base = self.curves.base
+        found = base.over_times(tau, _ROWS, self._on_grid, lambda: base.end(_ROWS, self._at_end))
         errors = found.errors
         bounds = errors[:3].max(axis=0), errors[3:].max(axis=0)
         rows: list[FloatArray] = [*found.values, *bounds]
@@ -114,8 +110,9 @@ class TwoDataSetCurves:
         assert isinstance(equations, FeatureEquations)
         return equations
 
-    def _on_grid(self, grid: Grid, tau: FloatArray, along: Along) -> Values:
+    def _on_grid(self, grid: Grid, tau: FloatArray) -> Values:
         base, curves, ulp = self._base, self.curves, grid.ulp
+        along = curves.along(None, grid.points)
         here = curves.map(grid.points, along)
         there = Map(*(column.conj() for column in here))
         mirrored = grid.points.conjugate()
@@ -165,7 +162,7 @@ class TwoDataSetCurves:
         return Values(np.array(values), np.array(errors))
 
     def _tables(
-        self, first: Points, second: Points, here: Map, there: Map, pair: Response, along: Along
+        self, first: Points, second: Points, here: Map, there: Map, pair: Response, along: Setting
     ) -> tuple[list[ComplexArray], FloatArray]:
         """Tables of W, of the data sets, and of K_I, and the sizes of their terms, (3, n, m)."""
         alone, one = (
@@ -188,23 +185,24 @@ class TwoDataSetCurves:
         one = Source(1.0, 0.0, 0.0, np.zeros_like(fresh.variance))
         return self._equations.respond_apart(first, second, one)
 
-    def _own(self, points: Points, here: Map, along: Along) -> ComplexArray:
+    def _own(self, points: Points, here: Map, along: Setting) -> ComplexArray:
         """How V sees cx + bξ of its own samples, along every direction."""
         (c, b), w = self.curves.slopes, self.curves.target.data
         seen = b * b + c * c * points.y[:, None] * along.levels
         return np.asarray(w * c * here.unseen[:, None] * along.levels + here.kappa * seen)
 
     @staticmethod
-    def _apart(mean: FloatArray, own: FloatArray, along: Along) -> FloatArray:
+    def _apart(mean: FloatArray, own: FloatArray, along: Setting) -> FloatArray:
         return np.asarray((mean * own) @ along.weights)
 
-    def _squared(self, mean: FloatArray, along: Along) -> FloatArray:
+    def _squared(self, mean: FloatArray, along: Setting) -> FloatArray:
         """Mean square of the mean map on fresh points."""
         c, b = self.curves.slopes
         return np.asarray((mean * mean) @ (along.weights * (c * c * along.levels + b * b)))
 
-    def _at_end(self, points: Points, along: Along) -> FloatArray:
+    def _at_end(self, points: Points) -> FloatArray:
         base, curves = self._base, self.curves
+        along = curves.along(None, points)
         (u, w), (c, b) = curves.target, curves.slopes
         here = curves.map(points, along)
         pair = base.respond(points, points)

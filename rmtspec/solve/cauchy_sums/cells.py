@@ -29,6 +29,15 @@ As :math:`\tau/(\eta+\tau)=1-\eta/(\eta+\tau)` with an exact 1, sums of these ha
 is 2.6 at most where a cell with b <= 2a is just taken for its rule, two units of the last digit for
 the squares; farther away :math:`T_{32}` grows like the 32nd power of the distance.
 
+*Products.*  For two poles :math:`f=1/((\eta_1+\tau)(\eta_2+\tau))` is a divided difference, and so
+is the remainder of its interpolation at the same zeros: with :math:`t_i=1/T_{32}(\zeta_i)`
+
+.. math::  T_{32}(s)\Big[t_1f-\frac{t_1-t_2}{\eta_1-\eta_2}\frac1{\eta_2+\tau}\Big] .
+
+Where both poles lie outside of the ellipse, a path between them that keeps out is at most π/2 times
+as long as the straight one, so that the divided difference of t is at most π/2 times its largest
+derivative: products of any two of the η lose at most π/2 times what squares do.
+
 *Rounding.*  A node is stored as its distance from the atom a, and η + τ is formed as
 :math:`((\mathrm{pole}+a)+\mathrm{distance})+\mathrm{offset}` at η = pole + offset: atoms that
 differ by a part in 10⁹ lose nothing.  As b <= 2a, the rounding of a node is that of an atom.
@@ -136,6 +145,20 @@ def nearby(atoms, weights, low, high, height):
     """
     if atoms.ndim == 1:
         return atoms, weights
+    return _seen_from(atoms, weights, np.array([[low, high, height]]))
+
+
+@kernel
+def nearby_all(atoms, weights, eta):
+    """The same for sums at all η of an array, and for products of any two of them."""
+    if atoms.ndim == 1:
+        return atoms, weights
+    return _seen_from(atoms, weights, np.column_stack((eta.real, eta.real, np.abs(eta.imag))))
+
+
+@kernel
+def _seen_from(atoms, weights, views):
+    """`nearby` of all rows low, high and height of the views."""
     count = weights.size
     deepest = levels(count)
     taken, stack = np.empty(2 << deepest, np.intp), np.empty(deepest + 2, np.intp)
@@ -151,7 +174,7 @@ def nearby(atoms, weights, low, high, height):
             level += 1
         i = cell - (1 << level)
         start, stop = (i * count) >> level, ((i + 1) * count) >> level
-        if _is_far(atoms[ATOM, start], atoms[ATOM, stop - 1], low, high, height):
+        if _is_far(atoms[ATOM, start], atoms[ATOM, stop - 1], views):
             taken[cells] = cell
             total += ORDER
             cells += 1
@@ -166,16 +189,20 @@ def nearby(atoms, weights, low, high, height):
 
 
 @kernel
-def _is_far(a, b, low, high, height):
-    """Whether the cell [a, b] is far enough from all η of `nearby`; the nearest one decides."""
+def _is_far(a, b, views):
+    """Whether the cell [a, b] is far enough from all η of the views; the nearest one decides."""
     if b > _SPAN * a:
         return False
-    x = min(max(-0.5 * (a + b), low), high)
-    if height > 0.0:
-        apart = np.sqrt((x + a) ** 2 + height**2) + np.sqrt((x + b) ** 2 + height**2)
-    else:
-        apart = abs(x + a) + abs(x + b)
-    return apart >= ZETA * (b - a)
+    for i in range(len(views)):
+        low, high, height = views[i, 0], views[i, 1], views[i, 2]
+        x = min(max(-0.5 * (a + b), low), high)
+        if height > 0.0:
+            apart = np.sqrt((x + a) ** 2 + height**2) + np.sqrt((x + b) ** 2 + height**2)
+        else:
+            apart = abs(x + a) + abs(x + b)
+        if not apart >= ZETA * (b - a):
+            return False
+    return True
 
 
 @kernel

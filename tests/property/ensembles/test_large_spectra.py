@@ -121,6 +121,43 @@ def test_transform_and_outliers_of_a_sample_covariance_are_the_same(through_cell
     np.testing.assert_array_equal(found[1][2], found[0][2])
 
 
+@pytest.mark.parametrize("spectrum", SPECTRA)
+@pytest.mark.parametrize("prediction", [None, "noise", "data"])
+def test_losses_through_cells_differ_by_less_than_their_bounds(through_cells, spectrum, prediction):
+    population = rs.PopulationSpectrum(SPECTRA[spectrum] / SPECTRA[spectrum].mean())
+    tau = np.append(np.geomspace(1e-2, 1e10, 40), np.inf)
+    for psi_p, psi_n in ((8.0, 4.0), (3.0, 300.0)):
+        curves = []
+        for wanted in (False, True):
+            through_cells(wanted)
+            model = rs.RandomFeatureModel(psi_p, psi_n, 0.01, population=population)
+            training = model.training(prediction=prediction) if prediction else model.training()
+            curves.append(training.learning_curves(tau))
+        plain, celled = curves
+        bound = plain.error + celled.error
+        assert np.all(bound < 1e-7)
+        for name in ("train", "test", "excess" if prediction else "generalization"):
+            assert np.all(np.abs(getattr(plain, name) - getattr(celled, name)) <= bound)
+        assert np.all(celled.error <= 4.0 * plain.error)
+
+
+def test_parts_of_the_error_of_two_networks_are_the_same_through_cells(through_cells):
+    population = rs.PopulationSpectrum(SPECTRA["power law"] / SPECTRA["power law"].mean())
+    tau, found = np.append(np.geomspace(1.0, 1e8, 20), np.inf), []
+    for wanted in (False, True):
+        through_cells(wanted)
+        training = rs.RandomFeatureModel(8.0, 4.0, 0.01, population=population).training()
+        found.append(training.two_data_sets(tau))
+    plain, celled = found
+    for part, bound in (
+        ("bias", "error"),
+        ("variance", "error"),
+        ("train_distance", "train_error"),
+    ):
+        allowed = getattr(plain, bound) + getattr(celled, bound)
+        assert np.all(np.abs(getattr(plain, part) - getattr(celled, part)) <= allowed)
+
+
 def test_a_hundred_thousand_eigenvalues_are_solved():
     eigenvalues = 1.0 / np.arange(1.0, 100_001.0)
     population = rs.PopulationSpectrum(eigenvalues / eigenvalues.mean())

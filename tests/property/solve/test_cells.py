@@ -46,26 +46,57 @@ def exact_rule(points, weights):
     return list(nodes), [total * vectors[0, k] ** 2 for k in range(jacobi.rows)]
 
 
+def outside(angle, farther):
+    """A point on the ellipse that a cell is taken for its rule from, or outside; and its ϱ."""
+    zeta = mp.mpf(ZETA) * mp.exp(farther)
+    rho = zeta + mp.sqrt(zeta**2 - 1)
+    turned = rho * mp.expj(angle)
+    return -(turned + 1 / turned) / 2, rho
+
+
+def bound(rho):
+    """Least modulus of T_32 on the ellipse, and by how much its inverse grows along a path."""
+    chebyshev = (rho ** (2 * ORDER) - rho ** (-2 * ORDER)) / 2
+    assert chebyshev >= 2e18 * (1 - mp.mpf(10) ** -12)  # ZETA is rounded
+    return chebyshev, 2 * ORDER * (rho + 1) / (rho - 1) * (1 + mp.mpf(10) ** -30)
+
+
+ANGLES, FARTHER = st.floats(0.0, 2.0 * np.pi), st.floats(0.0, 1.5)
+
+
 @settings(max_examples=15)
-@given(measures(), st.floats(0.0, 2.0 * np.pi), st.floats(0.0, 1.5))
+@given(measures(), ANGLES, FARTHER)
 def test_truncation_never_exceeds_its_bound(measure, angle, farther):
     points, weights = measure
     with mp.workdps(DIGITS):
-        # A point on the ellipse that a cell is taken for its rule from, or outside of it.
-        zeta = mp.mpf(ZETA) * mp.exp(farther)
-        rho = zeta + mp.sqrt(zeta**2 - 1)
-        turned = rho * mp.expj(angle)
-        eta = -(turned + 1 / turned) / 2
+        eta, rho = outside(angle, farther)
         places, masses = [mp.mpf(p) for p in points], [mp.mpf(w) for w in weights]
         nodes, shares = exact_rule(points, weights)
-        chebyshev = (rho ** (2 * ORDER) - rho ** (-2 * ORDER)) / 2
-        assert chebyshev >= 2e18 * (1 - mp.mpf(10) ** -12)  # ZETA is rounded
-        steep = 1 + 2 * ORDER * (rho + 1) / (rho - 1) * (1 + mp.mpf(10) ** -30)
-        for power, factor in ((1, 1), (2, steep)):
+        chebyshev, growth = bound(rho)
+        for power, factor in ((1, 1), (2, 1 + growth)):
             exact = [w / (eta + p) ** power for p, w in zip(places, masses, strict=True)]
             rule = [w / (eta + p) ** power for p, w in zip(nodes, shares, strict=True)]
             size = mp.fsum(map(abs, exact)) + mp.fsum(map(abs, rule))
             assert abs(mp.fsum(exact) - mp.fsum(rule)) <= factor * size / chebyshev
+
+
+@settings(max_examples=15)
+@given(measures(), st.tuples(ANGLES, ANGLES), st.tuples(FARTHER, FARTHER))
+def test_truncation_of_products_of_two_poles_never_exceeds_its_bound(measure, angles, farther):
+    points, weights = measure
+    with mp.workdps(DIGITS):
+        (one, rho1), (two, rho2) = map(outside, angles, farther)
+        chebyshev, growth = bound(min(rho1, rho2))
+        nodes, shares = exact_rule(points, weights)
+
+        def terms(places, masses):
+            return [w / ((one + p) * (two + p)) for p, w in zip(places, masses, strict=True)]
+
+        exact = terms([mp.mpf(p) for p in points], [mp.mpf(w) for w in weights])
+        rule = terms(nodes, shares)
+        size = mp.fsum(map(abs, exact)) + mp.fsum(map(abs, rule))
+        allowed = (1 + mp.pi / 2 * growth) * size / chebyshev
+        assert abs(mp.fsum(exact) - mp.fsum(rule)) <= allowed
 
 
 def test_bound_is_reached_within_two_digits():
