@@ -247,16 +247,19 @@ class FeatureGaps:
         if not self.has_data:
             return np.empty((0, 2))
         below = ~np.isneginf(self.gaps.lower)
-        index = self.gaps.interval[below]
         tip = -np.sqrt(self.b2 * self.u)  # k_- and k_+ meet here
-        ends = []
-        for x in (self.gaps.left[below], self.gaps.right[below]):
-            _, _, k, y, _, _ = self._map(index, x)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                ends.append(np.where(k < tip, np.maximum(-(k + self.b2) / (y * self.c2), 0.0), 0.0))
-        ends[0][np.isposinf(self.gaps.upper[below])] = np.inf
-        fast = ends[0] > 0.0
-        return np.column_stack([ends[1][fast], ends[0][fast]])
+        _, k, y = self.ends_of_gaps[..., below]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ends = np.where(k < tip, np.maximum(-(k + self.b2) / (y * self.c2), 0.0), 0.0)
+        ends[0, np.isposinf(self.gaps.upper[below])] = np.inf
+        return np.asarray(ends[::-1, ends[0] > 0.0].T)
+
+    @property
+    def ends_of_gaps(self) -> FloatArray:
+        """z − s², k and y at both ends of every gap, in the order of k on their interval."""
+        gaps = self.gaps
+        ends = [self._map(gaps.interval, x)[[0, 2, 3]] for x in (gaps.left, gaps.right)]
+        return np.stack(ends, axis=1)
 
     @cached_property
     def data_level(self) -> WeightedGram:

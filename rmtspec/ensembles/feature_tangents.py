@@ -26,14 +26,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .feature_equations import FeatureEquations
+from .two_point import Points
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
-_STEPS = 60
-_NEAR = 1e-3  # of the gap: where the search for the critical point starts
+_STEPS = 2
 _STEP = 1e-30  # of a complex step, which cancels nothing
-_REACHED = 1e-7  # relative distance of the critical point from the edge it was looked for at
 
 
 @dataclass(frozen=True)
@@ -85,51 +84,38 @@ class FeatureTangents:
         moved = np.linalg.solve(self.matrix(k, y), -self.forces(k, y, change)[..., None])
         return np.asarray(moved[..., 0, 0]), np.asarray(moved[..., 1, 0])
 
-    def edge(self, distance: float, outside: float) -> tuple[float, float]:
-        """Solution (k, y) at the edge at `distance` above s²; NaN where none is found.
+    def critical(self, k: float, y: float) -> ComplexArray:
+        """(k, y) at an edge, where the matrix is singular, by Newton steps from next to it.
 
-        `outside` is a point of the gap next to it.
+        An edge is stationary, so that the search for it stops at a relative error of 1e-11 in k.
         """
-        start = self.equations.solve_real(np.array([distance + _NEAR * (outside - distance)]))
-        x = np.array([start.k[0].real, start.y[0].real, distance])
-        for _ in range(_STEPS):
-            value = self._critical(x.astype(np.complex128)).real
-            if not np.all(np.isfinite(value)):
-                break
-            slopes = np.stack(
-                [self._critical(x + 1j * _STEP * row).imag / _STEP for row in np.diag(x)], axis=1
-            )
-            move = np.linalg.solve(slopes, -value)
-            x = x * (1.0 + np.clip(move, -0.5, 0.5))
-            if np.abs(move).max() < 1e-14:
-                break
-        good = np.all(np.isfinite(x)) and abs(x[2] - distance) < _REACHED * abs(distance)
-        return (float(x[0]), float(x[1])) if good else (np.nan, np.nan)
+        at = self.equations
 
-    def edge_motion(self, k: float, y: float, change: Mapping[str, float]) -> float:
-        """How the edge with the solution (k, y) moves along a change of the parameters."""
+        def defect(x: ComplexArray) -> ComplexArray:
+            _, s1, *_ = self._sums(*x)
+            second = at.psi_n * (1.0 / x[1] - 1.0) - at.v2 / x[0] - at.c2 * s1
+            (a, b), (c, d) = self.matrix(*x)
+            return np.array([second / at.psi_n, (a * d - b * c) / abs(a * d)])
+
+        x = np.array([k, y], dtype=np.complex128)
+        for _ in range(_STEPS):
+            (a, c), (b, d) = (defect(x + 1j * _STEP * row).imag / _STEP for row in np.diag(x))
+            first, second = defect(x).real
+            move = np.array([d * first - b * second, a * second - c * first])
+            x = x * (1.0 - move / (a * d - b * c))
+        return x
+
+    def edge_motion(self, k: complex, y: complex, change: Mapping[str, float]) -> float:
+        """How the edge with the real solution (k, y) moves along a change of the parameters."""
         at = np.array(k), np.array(y)
         (a, _), (c, _) = self.matrix(*at)
         null = np.array([c, -a])  # times the first column it is 0, so times the second as well
-        return float(null @ self.forces(*at, change) / null[0])
-
-    def _critical(self, x: ComplexArray) -> ComplexArray:
-        """F and the determinant of its derivatives at x = (k, y, z − s²)."""
-        k, y, z = x
-        at = self.equations
-        s0, s1, *_ = self._sums(k, y)
-        first = at.v2 * y - (at.psi_p - 1.0) * k - k**2 * s0 - z
-        second = at.psi_n * (1.0 / y - 1.0) - at.v2 / k - at.c2 * s1
-        (a, b), (c, d) = self.matrix(k, y)
-        return np.array(
-            [first / abs(z), second / at.psi_n, (a * d - b * c) / (abs(a * d) + 1e-300)]
-        )
+        return float((null @ self.forces(*at, change) / null[0]).real)
 
     def _sums(self, k: ComplexArray, y: ComplexArray) -> tuple[ComplexArray, ...]:
         """S_0, S_1, T_0, T_1, T_2."""
         at = self.equations
-        levels = np.append(0.0, at.eigenvalues)
-        weights = np.append(at.zero_weight, at.weights)
+        levels, weights = at.directions_from(Points(np.ravel(k), np.ravel(y)))
         h = 1.0 / (np.asarray(k + at.b2)[..., None] + np.asarray(at.c2 * y)[..., None] * levels)
         return (
             h @ weights,

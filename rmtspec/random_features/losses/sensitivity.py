@@ -175,28 +175,24 @@ class Moving:
 
     def edges(self, changes: Sequence[Mapping[str, float]]) -> FloatArray:
         """Derivatives of both ends of every bulk; NaN, with one warning, where none is found."""
-        edges = self.model.ensemble.gaps.edges
-        motion = np.zeros((len(changes), *edges.shape))
-        flat = edges.ravel()
-        for place, distance in enumerate(flat):
-            row, side = divmod(place, 2)
-            if distance == 0.0:  # a hard edge stays at s²
-                motion[:, row, side] = [change.get("s2", 0.0) for change in changes]
-                continue
-            outside = flat[place - 1] if place and side == 0 else 0.0
-            if side == 1:
-                outside = flat[place + 1] if place + 1 < flat.size else 2.0 * distance
-            k, y = self.tangents.edge(distance, outside)
-            for index, change in enumerate(changes):
-                forces = {name: rate for name, rate in change.items() if name != "delta"}
-                motion[index, row, side] = self.tangents.edge_motion(k, y, forces)
+        edges, ends = self.model.ensemble.gaps.edges, self.equations.ends_of_gaps.reshape(3, -1)
+        forces = [{name: change[name] for name in change if name != "delta"} for change in changes]
+        motion = np.empty((*edges.shape, len(changes)))
+        with np.errstate(all="ignore"):
+            for place in np.ndindex(edges.shape):
+                if edges[place] == 0.0:  # a hard edge stays at s²
+                    motion[place] = [force.get("s2", 0.0) for force in forces]
+                    continue
+                nearest = np.abs(ends[0] - edges[place]).argmin()
+                k, y = self.tangents.critical(*ends[1:, nearest])
+                motion[place] = [self.tangents.edge_motion(k, y, force) for force in forces]
         if not np.all(np.isfinite(motion)):
             warnings.warn(
                 "sensitivity: an edge could not be solved; its derivatives are NaN",
                 ConvergenceWarning,
                 stacklevel=caller_level(),
             )
-        return motion
+        return np.moveaxis(np.where(np.isfinite(motion), motion, np.nan), -1, 0)
 
     def losses(self, tau: FloatArray, change: Mapping[str, float]) -> tuple[FloatArray, FloatArray]:
         """Derivatives of train and test loss, shaped like tau."""

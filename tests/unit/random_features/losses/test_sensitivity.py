@@ -69,6 +69,25 @@ def test_scaling_of_all_scalars_is_a_scaling_of_the_law():
     np.testing.assert_allclose(sizes @ found.q, -model.resolvent(Z).q - Z * slope, rtol=1e-6)
 
 
+def test_every_edge_of_random_models_moves_as_the_scaling_says():
+    rng = np.random.default_rng(3)
+    for activation in ("tanh", "relu", "linear", "hermite2", "softplus") * 6:
+        count = rng.integers(1, 6)
+        population = rs.PopulationSpectrum(
+            10.0 ** rng.uniform(-2.0, 2.0, count), rng.dirichlet(np.ones(count))
+        )
+        psi_p, psi_n = 10.0 ** rng.uniform(-1.0, 3.0, 2)
+        time = 10.0 ** rng.uniform(-3.0, 0.3)
+        model = rs.RandomFeatureModel(psi_p, psi_n, time, activation, population)
+        at, edges = model.coefficients, model.spectrum().support
+        scalars = np.array([at.c**2, at.b**2, at.v**2, at.s**2])
+        found = model.sensitivity(("c2", "b2", "v2", "s2"))
+        moved = np.tensordot(scalars, found.edges, 1)
+        # Edges are known to 1e-13, and move by as much as terms of the sum that cancel.
+        size = np.tensordot(scalars, np.abs(found.edges), 1)
+        assert np.all(np.abs(moved - edges) <= 1e-12 * size)
+
+
 def test_a_hard_edge_stays_at_the_floor():
     model = rs.RandomFeatureModel(1, 2, 0.5, "linear")
     assert model.spectrum().edges[0, 0] == 0.0
