@@ -254,14 +254,13 @@ class StructuredEnsemble:
             parts = graded(self.parts, float(floor))[0] if floor else self.parts
             atoms = self.found.gaps.embedded - np.array([floor, 0.0, 0.0])
             boundary = partial(_boundary, parts, atoms, False)
-            table, failed = search_python(local, hard[bulks], boundary)
+            table, failed = search_python(local, hard[bulks], boundary, halves[bulks])
             half = table[:, HALF].astype(np.intp)
             table[:, HALF] = 2 * bulks[half // 2] + half % 2
-            kept = halves[bulks[half // 2], half % 2]
             # Distances from the origin round the width of a thin bulk.
             width = np.diff(local, axis=1) / np.diff(edges[bulks], axis=1)
             table[:, FIRST:] *= width[half // 2]
-            tables.append(table[kept])
+            tables.append(table)
             failures.append(failed + np.array([[floor], [0.0]]))
         table = np.concatenate(tables)
         order = np.argsort(table[:, HALF], kind="stable")

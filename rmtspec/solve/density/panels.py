@@ -62,13 +62,16 @@ def panel_search(
 
     Returns
     -------
-    (edges, hard, data) -> a table of panels in order, see `HALF`, and the points with
+    (edges, hard, data, halves) -> a table of panels in order, see `HALF`, and the points with
         their status, (2, m), of the calls in which some failed; `hard` says of each bulk whether
-        its lower edge is a hard one
+        its lower edge is a hard one, `halves`, (bulks, 2), which are wanted: all by default
     """
 
-    def search(edges, hard, data):
+    def search(edges, hard, data, halves=None):
         half, low, high = _first_panels(edges.shape[0])
+        if halves is not None:
+            wanted = halves.ravel()[half]
+            half, low, high = half[wanted], low[wanted], high[wanted]
         table, failed = np.empty((0, FIRST + NODES)), np.empty((2, 0))
         asked = 0
         for depth in range(_MAX_DEPTH):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
+from rmtspec.solve.density.panels import HALF
 from rmtspec.solve.density.representation import represent, search_python
 
 ONE = np.array([1.0])
@@ -141,6 +142,26 @@ def test_noise_that_the_solver_does_not_admit_cannot_refine_for_ever():
 
     made(noisy, [[0.0, 1.0]], ONE)
     assert sum(calls) <= 3 * 1100 * 16  # 1100 panels, and as many as they may be halved into
+
+
+def test_halves_of_bulks_that_are_not_wanted_are_not_asked_for():
+    edges, hard, asked = np.array([[1.0, 2.0], [3.0, 5.0]]), np.array([True, False]), []
+
+    def boundary(x):
+        asked.extend(x)
+        low, high = np.where(x < 2.5, edges[:1].T, edges[1:].T)
+        density = np.where(
+            x < 2.5, np.sqrt((high - x) / (x - low)), np.sqrt((high - x) * (x - low))
+        )
+        return density * np.exp(x), np.full(x.shape, 1e-15), np.zeros(x.shape, dtype=np.int8)
+
+    whole = search_python(edges, hard, boundary)[0]
+    asked.clear()
+    halves = np.array([[False, True], [True, False]])
+    found = search_python(edges, hard, boundary, halves)[0]
+    np.testing.assert_array_equal(found, whole[np.isin(whole[:, HALF], [1, 2])])
+    assert min(asked) >= 1.5
+    assert max(asked) <= 4.0
 
 
 def test_no_bulk_is_represented_by_nothing():
