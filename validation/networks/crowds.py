@@ -164,7 +164,7 @@ def _put_back(work: Work) -> None:
     """Undo all updates but for the random numbers used."""
     crowd = work.crowd
     assert crowd is not None
-    crowd.networks.flat.copy_(work.start["flat"])
+    crowd.networks.flat.copy_(work.start["weights"])
     for name in ("first", "second", "done"):
         getattr(crowd, name).copy_(work.start[name])
     crowd.step = 0

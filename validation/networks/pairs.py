@@ -220,8 +220,8 @@ class Crowd:
         self.first.lerp_(gradient, 1.0 - slow)
         self.second.mul_(slower).addcmul_(gradient, gradient, value=1.0 - slower)
         # The moments start from zero; their share of what they average is 1 - beta^steps.
-        size = (self.second / squares.float()).sqrt_().add_(_EPSILON)
-        flat.sub_((self.first / whole.float()).div_(size), alpha=rate)
+        size = self.second.sqrt().mul_((whole / squares.sqrt()).float())
+        flat.addcdiv_(self.first, size.add_((whole * _EPSILON).float()), value=-rate)
 
     def capture(self, stream: Any) -> None:
         """Record an update as a CUDA graph, after three ordinary ones."""
@@ -251,7 +251,7 @@ class Crowd:
         """Return what has to be kept of a training to go on from here."""
         return {
             "step": self.step,
-            "flat": self.networks.flat,
+            "weights": self.networks.flat,
             "first": self.first,
             "second": self.second,
             "done": self.done,
@@ -263,7 +263,7 @@ class Crowd:
         self.step = int(state["step"])
         for name in ("first", "second", "done"):
             getattr(self, name).copy_(state[name])
-        self.networks.flat.copy_(state["flat"])
+        self.networks.flat.copy_(state["weights"])
         self.generator.set_state(state["generator"])
 
 

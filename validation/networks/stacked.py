@@ -8,7 +8,7 @@ gradients are those of the R networks one by one.
 Inside a U-Net pictures are (R, channels, height, width, B), samples last: the neighbourhood of a
 pixel is then copied in runs of B numbers at least, a 3 x 3 convolution is one product with as many
 columns as there are pixels in the batch, and group norm sums whole rows. On a CPU the loops of
-`direct` do the same without these copies.
+`direct` do the same without these copies, on samples in rows of 32.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Stacked:
     flat : Tensor, shape (R, P)
         All weights, a network a row.
     weights : dict of Tensor
-        The same memory by name, (R, ...): the last two axes are (inputs, outputs) of a linear
-        layer, and (outputs, inputs times pixels of the kernel) of a convolution.
+        The same memory by name, (R, ...): the last two axes are (inputs, outputs) in an MLP, and
+        (outputs, inputs times pixels of the kernel) in a U-Net. Their `grad` is another table.
     """
 
     def __init__(self, networks: Sequence[nn.Module], device: torch.device | str = "cpu") -> None:
@@ -55,7 +55,7 @@ class Stacked:
             )
         self.shape = first
         tables = [
-            {name: _for_products(w) for name, w in net.named_parameters()} for net in networks
+            {name: _for_products(net, w) for name, w in net.named_parameters()} for net in networks
         ]
         self._places: list[tuple[str, int, torch.Size]] = []
         start = 0
@@ -64,13 +64,12 @@ class Stacked:
             start += -(-weight.numel() // _ALIGNED) * _ALIGNED
         self.flat = torch.zeros(len(networks), start, device=device)
         self._slopes = torch.zeros_like(self.flat)
-        self._slope_views = list(self._views(self._slopes).values())
         self.weights = self._views(self.flat)
         with torch.no_grad():
             for name, weight in self.weights.items():
                 weight.copy_(torch.stack([table[name] for table in tables]))
-        for weight in self.weights.values():
-            weight.requires_grad_()
+        for name, slope in self._views(self._slopes).items():
+            self.weights[name].requires_grad_().grad = slope
 
     @property
     def count(self) -> int:
@@ -97,18 +96,21 @@ class Stacked:
 
     def gradient(self, loss: Tensor) -> Tensor:
         """Return the gradient of a sum over networks as `flat` is laid out, until the next call."""
-        found = torch.autograd.grad(loss, list(self.weights.values()))
-        for view, gradient in zip(self._slope_views, found, strict=True):
-            view.copy_(gradient)
+        self._slopes.zero_()
+        weights = list(self.weights.values())
+        found = torch.autograd.grad(loss, weights, allow_unused=True)
+        for weight, gradient in zip(weights, found, strict=True):
+            if gradient is not None:  # loops in C write theirs themselves
+                cast(Tensor, weight.grad).copy_(gradient)
         return self._slopes
 
 
-def _for_products(weight: Tensor) -> Tensor:
-    """Weights as (inputs, outputs); of a convolution as (outputs; inputs, height, width)."""
+def _for_products(network: nn.Module, weight: Tensor) -> Tensor:
+    """Matrices as (inputs, outputs) of an MLP and (outputs, inputs times pixels) of a U-Net."""
     weight = weight.detach()
-    if weight.ndim == 4:
-        return weight.flatten(1)
-    return weight.T if weight.ndim == 2 else weight
+    if weight.ndim == 1:
+        return weight
+    return weight.T if isinstance(network, ResidualMLP) else weight.flatten(1)
 
 
 def _linear(weights: Weights, name: str, x: Tensor) -> Tensor:
@@ -135,100 +137,88 @@ def _clock(shape: Any, x: Tensor, k: Tensor, width: int) -> Tensor:
 
 
 def _unet(shape: UNet, weights: Weights, x: Tensor, k: Tensor) -> Tensor:
-    time = _clock(shape, x, k, shape.channels)
+    shape_of_x = x.shape
+    if direct.serves(x.movedim(1, -1)):
+        x, k = x.reshape(-1, direct.TILE, *x.shape[2:]), k.reshape(-1, direct.TILE)
+    # Pictures of one pixel.
+    time = _clock(shape, x, k, shape.channels).movedim(1, -1)[:, :, None, None]
     for i in (0, 2):
-        time = functional.silu(_linear(weights, f"time.{i}", time))
-    moved = _moved(weights, time)
-    h = _convolution(weights, "first", x.movedim(1, -1)[:, None])
+        time = functional.silu(_convolution(time, _layer(weights, f"time.{i}")))
+    h = _convolution(x.movedim(1, -1)[:, None], _layer(weights, "first"))
     kept = [h]
     for i, stage in enumerate(shape.down):
-        h = _stage(stage, weights, f"down.{i}", h, moved)
+        h = _stage(stage, weights, f"down.{i}", h, time)
         kept.append(h)
         level, place = divmod(i + 1, shape.blocks)
         if place == 0 and level <= len(shape.shrink):
-            h = _convolution(weights, f"shrink.{level - 1}", h, stride=2)
+            h = _convolution(h, _layer(weights, f"shrink.{level - 1}"), stride=2)
             kept.append(h)
     for i, stage in enumerate(shape.middle):
-        h = _stage(stage, weights, f"middle.{i}", h, moved)
+        h = _stage(stage, weights, f"middle.{i}", h, time)
     for i, stage in enumerate(shape.up):
-        h = _stage(stage, weights, f"up.{i}", torch.cat([h, kept.pop()], dim=1), moved)
+        h = _stage(stage, weights, f"up.{i}", torch.cat([h, kept.pop()], dim=1), time)
         level, place = divmod(i + 1, shape.blocks + 1)
         if place == 0 and level <= len(shape.grow):
-            h = _convolution(weights, f"grow.{level - 1}", _doubled(h))
-    h = _convolution(weights, "last.2", h, norm=("last.0", shape.last[0]))
-    return h[:, 0].movedim(-1, 1)
+            h = _convolution(_doubled(h), _layer(weights, f"grow.{level - 1}"))
+    h = _convolution(h, _layer(weights, "last.2", "last.0"), shape.last[0].num_groups)
+    return h[:, 0].movedim(-1, 1).reshape(shape_of_x)
 
 
-def _moved(weights: Weights, time: Tensor) -> Weights:
-    """What the time adds in each stage, (R, outputs, B): one product for all of them."""
-    names = [name.removesuffix(".time.weight") for name in weights if name.endswith(".time.weight")]
-    parts = [[weights[f"{name}.time.{part}"] for name in names] for part in ("weight", "bias")]
-    weight, bias = (torch.cat(part, dim=-1) for part in parts)
-    y = torch.baddbmm(bias[..., None], weight.transpose(1, 2), time.transpose(1, 2))
-    return dict(zip(names, y.split([w.shape[-1] for w in parts[1]], dim=1), strict=True))
-
-
-def _stage(stage: Any, weights: Weights, name: str, x: Tensor, time: Weights) -> Tensor:
-    h = _convolution(
-        weights, f"{name}.first.2", x, time[name], norm=(f"{name}.first.0", stage.first[0])
-    )
-    h = _convolution(weights, f"{name}.second.3", h, norm=(f"{name}.second.0", stage.second[0]))
-    h = h + (x if isinstance(stage.skip, nn.Identity) else _pixelwise(weights, f"{name}.skip", x))
+def _stage(stage: Any, weights: Weights, name: str, x: Tensor, time: Tensor) -> Tensor:
+    moved = _layer(weights, f"{name}.time")
+    first = _layer(weights, f"{name}.first.2", f"{name}.first.0")
+    second = _layer(weights, f"{name}.second.3", f"{name}.second.0")
+    skip = None if isinstance(stage.skip, nn.Identity) else _layer(weights, f"{name}.skip")
+    groups = stage.first[0].num_groups, stage.second[0].num_groups
+    if direct.serves(x):
+        h = cast(Tensor, direct.Stage.apply(x, time, groups, moved, first, second, skip))
+    else:
+        h = _convolution(x, first, groups[0]) + _convolution(time, moved)
+        h = _convolution(h, second, groups[1])
+        h = h + (x if skip is None else _convolution(x, skip))
     if stage.attention is None:
         return h
     return _attention(stage.attention, weights, f"{name}.attention", h)
 
 
 def _attention(layer: Any, weights: Weights, name: str, x: Tensor) -> Tensor:
-    rows, channels, height, width, count = x.shape
-    seen = _normalised(weights, f"{name}.norm", layer.norm, x)
-    triple = _pixelwise(weights, f"{name}.triple", seen)
-    parts = triple.view(rows, 3, channels, height * width, count).permute(1, 0, 4, 3, 2)
-    seen = functional.scaled_dot_product_attention(*parts.contiguous().unbind(0))
-    seen = seen.permute(0, 3, 2, 1).reshape(x.shape)
-    return x + _pixelwise(weights, f"{name}.out", seen)
+    layer_of_parts = _layer(weights, f"{name}.triple", f"{name}.norm")
+    triple = _convolution(x, layer_of_parts, layer.norm.num_groups)
+    if direct.serves(x):
+        seen = cast(Tensor, direct.Attention.apply(triple))
+    else:
+        rows, channels, height, width, count = x.shape
+        parts = triple.view(rows, 3, channels, height * width, count).permute(1, 0, 4, 3, 2)
+        seen = functional.scaled_dot_product_attention(*parts.contiguous().unbind(0))
+        seen = seen.permute(0, 3, 2, 1).reshape(x.shape)
+    return x + _convolution(seen, _layer(weights, f"{name}.out"))
 
 
 def _doubled(x: Tensor) -> Tensor:
     """Nearest neighbours at twice the resolution."""
-    rows, channels, height, width, count = x.shape
-    wide = x[:, :, :, None, :, None].expand(rows, channels, height, 2, width, 2, count)
-    return wide.reshape(rows, channels, 2 * height, 2 * width, count)
+    for side in (2, 3):
+        x = torch.stack([x, x], dim=side + 1).flatten(side, side + 1)
+    return x
 
 
-def _pixelwise(weights: Weights, name: str, x: Tensor) -> Tensor:
-    """Convolution with a kernel of one pixel."""
-    weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+def _layer(weights: Weights, *names: str) -> list[Tensor]:
+    """Weights and biases of a convolution, and those of the group norm before it, if any."""
+    return [weights[f"{name}.{part}"] for name in names for part in ("weight", "bias")]
+
+
+def _convolution(x: Tensor, layer: Sequence[Tensor], groups: int = 0, stride: int = 1) -> Tensor:
+    """Convolution of x, or of its group norm: a kernel of 3 x 3 sees SiLU of that."""
+    if direct.serves(x):
+        return cast(Tensor, direct.Convolution.apply(x, groups, stride, *layer))
+    weight, bias, *scaling = layer
+    pixelwise = weight.shape[2] == x.shape[1]
+    if groups:
+        x = cast(Tensor, _GroupNorm.apply(x, *scaling, groups))
+        x = x if pixelwise else functional.silu(x)
+    if not pixelwise:
+        return cast(Tensor, _Convolution.apply(x, weight, bias, stride))
     y = torch.baddbmm(bias[..., None], weight, x.flatten(2))
     return y.view(len(x), -1, *x.shape[2:])
-
-
-def _convolution(
-    weights: Weights,
-    name: str,
-    x: Tensor,
-    moved: Tensor | None = None,
-    *,
-    stride: int = 1,
-    norm: tuple[str, Any] | None = None,
-) -> Tensor:
-    """3 x 3 convolution of x, or of SiLU of its group norm; moved by (R, outputs, B)."""
-    weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
-    if direct.serves(x):
-        rest = () if norm is None else (norm[1].num_groups, *_scaling(weights, norm[0]))
-        return cast(Tensor, direct.Convolution.apply(x, weight, bias, moved, stride, *rest))
-    if norm is not None:
-        x = functional.silu(_normalised(weights, *norm, x))
-    y = cast(Tensor, _Convolution.apply(x, weight, bias, stride))
-    return y if moved is None else y + moved[:, :, None, None]
-
-
-def _scaling(weights: Weights, name: str) -> tuple[Tensor, Tensor]:
-    return weights[f"{name}.weight"], weights[f"{name}.bias"]
-
-
-def _normalised(weights: Weights, name: str, norm: nn.GroupNorm, x: Tensor) -> Tensor:
-    return cast(Tensor, _GroupNorm.apply(x, *_scaling(weights, name), norm.num_groups))
 
 
 def _windows(x: Tensor, stride: int) -> Tensor:

@@ -33,6 +33,7 @@ def _networks(build: Callable[[int], torch.nn.Module]) -> list[torch.nn.Module]:
     return networks
 
 
+@pytest.mark.parametrize("samples", [6, 64])  # products of matrices; loops in C
 @pytest.mark.parametrize(
     ("build", "shape"),
     [
@@ -42,13 +43,13 @@ def _networks(build: Callable[[int], torch.nn.Module]) -> list[torch.nn.Module]:
     ],
 )
 def test_side_by_side_networks_predict_and_descend_as_each_alone(
-    build: Callable[[int], torch.nn.Module], shape: tuple[int, ...]
+    build: Callable[[int], torch.nn.Module], shape: tuple[int, ...], samples: int
 ) -> None:
     networks = _networks(build)
     together = Stacked(networks)
     generator = torch.Generator().manual_seed(5)
-    x, noise = torch.randn((2, 3, 6, *shape), generator=generator)
-    k = torch.randint(1, 101, (3, 6), generator=generator)
+    x, noise = torch.randn((2, 3, samples, *shape), generator=generator)
+    k = torch.randint(1, 101, (3, samples), generator=generator)
 
     predicted = together(x, k)
     loss = (predicted - noise).square().flatten(1).mean(dim=1).sum()
@@ -59,7 +60,7 @@ def test_side_by_side_networks_predict_and_descend_as_each_alone(
         torch.testing.assert_close(predicted[row], alone, rtol=SINGLE, atol=SINGLE)
         torch.nn.functional.mse_loss(alone, noise[row]).backward()
         for name, weight in network.named_parameters():
-            found, expected = gradients[name][row], _for_products(weight.grad)
+            found, expected = gradients[name][row], _for_products(network, weight.grad)
             torch.testing.assert_close(found, expected, rtol=20 * SINGLE, atol=SINGLE)
 
 
