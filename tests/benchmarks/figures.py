@@ -5,8 +5,9 @@ processor times (user and system) of single-threaded work, the least of several 
 taken in one run: on an idle machine they are wall times, on a busy one they change less.  Ratios
 divide times of repetitions that alternate.
 
-`tests.benchmarks.sweep_figures` (processes and threads, needs two idle cores) and
-`tests.benchmarks.page_figures` (needs Chromium) print tables of their own.
+`tests.benchmarks.sweep_figures` (processes and threads, needs two idle cores),
+`tests.benchmarks.page_figures` (needs Chromium) and `tests.benchmarks.network_figures` (needs
+PyTorch) print tables of their own.
 """
 
 from __future__ import annotations
