@@ -22,6 +22,7 @@ from math import fsum
 import numpy as np
 from numpy.typing import NDArray
 
+from ..solve.cauchy_sums.atoms import PositiveAtoms
 from ..solve.finite_rank import Isolated
 from .feature_equations import Equations
 from .feature_gram import GivenDataEquations
@@ -45,7 +46,7 @@ class ConditionalFeatureGram(RandomFeatureGram):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        rank = float(self._split_population[1].sum())
+        rank = self.population._positive.whole
         if self.psi_n < rank * (1.0 - _FULL_RANK):
             raise ValueError(
                 f"psi_n must be at least the rank over d, {rank:g}, got {self.psi_n!r}"
@@ -54,7 +55,7 @@ class ConditionalFeatureGram(RandomFeatureGram):
     @cached_property
     def equations(self) -> Equations:
         """The one self-consistent equation of the given data."""
-        return ConditionalEquations(self.psi_p, self.psi_n, *self._split_population, *self._parts)
+        return ConditionalEquations(self.psi_p, self.psi_n, self.population._positive, *self._parts)
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,7 @@ class ConditionalEquations(GivenDataEquations):
 
     psi_p: float
     psi_n: float
-    eigenvalues: FloatArray
-    weights: FloatArray
-    zero_weight: float
+    atoms: PositiveAtoms
     c2: float
     b2: float
     v2: float
@@ -78,13 +77,15 @@ class ConditionalEquations(GivenDataEquations):
     @cached_property
     def gram(self) -> WeightedGram:
         """The Gram matrix of Gaussian rows that U − s² is, given the data."""
-        u, signal = self.u, self.c2 * self.eigenvalues
+        u, signal = self.u, self.c2 * self.atoms.eigenvalues
         b, root_u = np.sqrt(self.b2), np.sqrt(u)
         spread = np.sqrt((signal + (b - root_u) ** 2) * (signal + (b + root_u) ** 2))
         upper = 0.5 * (signal + self.b2 + u + spread)
         lower = np.divide(self.b2 * u, upper, out=np.zeros_like(upper), where=upper > 0.0)
         mu = np.concatenate([upper, lower, [u, self.b2]])
-        weight = np.concatenate([self.weights, self.weights, [self._sample_mass, self.zero_weight]])
+        weight = np.concatenate(
+            [self.atoms.weights, self.atoms.weights, [self._sample_mass, self.atoms.zero_weight]]
+        )
         kept = (mu > 0.0) & (weight > 0.0)
         distinct, position = np.unique(mu[kept], return_inverse=True)
         merged = np.bincount(position, weights=weight[kept]).astype(np.float64)
@@ -93,7 +94,7 @@ class ConditionalEquations(GivenDataEquations):
     @property
     def _sample_mass(self) -> float:
         """psi_n less the rank: samples that see no data direction, none if that is rounding."""
-        rest = fsum([self.psi_n, -1.0, self.zero_weight])
+        rest = fsum([self.psi_n, -1.0, self.atoms.zero_weight])
         return rest if rest > _FULL_RANK * self.psi_n else 0.0
 
     @property
@@ -101,7 +102,7 @@ class ConditionalEquations(GivenDataEquations):
         """Mass of H less psi_p, rounded once: 1 for b² and psi_n for v² (the rank for neither)."""
         if self.b2 == 0.0 and self.v2 == 0.0:
             return None
-        samples = self.psi_n if self._sample_mass > 0.0 else 1.0 - self.zero_weight
+        samples = self.psi_n if self._sample_mass > 0.0 else 1.0 - self.atoms.zero_weight
         return fsum([float(self.b2 > 0.0), samples * (self.v2 > 0.0), -self.psi_p])
 
     @property
@@ -115,9 +116,7 @@ class ConditionalEquations(GivenDataEquations):
 
     def directions_from(self, *_: Points) -> Directions:
         """All directions of the data, 0 first."""
-        return Directions(
-            np.append(0.0, self.eigenvalues), np.append(self.zero_weight, self.weights)
-        )
+        return Directions.of(self.atoms)
 
     def respond(self, first: Points, second: Points, source: Source) -> Response:
         """Response of every pair of solutions; the source lists t_0 before the positive l."""

@@ -39,6 +39,7 @@ from ..solve.kernel import kernel
 from .feature_gaps import FeatureGaps, FeatureSolution, with_shrinkage
 from .feature_gram import LawEquations
 from .newton.logarithms import foreseen, inside, moved, phase, polar, reciprocal, size
+from .real_axis.feature_map import totals
 from .real_axis.gram import density_from
 from .two_point import (
     Directions,
@@ -141,7 +142,7 @@ class FeatureEquations(FeatureGaps):
         self, first: Points, second: Points, source: Source
     ) -> tuple[Source, Directions]:
         """A matrix between resolvents, and the directions; few of them where it allows."""
-        directions = self._directions
+        directions = Directions.of(self.atoms)
         if source.data == 0.0 or np.array_equal(source.variance, directions.eigenvalues):
             directions = self.directions_from(first, second)
             source = source._replace(variance=directions.eigenvalues)
@@ -151,18 +152,11 @@ class FeatureEquations(FeatureGaps):
         """Eigenvalues of the data covariance, 0 first, or cells of many as they are seen."""
         cells, weights = self._parameters[:2]
         if cells.ndim == 1:
-            return self._directions
+            return Directions.of(self.atoms)
         eta = np.concatenate([(k + self.b2) / y for k, y in points])
         near, masses = nearby_all(cells, weights, eta)
         return Directions(
-            np.append(0.0, near.sum(axis=0) / self.c2), np.append(self.zero_weight, masses)
-        )
-
-    @property
-    def _directions(self) -> Directions:
-        """Eigenvalues of the data covariance, 0 first."""
-        return Directions(
-            np.append(0.0, self.eigenvalues), np.append(self.zero_weight, self.weights)
+            np.append(0.0, near.sum(axis=0) / self.c2), np.append(self.atoms.zero_weight, masses)
         )
 
     @property
@@ -368,9 +362,7 @@ def _cold(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt,
 @kernel
 def _continued(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps):
     """Follow the root down from a large imaginary part."""
-    mean = 0.0
-    for j in range(weights.size):
-        mean += weights[j] * atom(tau, j)
+    mean, _ = totals(tau, weights)
     height = 10.0 * ((1.0 + psi_p) * (mean + b2) + (1.0 + psi_p / psi_n) * v2 + abs(z))
     lifted = complex(z.real, z.imag + height)
     state = _cold(

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import fsum
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..result import Status
+from ..solve.cauchy_sums.atoms import PositiveAtoms
 from ..solve.cauchy_sums.cells import seen_through_cells
 from ..solve.edges import Gaps, Intervals, checked
 from ..solve.finite_rank import Isolated, solved
 from .real_axis.feature import balance, feature_axis, inverse_map, locate
 from .real_axis.feature_map import LOWER, UPPER
-from .real_axis.gram import HARD_EDGE, mass_above
+from .real_axis.gram import HARD_EDGE
 from .weighted_gram import GramSolution, WeightedGram
 
 FloatArray = NDArray[np.float64]
@@ -61,17 +61,11 @@ def with_shrinkage(found: GramSolution, u: float) -> FeatureSolution:
 
 @dataclass(frozen=True)
 class FeatureGaps:
-    """Real axis of the inverse map, in terms of z − s².
-
-    `eigenvalues` are the positive atoms of ρ in ascending order with `weights`;
-    `zero_weight` = ρ({0}) = 1 − sum of the weights.
-    """
+    """Real axis of the inverse map, in terms of z − s²; `atoms` are those of ρ."""
 
     psi_p: float
     psi_n: float
-    eigenvalues: FloatArray
-    weights: FloatArray
-    zero_weight: float
+    atoms: PositiveAtoms
     c2: float
     b2: float
     v2: float
@@ -89,22 +83,20 @@ class FeatureGaps:
     @property
     def directions(self) -> float:
         """Mass of the positive eigenvalues of the population."""
-        return 1.0 - self.zero_weight
+        return 1.0 - self.atoms.zero_weight
 
     @property
     def has_data(self) -> bool:
         """Whether U sees the data: not for c = 0, nor if they move its eigenvalues by 1e-30."""
-        if self.c2 == 0.0 or self.eigenvalues.size == 0:
-            return False
-        return bool(self.c2 * self.eigenvalues[-1] > _NEGLIGIBLE * max(self.b2, self.u))
+        top = self.c2 * self.atoms.eigenvalues[-1]
+        return bool(top > _NEGLIGIBLE * max(self.b2, self.u))
 
     @cached_property
     def _balance(self) -> tuple[float, float, float, float]:
-        lost = fsum([*self.weights, self.zero_weight, -1.0])
-        found = balance(
-            self.psi_p, self.psi_n, self.b2, self.v2, self.has_data, self.zero_weight, lost
-        )
-        data_excess, excess, closing, doubt = found
+        data_excess, excess, closing, doubt = balance(
+            self.psi_p, self.psi_n, self.b2, self.v2, self.has_data,
+            self.atoms.zero_weight, self.atoms.lost,
+        )  # fmt: skip
         return data_excess, excess, closing, doubt
 
     @property
@@ -168,8 +160,8 @@ class FeatureGaps:
         rest = (self.psi_p, self.psi_n, self.b2, self.v2, self.u)
         if not self.has_data:  # every direction counts as one without data
             return np.empty(0), np.empty(0), 1.0, *rest
-        atoms = seen_through_cells(self.c2 * self.eigenvalues, self.weights)
-        return atoms, self.weights, self.zero_weight, *rest
+        eigenvalues, weights, zero_weight = self.atoms[:3]
+        return seen_through_cells(self.c2 * eigenvalues, weights), weights, zero_weight, *rest
 
     def solve_real(self, z: FloatArray) -> FeatureSolution:
         """Solve for (k, y) at flat real z − s² outside the support (NaN on it)."""
@@ -187,7 +179,7 @@ class FeatureGaps:
             value, rise, k[outside], y[outside], size, slope = self._map(
                 index[outside].astype(np.intp), x[outside]
             )
-            rounding = (8.0 + np.sqrt(self.weights.size)) * np.finfo(float).eps
+            rounding = (8.0 + np.sqrt(self.atoms.weights.size)) * np.finfo(float).eps
             doubt = self._closing[1] * np.abs(k[outside])
             with np.errstate(all="ignore"):  # z out of reach leaves an infinite error
                 rest = np.abs(value - target)
@@ -211,15 +203,11 @@ class FeatureGaps:
     def _axis(self) -> _Axis:
         tau, weights, zero_weight, *_ = self._parameters
         table, branch, ends, found, ordered = feature_axis(
-            tau, weights, mass_above(weights), float(weights.sum()), self._signal, zero_weight,
+            tau, weights, self.atoms.above, self.atoms.whole, zero_weight,
             self.psi_p, self.psi_n, self.b2, self.v2,
             self._data_excess, self.excess, self._closing[0],
         )  # fmt: skip
         return _Axis(table, branch, ends, found, checked(found, ordered))
-
-    @property
-    def _signal(self) -> float:
-        return float(self.c2 * np.dot(self.weights, self.eigenvalues))
 
     def spike(self, eigenvalue: float) -> Isolated:
         r"""Distance from s² and squared overlap of the images of an isolated population eigenvalue.
@@ -266,8 +254,8 @@ class FeatureGaps:
         """The law of the non-zero eigenvalues of c²XX^T/n: −psi_n κ(η) is its z at k = η."""
         return WeightedGram(
             self.psi_n,
-            self.c2 * self.eigenvalues,
-            self.weights,
+            self.c2 * self.atoms.eigenvalues,
+            self.atoms.weights,
             known_excess=self._data_excess,
         )
 

@@ -96,7 +96,7 @@ class RandomFeatureGram(FeatureGram):
     @cached_property
     def equations(self) -> Equations:
         """The self-consistent equations behind the law."""
-        return FeatureEquations(self.psi_p, self.psi_n, *self._split_population, *self._parts)
+        return FeatureEquations(self.psi_p, self.psi_n, self.population._positive, *self._parts)
 
     @property
     def _parts(self) -> tuple[float, float, float]:
@@ -114,19 +114,9 @@ class RandomFeatureGram(FeatureGram):
         )
 
     @cached_property
-    def _split_population(self) -> tuple[FloatArray, FloatArray, float]:
-        """Positive eigenvalues, their weights, and the weight of 0."""
-        positive = self.population.eigenvalues > 0.0
-        return (
-            np.array(self.population.eigenvalues[positive]),
-            np.array(self.population.weights[positive]),
-            float(self.population.weights[~positive].sum()),
-        )
-
-    @cached_property
     def _seen(self) -> FloatArray:
         """The positive eigenvalues, or cells of them."""
-        return seen_through_cells(*self._split_population[:2])
+        return seen_through_cells(*self.population._positive[:2])
 
     @property
     def origin(self) -> float:
@@ -138,7 +128,7 @@ class RandomFeatureGram(FeatureGram):
         return np.asarray(
             _traces(
                 found.k, found.y, found.error, found.y_error, found.status, lower, self._seen,
-                *self._split_population[1:], self.psi_p, self.c2, self.b2, rtol,
+                *self.population._positive[1:3], self.psi_p, self.c2, self.b2, rtol,
             )
         )  # fmt: skip
 

@@ -39,6 +39,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..solve.cauchy_sums.atoms import PositiveAtoms
 from ..solve.kernel import kernel
 
 FloatArray = NDArray[np.float64]
@@ -57,10 +58,15 @@ class Source(NamedTuple):
 
 
 class Directions(NamedTuple):
-    """Eigenvalues l of the data covariance, 0 included, and their weights."""
+    """Eigenvalues l of the data covariance, 0 first, and their weights."""
 
     eigenvalues: FloatArray
     weights: FloatArray
+
+    @classmethod
+    def of(cls, atoms: PositiveAtoms) -> Directions:
+        """Those of a covariance with these positive eigenvalues."""
+        return cls(np.append(0.0, atoms.eigenvalues), np.append(atoms.zero_weight, atoms.weights))
 
 
 class Response(NamedTuple):

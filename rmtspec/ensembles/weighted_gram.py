@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from ..result import Status
 from ..solve import READS, REORDERED
+from ..solve.cauchy_sums.atoms import mass_above
 from ..solve.cauchy_sums.cells import atom, from_pole, nearby, seen_through_cells
 from ..solve.density.panels import panel_search
 from ..solve.edges import REACH, Gaps, Intervals, checked
@@ -41,7 +42,6 @@ from .real_axis.gram import (
     find_gaps,
     gram_intervals,
     locate,
-    mass_above,
     net_count,
     pick,
     polish_real,

@@ -275,9 +275,6 @@ def _coefficients(moments: Moments, pair: Noising, shown: Noised, delta: float) 
     a = scale * moments.slope
     v, s = scale * math.sqrt(moments.signal_square), scale * math.sqrt(moments.noise_square)
     mean = scale * moments.mean
-    powers = np.array([mean, a * gamma, v, s])
-    with np.errstate(over="ignore"):
-        second_moment = float(powers @ powers)
     return Coefficients(
         a=a,
         b=math.sqrt(pair.delta) * a,
@@ -287,7 +284,7 @@ def _coefficients(moments: Moments, pair: Noising, shown: Noised, delta: float) 
         delta=delta,
         c=shown.data * a,
         mean=mean,
-        second_moment=second_moment,
+        second_moment=sum(x * x for x in (mean, a * gamma, v, s)),
         error=moments.error,
     )
 

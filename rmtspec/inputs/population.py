@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
+from ..solve.cauchy_sums.atoms import PositiveAtoms
 from .arrays import as_rows, distinct_rows, largest, warn_of
 from .sample_spectrum import RANK_TOLERANCE, fit_population, sample_eigenvalues, zeros_are_real
 
@@ -292,6 +293,11 @@ class PopulationSpectrum:
         known = zeros_are_real(times, lost, dimension)
         atoms, weights = fit_population(unbiased, norms, first.size - lost, known)
         return cls(atoms, weights, dimension=dimension, samples=samples, fitted=True)
+
+    @cached_property
+    def _positive(self) -> PositiveAtoms:
+        """The atoms above 0."""
+        return PositiveAtoms.of(self.eigenvalues, self.weights)
 
     @cached_property
     def mean(self) -> float:

@@ -137,8 +137,7 @@ def find_families(
         middle.reverse()
     named = [("constant", constant), ("fast", rank), *middle, ("slow", rank * (has_v and has_b))]
     shares = np.array([share for _, share in named])
-    masses, ends = family_ends(shares, psi_p, law.masses, law.support)
-    merged = (masses > 0.0) & np.isnan(ends)
+    masses, ends, merged = family_ends(shares, psi_p, law.masses, law.support)
     if merged.any():  # the density is needed
         fractions = np.maximum(1.0 - np.cumsum(masses)[merged] / psi_p, 0.0)
         ends[merged] = law.quantile(fractions)
@@ -152,8 +151,12 @@ def find_families(
 
 @kernel
 def family_ends(shares, psi_p, masses, support):
-    """Mass of every family, 0 for one that is empty, and its lower edge, NaN inside a bulk."""
+    """Mass of every family, 0 for one that is empty, its lower edge, and whether there is none.
+
+    Such a family ends inside a bulk; its edge is NaN, as is that of an empty one.
+    """
     found, ends = np.zeros(shares.size), np.full(shares.size, np.nan)
+    merged = np.zeros(shares.size, np.bool_)
     taken = 0.0
     for i in range(shares.size):
         mass = min(shares[i], psi_p - taken)
@@ -166,7 +169,8 @@ def family_ends(shares, psi_p, masses, support):
             above += masses[bulk]
             if abs(above - fraction) <= 1e-10 * fraction:
                 ends[i] = support[bulk, 0]
-    return found, ends
+        merged[i] = np.isnan(ends[i])
+    return found, ends, merged
 
 
 @kernel

@@ -32,6 +32,8 @@ from .outliers import Outliers
 
 FloatArray = NDArray[np.float64]
 
+_ISOTROPIC = PopulationSpectrum.isotropic()
+
 
 @dataclass(frozen=True)
 class RandomFeatures:
@@ -49,7 +51,7 @@ class RandomFeatures:
 
     def __post_init__(self) -> None:
         if self.population is None:
-            object.__setattr__(self, "population", PopulationSpectrum.isotropic())
+            object.__setattr__(self, "population", _ISOTROPIC)
         if not isinstance(self.population, PopulationSpectrum):
             raise TypeError(
                 f"population must be a PopulationSpectrum, got {_checks.shown(self.population)}"
@@ -236,7 +238,7 @@ class RandomFeatures:
     def families(self) -> tuple[Family, ...]:
         """Families of eigenvalues with their exact masses, from the top of the spectrum down."""
         at, samples = self.coefficients, self.psi_n
-        rank = float(self.population.weights[self.population.eigenvalues > 0.0].sum())
+        rank = self.population._positive.whole
         if not self.conditional:
             rank = min(samples, rank)
         # Centring n <= d data leaves one direction of the samples empty: it holds no sample.

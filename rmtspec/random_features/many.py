@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from math import fsum
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _checks
 from ..ensembles.feature_equations import find_panels
 from ..ensembles.real_axis.feature import balance, feature_axis
-from ..ensembles.real_axis.gram import HARD_EDGE, mass_above
+from ..ensembles.real_axis.gram import HARD_EDGE
 from ..inputs.activation import ActivationLike, Coefficients, gaussian_equivalence
 from ..inputs.population import PopulationSpectrum
 from ..result import Status, warn_unconverged
@@ -203,7 +201,7 @@ def solve_many(
     }
     numbers[id(None)] = (np.nan,) * 8
     scalars = np.array([numbers[id(at)] for at in coefficients]).reshape(size, 8)
-    shared = _of_population(population)
+    shared = *population._positive, population.mean
     families, rest = np.full((size, 4, 5), np.nan), np.full((size, 3), np.nan)
     done = np.zeros(size, dtype=np.bool_)
     # Neighbours cost alike, merged bulks several times as much: many parts a thread even that out.
@@ -224,19 +222,6 @@ def solve_many(
     return Spectra(families, rest[:, 0], rest[:, 1], rest[:, 2], done)
 
 
-def _of_population(population: PopulationSpectrum) -> tuple[Any, ...]:
-    """What every model takes from the population."""
-    positive = population.eigenvalues > 0.0
-    eigenvalues = np.array(population.eigenvalues[positive])
-    weights = np.array(population.weights[positive])
-    zero_weight = float(population.weights[~positive].sum())
-    lost = fsum([*weights, zero_weight, -1.0])
-    return (
-        eigenvalues, weights, mass_above(weights), float(weights.sum()),
-        float(np.dot(weights, eigenvalues)), float(population.mean), zero_weight, lost,
-    )  # fmt: skip
-
-
 @kernel
 def _solve(psi_p, psi_n, scalars, families, rest, done, shared):
     """Fill rows of the three arrays."""
@@ -247,7 +232,7 @@ def _solve(psi_p, psi_n, scalars, families, rest, done, shared):
 @kernel
 def _one(psi_p, psi_n, scalars, families, rest, shared):
     """Fill the rows of one model, or return False."""
-    eigenvalues, weights, above, whole, moment, mean, zero_weight, lost = shared
+    eigenvalues, weights, zero_weight, above, whole, lost, mean = shared
     c, b, v, c2, b2, v2, s2, delta = (
         scalars[0], scalars[1], scalars[2], scalars[3], scalars[4], scalars[5], scalars[6],
         scalars[7],
@@ -258,15 +243,14 @@ def _one(psi_p, psi_n, scalars, families, rest, shared):
     least = 1e-70 * max(c2 * mean, b2, v2)
     c2 = c2 if c2 * mean > least else 0.0
     b2, v2 = b2 if b2 > least else 0.0, v2 if v2 > least else 0.0
-    u, has_data = v2 / psi_n, False
-    if c2 > 0.0 and eigenvalues.size > 0:
-        has_data = c2 * eigenvalues[-1] > 1e-40 * max(b2, u)
+    u = v2 / psi_n
+    has_data = c2 * eigenvalues[-1] > 1e-40 * max(b2, u)
     data_excess, excess, closing, doubt = balance(psi_p, psi_n, b2, v2, has_data, zero_weight, lost)
     if not has_data:
         return False
     tau = c2 * eigenvalues
     _, _, _, gaps, ordered = feature_axis(
-        tau, weights, above, whole, c2 * moment, zero_weight, psi_p, psi_n, b2, v2,
+        tau, weights, above, whole, zero_weight, psi_p, psi_n, b2, v2,
         data_excess, excess, closing,
     )  # fmt: skip
     if not ordered:
@@ -277,10 +261,7 @@ def _one(psi_p, psi_n, scalars, families, rest, shared):
     support = np.empty(edges.shape)
     for bulk in range(masses.size):
         support[bulk, 0], support[bulk, 1] = s2 + edges[bulk, 0], s2 + edges[bulk, 1]
-    found, ends = family_ends(shares, psi_p, masses, support)
-    merged = np.zeros(4, np.bool_)
-    for j in range(4):
-        merged[j] = found[j] > 0.0 and np.isnan(ends[j])
+    found, ends, merged = family_ends(shares, psi_p, masses, support)
     if merged.any():
         hard = np.zeros(masses.size, np.bool_)
         if masses.size:

@@ -28,7 +28,7 @@ from ...solve import READS
 from ...solve.cauchy_sums.cells import atom, first_atoms, nearby
 from ...solve.edges import ABOVE, HIGH, HIGH_VALUE, LOW, LOW_VALUE, SCALE, gap_search, point
 from ...solve.kernel import kernel
-from .feature_map import BY_K, LOWER, UPPER, map_at, roots_of_k
+from .feature_map import BY_K, LOWER, UPPER, map_at, roots_of_k, totals
 from .gram import HARD_EDGE, gram_intervals, real_map
 
 DATA = 3
@@ -225,7 +225,7 @@ def balance(psi_p, psi_n, b2, v2, has_data, zero_weight, lost):
 
 @kernel
 def feature_axis(
-    tau, weights, above, whole, signal, zero_weight,
+    tau, weights, above, whole, zero_weight,
     psi_p, psi_n, b2, v2, data_excess, excess, closing,
 ):  # fmt: skip
     """Intervals and gaps, from those of the data level (none if there are no weights).
@@ -235,7 +235,6 @@ def feature_axis(
     tau, weights, zero_weight : positive eigenvalues c²l, ascending, or their cells, the weights of
         the eigenvalues, and that of 0
     above, whole : mass of ρ above each, and of all
-    signal : mean of all c²l
     data_excess, excess : mass of the data directions less psi_n, of H less psi_p, rounded once
     closing : 1 + psi_n − psi_p, 0 at a hard edge
 
@@ -259,7 +258,7 @@ def feature_axis(
         sample_mass = max(-data_spare, 0.0)
     total = rank if bare else (1.0 if b2 > 0.0 else 0.0) + (psi_n if v2 > 0.0 else 0.0)
     total = psi_p if balanced else total
-    scale = b2 + u + signal
+    scale = b2 + u + totals(tau, weights)[0]
     scale = scale if scale > 0.0 else 1.0
     if has_data:
         few = data_excess < -0.5 * psi_n

@@ -57,9 +57,9 @@ def _pick(condition, this, other):
 
 @kernel(**READS, fastmath=REORDERED)
 def _data_sums(pole, offset, tau, weights):
-    """Weight with τ > |η| and with τ < |η|, Σ w |τ/(η + τ)|, and the rests of −df1 and of κ'."""
+    """Weight with τ > |η| and with τ < |η|, Σ w |τ/(η + τ)|, the rests of −df1 and of κ', κ''."""
     eta = pole + offset
-    high = low = rest = size = rise = 0.0
+    high = low = rest = size = rise = bend = 0.0
     for j in range(weights.size):
         t, w = atom(tau, j), weights[j]
         inverse = 1.0 / from_pole(pole, tau, j, t, offset)
@@ -70,50 +70,75 @@ def _data_sums(pole, offset, tau, weights):
         rest += w * inverse * _pick(above, eta, -t)
         size += w * abs(ratio)
         rise += w * _pick(above, eta * inverse * (1.0 + ratio), -ratio * ratio)
-    return high, low, size, rest, rise
+        bend += 2.0 * w * ratio * ratio * inverse
+    return high, low, size, rest, rise, bend
 
 
 @kernel(**READS)
 def _data_ratio(pole, offset, tau, weights, psi_n, spare):
-    """κ/η = 1 − df1/ψ_n at η = pole + offset, κ' and Σ w |τ/(η + τ)|.
+    """κ/η = 1 − df1/ψ_n at η = pole + offset, κ', κ'' and Σ w |τ/(η + τ)|.
 
     Written as ψ_n minus the weight of the eigenvalues above |η|, plus or minus small terms: nothing
     cancels where ψ_n equals the number of large eigenvalues. Where most are large it is ψ_n − Σw,
     exactly 0 where ψ_n equals the number of all, plus the weight of those below.
     """
-    above, below, size, rest, rise = _data_sums(pole, offset, tau, weights)
+    above, below, size, rest, rise, bend = _data_sums(pole, offset, tau, weights)
     whole = spare + below if below < above else psi_n - above
-    return (whole + rest) / psi_n, (whole + rise) / psi_n, size
+    return (whole + rest) / psi_n, (whole + rise) / psi_n, bend / psi_n, size
+
+
+@kernel(**READS)
+def totals(tau, weights):
+    """∫c²l dρ, and the mass of all l."""
+    signal = mass = 0.0
+    for j in range(weights.size):
+        signal += weights[j] * atom(tau, j)
+        mass += weights[j]
+    return signal, mass
 
 
 @kernel(**READS)
 def _solve_eta(kappa, tau, weights, psi_n, spare):
     """Solve κ(η) = kappa on its rising convex branch right of the data law, as (pole, offset).
 
-    Newton from the right of the root decreases monotonically.
+    Every step leads from the right of the root to the zero of the parabola that touches κ there:
+    the third derivative of κ is negative, so that the parabola lies below it, and η decreases
+    monotonically.  The first point is the root for data with one eigenvalue of the same mass and
+    mean: ητ/(η + τ) is concave in τ, so that by Jensen's inequality κ is the least for these.
     """
-    mean = 0.0
-    for j in range(weights.size):
-        mean += weights[j] * atom(tau, j)
     lowest = atom(tau, 0)
-    pole, offset = 0.0, max(kappa, 0.0) + mean / psi_n
+    pole, offset = 0.0, _root_of_one(kappa, tau, weights, psi_n, spare)
     if kappa < 0.0 and spare > 0.0:
-        pole, offset = -lowest, 0.5 * lowest
-        ratio, slope, _ = _data_ratio(pole, offset, tau, weights, psi_n, spare)
-        if slope <= 0.0 or (pole + offset) * ratio < kappa:  # not right of the root
-            pole, offset = 0.0, 0.0
-    for _ in range(200):
-        ratio, slope, _ = _data_ratio(pole, offset, tau, weights, psi_n, spare)
-        step = ((pole + offset) * ratio - kappa) / slope
-        at_bound = offset == kappa and step < 0.0
-        if not (step > 4e-16 * abs(offset) or at_bound) or slope <= 0.0:
+        ratio, slope, _, _ = _data_ratio(-lowest, 0.5 * lowest, tau, weights, psi_n, spare)
+        if slope > 0.0 and -0.5 * lowest * ratio >= kappa:  # right of the root
+            pole, offset = -lowest, 0.5 * lowest
+    for step_number in range(200):
+        ratio, slope, bend, _ = _data_ratio(pole, offset, tau, weights, psi_n, spare)
+        rest = (pole + offset) * ratio - kappa
+        step = 2.0 * rest / (slope + np.sqrt(max(slope * slope - 2.0 * bend * rest, 0.0)))
+        # Rounding may start left of the root, whence a step leads to its right.
+        if not (step > 4e-16 * abs(offset) or step_number == 0) or slope <= 0.0:
             break
         offset -= step
         if pole + offset <= -lowest:  # at the end of the branch a step means nothing: κ' is 0 there
             return -lowest, 0.0
-        if kappa > 0.0:  # the root is above κ; rounding may say less where it is tiny
-            offset = max(offset, kappa)
     return pole, offset
+
+
+@kernel(**READS)
+def _root_of_one(kappa, tau, weights, psi_n, spare):
+    """The larger η at which κ(η) = kappa if all data directions had their mean eigenvalue m.
+
+    η² + (m·spare/ψ_n − kappa) η = kappa·m.
+    """
+    signal, mass = totals(tau, weights)
+    m = signal / mass
+    b, product = m * (spare / psi_n) - kappa, 2.0 * np.sqrt(m) * np.sqrt(abs(kappa))
+    if kappa > 0.0:
+        root = np.hypot(b, product)
+    else:
+        root = np.sqrt(max(abs(b) - product, 0.0)) * np.sqrt(abs(b) + product)
+    return 2.0 * kappa * (m / (b + root)) if b > 0.0 else 0.5 * (root - b)
 
 
 @kernel(**READS, fastmath=REORDERED)
@@ -191,13 +216,13 @@ def map_at(
         pole, at = 0.0, 1.0
         if weights.size:
             pole, at = _solve_eta(kb * (ku / k), tau, weights, psi_n, spare)
-        ratio, rise, df1 = _data_ratio(pole, at, tau, weights, psi_n, spare)
+        ratio, rise, _, df1 = _data_ratio(pole, at, tau, weights, psi_n, spare)
     else:
         if offset > 0.0:
             pole, at = low_pole, low_offset + offset
         else:
             pole, at = high_pole, high_offset + offset
-        ratio, rise, df1 = _data_ratio(pole, at, tau, weights, psi_n, spare)
+        ratio, rise, _, df1 = _data_ratio(pole, at, tau, weights, psi_n, spare)
         roots = roots_of_k((pole + at) * ratio, b2, u)
         k, kb, ku = roots[:3] if branch == UPPER else roots[3:]
     eta = pole + at

@@ -119,11 +119,6 @@ def polish_real(z, anchor, offset, mu, weight, aspect, spare, doubt):
     return k, error, residual
 
 
-def mass_above(weight: FloatArray) -> FloatArray:
-    """Mass of H above each of the ascending μ."""
-    return np.append(weight[::-1].cumsum(dtype=np.longdouble)[::-1][1:], 0.0).astype(float)
-
-
 @kernel(**READS)
 def _may_open(mu, weight, above, aspect, j):
     """Whether the two poles at the ends of interval j leave room for a gap.

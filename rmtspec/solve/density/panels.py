@@ -39,6 +39,7 @@ _MAX_ASKED = 1000  # of all sizes, and 100 a bulk, where the work is limited
 _LOST = 2  # panels that a point without a density costs at least
 _PATIENCE = 3  # halvings of a panel that holds a node without a density
 _HALF = float(np.sqrt(0.5))
+_NARROWEST = 64 * 2.220446049250313e-16  # of u: a panel with fewer floats than nodes tells nothing
 
 CHEBYSHEV = np.cos(np.pi * (np.arange(NODES) + 0.5) / NODES)[::-1].copy()
 """Nodes on [−1, 1], ascending."""
@@ -232,6 +233,7 @@ def _fitted(density, noise, order, nodes, hard, half, low, high, depth, last):
         lost = not np.isfinite(tail)  # no density at some node: halving cannot mend that for long
         rough[i] = not tail <= max(_TAIL, _NOISE * worst)
         rough[i] = rough[i] and not last and not (lost and depth >= _PATIENCE)
+        rough[i] = rough[i] and high[i] - low[i] > _NARROWEST * high[i]
     return table, rough
 
 
