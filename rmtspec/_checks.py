@@ -159,9 +159,10 @@ def real_array(
         raise TypeError(f"{name} must be real, got dtype {array.dtype}")
     with np.errstate(over="ignore"):  # longdouble; what overflows is refused as infinite
         array = array.astype(np.float64)
-    allowed = np.isfinite(array) | (np.isinf(array) & infinite)
-    bad = ~(allowed & (array >= low) & (array <= high))
-    if np.any(bad):
+    bad = ~((array >= low) & (array <= high))  # NaN is neither
+    if not infinite:
+        bad |= np.isinf(array)
+    if bad.any():
         first = array[bad].flat[0].item()
         within = f" in [{low:g}, {high:g}]" if math.isfinite(low) or math.isfinite(high) else ""
         raise ValueError(

@@ -49,7 +49,8 @@ _TO_POWERS = np.array(
 
 _MANY = 256  # points from which on the inverse polynomials are worth their making
 _FITTED = 1e-6  # of the largest coefficient: steps of Newton's method square it
-_EXACT = 1e-12  # the same next to an edge, where there are none
+_EXACT = 1e-14  # where there are no steps
+_EXACT_AT_EDGE = 1e-12  # the same next to an edge, where Newton's method would make it no better
 
 
 @dataclass(frozen=True)
@@ -103,12 +104,12 @@ class Representation:
         )  # fmt: skip
 
     @cached_property
-    def _inverse(self) -> tuple[FloatArray, FloatArray]:
-        ends, powers = _inverted(
+    def _inverse(self) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+        ends, powers, exact = _inverted(
             self.edges, self.masses, self.hard, self.first, self.low, self.high,
             self.mass_powers, self.before,
         )  # fmt: skip
-        return ends, powers
+        return ends, powers, exact
 
     def quadrature(self, order: int) -> tuple[FloatArray, FloatArray]:
         """Nodes x and weights w with Σ w f(x) = ∫ f dρ over all bulks; `order` points a panel."""
@@ -376,9 +377,10 @@ def _root_of_mass(mass, diverges):
 def _inverted(edges, masses, hard, first, low, high, powers, before):
     """Of every panel the ends in v, the root of mass, and u/v in powers of the place between them.
 
-    Ends are NaN where u/v is no polynomial of this degree to `_FITTED` (`_EXACT` next to an edge).
+    Ends are NaN where u/v is no polynomial of this degree to `_FITTED`, or is not exact at an edge.
     """
     ends, coefficients = np.full((2, low.size), np.nan), np.zeros((low.size, NODES))
+    exact = np.zeros(low.size, np.bool_)
     values = np.empty(NODES)
     for half in range(first.size - 1):
         bulk, upper = half // 2, half % 2 == 1
@@ -401,16 +403,17 @@ def _inverted(edges, masses, hard, first, low, high, powers, before):
                 coefficients[i, n] = c
                 largest = max(largest, abs(c))
                 last = max(last, abs(c)) if n >= NODES - 3 else 0.0
-            if last <= (_FITTED if low[i] > 0.0 else _EXACT) * largest:
+            exact[i] = last <= (_EXACT if low[i] > 0.0 else _EXACT_AT_EDGE) * largest
+            if exact[i] or (last <= _FITTED * largest and low[i] > 0.0):
                 ends[0, i], ends[1, i] = start, stop
-    return ends, _in_powers(coefficients)
+    return ends, _in_powers(coefficients), exact
 
 
 @kernel
 def _locate_quickly(
-    bulk, mass, edges, masses, hard, first, low, high, powers, before, ends, inverse
+    bulk, mass, edges, masses, hard, first, low, high, powers, before, ends, inverse, exact
 ):  # fmt: skip
-    """`_locate` by the inverse polynomials and a step or two of Newton's method."""
+    """`_locate` by the inverse polynomials and, if need be, a step or two of Newton's method."""
     result = mass.copy()
     middle = np.empty(masses.size)  # mass of the lower halves
     for index in range(masses.size):
@@ -433,8 +436,7 @@ def _locate_quickly(
         u = v * _polynomial(inverse, panel, place)
         radius = 0.5 * (high[panel] - low[panel])
         t = 0.5 * ((u - low[panel]) + (u - high[panel])) / radius
-        # At an edge the slope vanishes, and the polynomial is good as it is.
-        for _ in range(2 if low[panel] > 0.0 else 0):
+        for _ in range(0 if exact[panel] else 2):
             value, slope = _with_slope(powers, panel, t)
             moved = (value - (target - before[panel])) / slope
             if not abs(moved) <= 1e-3:
