@@ -269,7 +269,10 @@ def _one(psi_p, psi_n, scalars, families, rest, shared):
             hard[0] = balanced or (bare and abs(data_excess) <= HARD_EDGE * psi_n)
         data = tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, np.int64(100)
         table, _ = find_panels(edges, hard, data)
-        first, low, high, _, _, powers, before, defect, _ = assembled(table, edges, masses, hard)
+        first, low, high, _, densities, powers, before, defect, _ = assembled(
+            table, edges, masses, hard
+        )
+        tables = edges, masses, hard, first, low, high, densities, powers, before
         for bulk in range(masses.size):
             if not abs(defect[bulk]) <= 1e-9:
                 return False
@@ -277,10 +280,7 @@ def _one(psi_p, psi_n, scalars, families, rest, shared):
         for j in range(4):
             taken += found[j]
             if merged[j]:
-                ends[j] = s2 + mixed_quantile(
-                    max(1.0 - taken / psi_p, 0.0), atoms, edges, masses,
-                    first, low, high, powers, before,
-                )  # fmt: skip
+                ends[j] = s2 + mixed_quantile(max(1.0 - taken / psi_p, 0.0), atoms, tables)
     rows = family_rows(found, ends, merged, psi_p, delta, support)
     for j in range(4):
         place = _NOISE + _SAMPLE - j if noise_first and j in (1, 2) else j

@@ -75,8 +75,9 @@ def divided(fractions, starts, kinds, masses, before):
 
 
 @kernel
-def mixed_quantile(fraction, atoms, edges, masses, first, low, high, powers, before):
+def mixed_quantile(fraction, atoms, tables):
     """Smallest x with at least this fraction of atoms (place, mass) and bulks at or below it."""
+    edges, masses = tables[:2]
     below, atom, bulk = 0.0, 0, 0
     while True:
         at_atom = atom < atoms.shape[0]
@@ -94,4 +95,4 @@ def mixed_quantile(fraction, atoms, edges, masses, first, low, high, powers, bef
     if at_atom:
         return atoms[atom, 0]
     rest = min(max(fraction - below, 0.0), mass)
-    return locate(np.intp(bulk), rest, edges, masses, first, low, high, powers, before)
+    return locate(np.intp(bulk), rest, tables)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.polynomial import chebyshev
@@ -49,8 +50,8 @@ _TO_POWERS = np.array(
 
 _MANY = 256  # points from which on the inverse polynomials are worth their making
 _FITTED = 1e-6  # of the largest coefficient: steps of Newton's method square it
-_EXACT = 1e-14  # where there are no steps
-_EXACT_AT_EDGE = 1e-12  # the same next to an edge, where Newton's method would make it no better
+_EXACT = 1e-12  # the same next to an edge, where there are none
+_GAUSS = np.array(np.polynomial.legendre.leggauss(NODES // 2 + 2))  # for u² times a density
 
 
 @dataclass(frozen=True)
@@ -94,22 +95,21 @@ class Representation:
     def locate(self, bulk: NDArray[np.intp], mass: FloatArray) -> FloatArray:
         """Point of a bulk below which it has the given mass; the mass itself for bulk −1."""
         if mass.size >= _MANY:
-            return _locate_quickly(
-                bulk, mass, self.edges, self.masses, self.hard, self.first, self.low, self.high,
-                self.mass_powers, self.before, *self._inverse,
-            )  # fmt: skip
-        return _locate(
-            bulk, mass, self.edges, self.masses, self.first, self.low, self.high,
-            self.mass_powers, self.before,
-        )  # fmt: skip
+            return _locate_quickly(bulk, mass, self._tables, *self._inverse)
+        return _locate(bulk, mass, self._tables)
 
     @cached_property
-    def _inverse(self) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
-        ends, powers, exact = _inverted(
+    def _inverse(self) -> tuple[FloatArray, FloatArray]:
+        ends, powers = _inverted(self._tables)
+        return ends, powers
+
+    @property
+    def _tables(self) -> tuple[NDArray[Any], ...]:
+        """What kernels invert the mass with."""
+        return (
             self.edges, self.masses, self.hard, self.first, self.low, self.high,
-            self.mass_powers, self.before,
+            self.density_powers, self.mass_powers, self.before,
         )  # fmt: skip
-        return ends, powers, exact
 
     def quadrature(self, order: int) -> tuple[FloatArray, FloatArray]:
         """Nodes x and weights w with Σ w f(x) = ∫ f dρ over all bulks; `order` points a panel."""
@@ -312,18 +312,19 @@ def _mass_below(x, edges, masses, first, low, high, powers, before):
 
 
 @kernel
-def _locate(bulk, mass, edges, masses, first, low, high, powers, before):
+def _locate(bulk, mass, tables):
     """Point of each bulk below which it has the given mass."""
     result = mass.copy()
     for i in range(mass.size):
         if bulk[i] >= 0:
-            result[i] = locate(bulk[i], mass[i], edges, masses, first, low, high, powers, before)
+            result[i] = locate(bulk[i], mass[i], tables)
     return result
 
 
 @kernel(**READS)
-def locate(bulk, mass, edges, masses, first, low, high, powers, before):
-    """Invert the mass of a bulk: panel search, then Newton kept inside a shrinking bracket."""
+def locate(bulk, mass, tables):
+    """Invert the mass of a bulk: panel search, then Newton's method."""
+    edges, masses, hard, first, low, high, densities, powers, before = tables
     a, b = edges[bulk, 0], edges[bulk, 1]
     half = 2 * bulk
     stop = first[half + 1] - 1
@@ -335,12 +336,15 @@ def locate(bulk, mass, edges, masses, first, low, high, powers, before):
     if upper:
         half += 1
         target = masses[bulk] - mass
-    if target <= 0.0:  # the mass of a panel, flat at an edge, tells points there apart to 1e-6
+    if target <= 0.0:
         return b if upper else a
     panel = _last_not_above(before, first[half], first[half + 1], target)
-    target -= before[panel]
-    t = _place(powers, panel, target)
-    u = 0.5 * (low[panel] + high[panel] + t * (high[panel] - low[panel]))
+    if low[panel] > 0.0:
+        t = _place(powers, panel, target - before[panel])
+        u = 0.5 * (low[panel] + high[panel] + t * (high[panel] - low[panel]))
+    else:
+        diverges = hard[bulk] and not upper
+        u = _from_edge(target, b - a, high[panel], diverges, densities, powers, panel)
     return b - (b - a) * u * u if upper else a + (b - a) * u * u
 
 
@@ -367,34 +371,66 @@ def _place(powers, panel, target):
     return t
 
 
+@kernel(**READS)
+def _from_edge(target, width, high, diverges, densities, powers, panel):
+    """u in the panel of an edge below which there is the given mass, by Newton's method.
+
+    The mass is summed anew by Gauss's rule: flat at the edge, its polynomial has no digits there.
+    """
+    whole = _polynomial(powers, panel, 1.0)
+    u = high * _root_of_mass(target / whole, False, diverges)
+    for _ in range(50):
+        mass = 0.0
+        for j in range(_GAUSS.shape[1]):
+            s = 0.5 * u * (_GAUSS[0, j] + 1.0)
+            smooth = _polynomial(densities, panel, 2.0 * s / high - 1.0)
+            mass += width * u * _GAUSS[1, j] * (smooth if diverges else smooth * s * s)
+        smooth = _polynomial(densities, panel, 2.0 * u / high - 1.0)
+        step = (mass - target) / (2.0 * width * (smooth if diverges else smooth * u * u))
+        u = min(max(u - step, 0.5 * u), high)
+        if not abs(step) > 1e-15 * u:
+            break
+    return u
+
+
 @kernel
-def _root_of_mass(mass, diverges):
-    """What u is a smooth multiple of: mass goes like u³ at a regular edge, like u at a hard one."""
+def _root_of_mass(mass, inside, diverges):
+    """What u is a smooth function of: mass goes like u³ at a regular edge, like u at a hard one.
+
+    Inside, where mass is far from 0, any root will do: that which takes the least time.
+    """
+    if inside:
+        return np.sqrt(mass)
     return mass if diverges else np.cbrt(mass)
 
 
 @kernel
-def _inverted(edges, masses, hard, first, low, high, powers, before):
-    """Of every panel the ends in v, the root of mass, and u/v in powers of the place between them.
+def _inverted(tables):
+    """Of every panel the ends in v, the root of mass, and the place in u in powers of that in v.
 
-    Ends are NaN where u/v is no polynomial of this degree to `_FITTED`, or is not exact at an edge.
+    Next to an edge it is u/v in place of the place.  Ends are NaN where this is no polynomial of
+    this degree to `_FITTED` (`_EXACT` next to an edge).
     """
+    edges, _, hard, first, low, high, densities, powers, before = tables
     ends, coefficients = np.full((2, low.size), np.nan), np.zeros((low.size, NODES))
-    exact = np.zeros(low.size, np.bool_)
     values = np.empty(NODES)
     for half in range(first.size - 1):
         bulk, upper = half // 2, half % 2 == 1
-        diverges = hard[bulk] and not upper
+        diverges, width = hard[bulk] and not upper, edges[bulk, 1] - edges[bulk, 0]
         for i in range(first[half], first[half + 1]):
-            mass = _polynomial(powers, i, 1.0)
+            mass, inside = _polynomial(powers, i, 1.0), low[i] > 0.0
             if not mass > 0.0:
                 continue
-            start = _root_of_mass(before[i], diverges)
-            stop = _root_of_mass(before[i] + mass, diverges)
+            start = _root_of_mass(before[i], inside, diverges)
+            stop = _root_of_mass(before[i] + mass, inside, diverges)
             for j in range(NODES):
                 v = start + 0.5 * (stop - start) * (CHEBYSHEV[j] + 1.0)
-                t = _place(powers, i, (v if diverges else v * v * v) - before[i])
-                values[j] = 0.5 * (low[i] + high[i] + t * (high[i] - low[i])) / v
+                target = v * v if inside else (v if diverges else v * v * v)
+                if inside:
+                    values[j] = _place(powers, i, target - before[i])
+                else:
+                    u = _from_edge(target, width, high[i], diverges, densities, powers, i)
+                    values[j] = u / v
             largest = last = 0.0
             for n in range(NODES):
                 c = 0.0
@@ -403,17 +439,15 @@ def _inverted(edges, masses, hard, first, low, high, powers, before):
                 coefficients[i, n] = c
                 largest = max(largest, abs(c))
                 last = max(last, abs(c)) if n >= NODES - 3 else 0.0
-            exact[i] = last <= (_EXACT if low[i] > 0.0 else _EXACT_AT_EDGE) * largest
-            if exact[i] or (last <= _FITTED * largest and low[i] > 0.0):
+            if last <= (_FITTED if inside else _EXACT) * largest:
                 ends[0, i], ends[1, i] = start, stop
-    return ends, _in_powers(coefficients), exact
+    return ends, _in_powers(coefficients)
 
 
 @kernel
-def _locate_quickly(
-    bulk, mass, edges, masses, hard, first, low, high, powers, before, ends, inverse, exact
-):  # fmt: skip
-    """`_locate` by the inverse polynomials and, if need be, a step or two of Newton's method."""
+def _locate_quickly(bulk, mass, tables, ends, inverse):
+    """`_locate` by the inverse polynomials and a step or two of Newton's method."""
+    edges, masses, hard, first, low, high, _, powers, before = tables
     result = mass.copy()
     middle = np.empty(masses.size)  # mass of the lower halves
     for index in range(masses.size):
@@ -429,22 +463,23 @@ def _locate_quickly(
         panel = _last_not_above(before, first[half], first[half + 1], target)
         start, stop = ends[0, panel], ends[1, panel]
         if not target > 0.0 or np.isnan(start):
-            result[i] = locate(index, mass[i], edges, masses, first, low, high, powers, before)
+            result[i] = locate(index, mass[i], tables)
             continue
-        v = _root_of_mass(target, hard[index] and not upper)
-        place = ((v - start) + (v - stop)) / (stop - start)
-        u = v * _polynomial(inverse, panel, place)
-        radius = 0.5 * (high[panel] - low[panel])
-        t = 0.5 * ((u - low[panel]) + (u - high[panel])) / radius
-        for _ in range(0 if exact[panel] else 2):
-            value, slope = _with_slope(powers, panel, t)
-            moved = (value - (target - before[panel])) / slope
-            if not abs(moved) <= 1e-3:
-                break
-            u -= radius * moved
-            t -= moved
-            if abs(moved) <= 1e-8:  # the next step is the square of this
-                break
+        inside = low[panel] > 0.0
+        v = _root_of_mass(target, inside, hard[index] and not upper)
+        t = _polynomial(inverse, panel, ((v - start) + (v - stop)) / (stop - start))
+        if inside:
+            for _ in range(2):
+                value, slope = _with_slope(powers, panel, t)
+                moved = (value - (target - before[panel])) / slope
+                if not abs(moved) <= 1e-3:
+                    break
+                t -= moved
+                if abs(moved) <= 1e-8:  # the next step is the square of this
+                    break
+            u = 0.5 * (low[panel] + high[panel]) + 0.5 * (high[panel] - low[panel]) * t
+        else:  # the slope of the mass vanishes, and the polynomial is good as it is
+            u = v * t
         a, b = edges[index, 0], edges[index, 1]
         result[i] = b - (b - a) * u * u if upper else a + (b - a) * u * u
     return result

@@ -185,3 +185,13 @@ def test_many_quantiles_are_those_of_a_few(hard):
     # a place in a panel is known to 1e-15 of it, its distance from the edge to the square of that
     assert many == pytest.approx(few, rel=1e-13, abs=1e-15)
     assert bulk.mass_below(many) == pytest.approx(mass, abs=4e-16)
+
+
+def test_many_quantiles_next_to_an_edge_have_all_digits():
+    bulk = made(semicircle, [[0.0, 1.0]], ONE)
+    mass = np.geomspace(1e-30, 1e-9, 300)
+    # mass = 16/(3 pi) x^(3/2) (1 - 3 x/10 + ...), solved for x; the next order is below 1e-13
+    first = (3.0 * np.pi / 16.0 * mass) ** (2.0 / 3.0)
+    exact = first * (1.0 + 0.2 * first)
+    # the polynomial for u/v is exact to 1e-12, and x goes like u^2
+    assert bulk.locate(np.zeros(mass.size, dtype=np.intp), mass) == pytest.approx(exact, rel=1e-11)
