@@ -144,6 +144,8 @@ class RandomFeatureGram(FeatureGram):
     @property
     def outliers(self) -> FloatArray:
         """Distances of all outliers from s², ascending."""
+        if self.population.spikes.size == 0:
+            return np.empty(0)
         images = self.spike_images
         both = np.concatenate([images.location, images.slow_location])
         return np.sort(both[np.isfinite(both)])

@@ -45,7 +45,7 @@ from ...result import Status
 from ...solve.contour import Contour, half_plane_contour, nodes_needed, slit_ratio
 from ..interfaces import Model
 from .relaxation import Relaxation
-from .sums import DIGITS, Form, Values, single
+from .sums import DIGITS, Form, Values, fitted, single
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -179,7 +179,7 @@ class Grid:
 
     def fit(self, bare: ComplexArray, f: ComplexArray, trace: ComplexArray) -> Values:
         """∮(λf² − 2f)X of a trace X."""
-        return single(f, trace * ((self.x - self.curves.ridge) * bare - 2.0), self.ulp)
+        return fitted(f, bare, self.x - self.curves.ridge, trace, self.ulp)
 
     def sketched(self, tau: FloatArray) -> FloatArray:
         """The same losses without a bound."""
@@ -295,7 +295,7 @@ class Curves:
     @cached_property
     def fresh(self) -> Source:
         """The matrix Ũ of fresh data."""
-        variance = np.nan_to_num(self.setting.variance)
+        variance = np.fmax(self.setting.variance, 0.0)  # 0 for NaN
         return Source(self.unseen, self.equations.b2, self.equations.c2, variance)
 
     @property

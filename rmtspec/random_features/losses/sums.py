@@ -55,13 +55,7 @@ class Form(NamedTuple):
     @classmethod
     def of(cls, plain: ComplexArray, mixed: ComplexArray, sizes: FloatArray) -> Form:
         """The form of a table over pairs of nodes and one over nodes and conjugate nodes."""
-        n = len(plain)
-        real = np.empty((n, 2, n, 2))
-        real[:, 0, :, 0] = mixed.real + plain.real
-        real[:, 0, :, 1] = mixed.imag - plain.imag
-        real[:, 1, :, 0] = -mixed.imag - plain.imag
-        real[:, 1, :, 1] = mixed.real - plain.real
-        return cls(real.reshape(2 * n, 2 * n), sizes)
+        return cls(_in_real_numbers(plain, mixed), sizes)
 
     def values(self, f: ComplexArray) -> FloatArray:
         """The quadratic form of every row of f, without a bound."""
@@ -91,6 +85,14 @@ def single(f: ComplexArray, trace: ComplexArray, ulp: float, *, decays: bool = F
     return Values(value, ulp * size + _settled(half, size, decays))
 
 
+def fitted(
+    f: ComplexArray, bare: ComplexArray, distance: ComplexArray, trace: ComplexArray, ulp: float
+) -> Values:
+    """Sums of every row of f times (distance·bare − 2)·trace, with one row of `bare` each."""
+    value, half, size = _fitted_sums(f, bare, distance, trace)
+    return Values(value, ulp * size + _settled(half, size))
+
+
 def each(f: ComplexArray, table: ComplexArray, ulp: float) -> Values:
     """Sums of every row of f over every column of the table, (times, columns)."""
     size = 2.0 * (np.abs(f) @ np.abs(table))
@@ -111,24 +113,53 @@ def _settled(half: FloatArray, size: FloatArray, decays: bool = False) -> FloatA
     return np.asarray(_MARGIN * max(relative.max(initial=0.0) ** 2, 10.0**-DIGITS) * size)
 
 
-@kernel(fastmath=REORDERED)
-def _row_sums(f, g):
-    """2 Re Σ_j f_jḡ_j, the modulus of the error of half of the nodes, and the sum of moduli.
+@kernel
+def _in_real_numbers(plain, mixed):
+    """The first field of `Form`."""
+    n = plain.shape[0]
+    real = np.empty((2 * n, 2 * n))
+    for i in range(n):
+        for j in range(n):
+            a, b = plain[i, j], mixed[i, j]
+            real[2 * i, 2 * j] = b.real + a.real
+            real[2 * i, 2 * j + 1] = b.imag - a.imag
+            real[2 * i + 1, 2 * j] = -b.imag - a.imag
+            real[2 * i + 1, 2 * j + 1] = b.real - a.real
+    return real
 
-    For every row of f, and of g if that has several.
-    """
+
+@kernel(fastmath=REORDERED)
+def _row_sum(f, g):
+    """2 Re Σ_j f_jḡ_j, the modulus of the error of half of the nodes, and the sum of moduli."""
+    total = odd = modulus = 0.0
+    sign = 2.0
+    for j in range(f.size):
+        a, b = f[j], g[j]
+        real = a.real * b.real + a.imag * b.imag
+        imag = a.imag * b.real - a.real * b.imag
+        total += 2.0 * real
+        odd += sign * imag
+        modulus += 2.0 * np.sqrt(real * real + imag * imag)
+        sign = -sign
+    return total, abs(odd), modulus
+
+
+@kernel
+def _row_sums(f, g):
+    """`_row_sum` for every row of f, and of g if that has several."""
     value, half, size = np.empty(f.shape[0]), np.empty(f.shape[0]), np.empty(f.shape[0])
     for i in range(f.shape[0]):
-        row = i % g.shape[0]
-        total = odd = modulus = 0.0
-        sign = 2.0
-        for j in range(f.shape[1]):
-            a, b = f[i, j], g[row, j]
-            real = a.real * b.real + a.imag * b.imag
-            imag = a.imag * b.real - a.real * b.imag
-            total += 2.0 * real
-            odd += sign * imag
-            modulus += 2.0 * np.sqrt(real * real + imag * imag)
-            sign = -sign
-        value[i], half[i], size[i] = total, abs(odd), modulus
+        value[i], half[i], size[i] = _row_sum(f[i], g[i % g.shape[0]])
+    return value, half, size
+
+
+@kernel
+def _fitted_sums(f, bare, distance, trace):
+    """The same for the fit, whose trace is distance·bare − 2 times that given."""
+    value, half, size = np.empty(f.shape[0]), np.empty(f.shape[0]), np.empty(f.shape[0])
+    row = np.empty_like(trace)
+    for i in range(f.shape[0]):
+        for j in range(trace.size):
+            row[j] = np.conj(trace[j] * (distance[j] * bare[i, j] - 2.0))
+        value[i], half[i], size[i] = _row_sum(f[i], row)
     return value, half, size
