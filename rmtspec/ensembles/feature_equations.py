@@ -300,7 +300,10 @@ def _newton(
         if not np.isfinite(length):
             return log_k, wall_k, far_k, log_y, wall_y, far_y, np.inf, np.inf, 3, k, y, k, y
         stalled = 0.1 * previous < length < 1e-4
-        if extra or stalled or step == max_steps - 1:
+        # Steps square from one to the next: once that is below rounding, none is made to see it.
+        ahead = length * (length / previous) ** 2
+        last = previous < 1e-2 and length < 1e-8 and ahead < 0.1 * eps
+        if extra or stalled or last or step == max_steps - 1:
             size_k, size_y = size(k), size(y)
             if folded:
                 size1 = abs(closing) + psi_n * size_y + size_k * e0 + size_y * e1
@@ -314,7 +317,9 @@ def _newton(
             spread_k = size(f2_y) * size1 + size(f1_y) * size2
             spread_y = size(f2_k) * size1 + size(f1_k) * size2
             rounding = ulp * size(inverse) * max(spread_k, spread_y)
-            error = 4.0 * (length + rounding + eps * (1.0 + abs(log_k) + abs(log_y)))
+            rest = ahead if last else length
+            error = 4.0 * (rest + rounding + eps * (1.0 + abs(log_k) + abs(log_y)))
+            residual *= (length / previous) ** 2 if last else 1.0
         if extra:
             break
         if length > 1.5:
@@ -329,6 +334,9 @@ def _newton(
         log_y += step_y.real
         wall_k, far_k = moved(wall_k, far_k, step_k.imag)
         wall_y, far_y = moved(wall_y, far_y, step_y.imag)
+        if last and extra:
+            k, y = phase(log_k, wall_k, far_k), phase(log_y, wall_y, far_y)
+            break
     else:
         k, y = phase(log_k, wall_k, far_k), phase(log_y, wall_y, far_y)
     status = 0 if residual < 1e-12 else 4
