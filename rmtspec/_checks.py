@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -183,6 +184,8 @@ def complex_array(name: str, value: Any) -> NDArray[np.complex128]:
 
 def unmasked(name: str, value: Any) -> None:
     """Refuse masked entries, in an array or in a list, before anything reads what is below them."""
+    if "numpy.ma" not in sys.modules:  # slow to import, and nobody has masked anything before
+        return
     for part in (value, *(value if isinstance(value, (list, tuple)) else ())):
         if isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part):
             raise ValueError(

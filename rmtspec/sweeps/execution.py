@@ -7,7 +7,6 @@ compiled kernels, and two threads got through 0.6 times as many points as one (t
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -92,10 +91,19 @@ def _applied(block: Where, task: Task) -> Block:
     return task(block)
 
 
-def require_version(client: Any, version: str) -> None:
+def version(package: str) -> str:
+    """The installed version; the module that knows is read when asked for, being slow to import."""
+    from importlib import metadata
+
+    return metadata.version(package)
+
+
+def require_version(client: Any, wanted: str) -> None:
     """Raise ValueError unless every worker has this version of rmtspec."""
-    for worker, found in client.run(importlib.metadata.version, "rmtspec").items():
-        if found != version:
+    from importlib import metadata  # and not `version`, which other versions may lack
+
+    for worker, found in client.run(metadata.version, "rmtspec").items():
+        if found != wanted:
             raise ValueError(
-                f"client must have workers with rmtspec {version}, got {found} on {worker}"
+                f"client must have workers with rmtspec {wanted}, got {found} on {worker}"
             )

@@ -10,7 +10,6 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -261,7 +260,7 @@ def _workers(client: Any, workers: int | None) -> int:
         raise TypeError(f"client must be a dask.distributed.Client, got {_checks.shown(client)}")
     if client.asynchronous or client.status != "running":
         raise ValueError(f"client must be synchronous and open, got {_checks.shown(client)}")
-    execution.require_version(client, version("rmtspec"))
+    execution.require_version(client, execution.version("rmtspec"))
     return max(1, len(client.nthreads()))
 
 
@@ -285,7 +284,7 @@ def _identity(problem: Problem, grid: Grid) -> dict[str, Any]:
     }
     return {
         "function": problem.name if problem.checks else _token(problem.function, source=True),
-        "rmtspec": version("rmtspec"),
+        "rmtspec": execution.version("rmtspec"),
         "coords": {**listed, **single},
     }
 
@@ -335,7 +334,8 @@ def _attributes(problem: Problem, grid: Grid) -> dict[str, dict[str, Any]]:
         name: {"long_name": quantity.long_name, "units": quantity.units}
         for name, quantity in (problem.quantities or {}).items()
     }
-    versions = {f"{name}_version": version(name) for name in ("rmtspec", "numpy", "scipy", "numba")}
+    packages = ("rmtspec", "numpy", "scipy", "numba")
+    versions = {f"{name}_version": execution.version(name) for name in packages}
     objects = {name: repr(v)[:200] for name, v in grid.fixed.items() if not _is_plain(v)}
     why = {"long_name": "why the point failed, empty where it did not"}
     return {**named, FAILURE: why, "": {"function": problem.name, **objects, **versions}}

@@ -20,33 +20,18 @@ from .panels import CHEBYSHEV, FIRST, FIT, HALF, NODES, START, STOP, TAIL, panel
 
 FloatArray = NDArray[np.float64]
 
-# Coefficients of ∫_{-1}^t T_j T_n, for j = 0, 1, 2.
+# Coefficients of ∫_{-1}^t T_j T_n, for j = 0, 1, 2, from 2 T_j T_n = T_{n+j} + T_{|n-j|}.
+_OF_EACH = chebyshev.chebint(np.eye(NODES + 2), lbnd=-1.0, axis=1)
 _INTEGRAL = np.array(
-    [
-        [
-            np.resize(
-                np.append(
-                    chebyshev.chebint(chebyshev.chebmul(np.eye(3)[j], np.eye(NODES)[n]), lbnd=-1.0),
-                    np.zeros(NODES + 3),
-                ),
-                NODES + 3,
-            )
-            for n in range(NODES)
-        ]
-        for j in range(3)
-    ]
+    [[0.5 * (_OF_EACH[n + j] + _OF_EACH[abs(n - j)]) for n in range(NODES)] for j in range(3)]
 )
 
 # Powers are quicker to sum than Chebyshev polynomials.  On [−1, 1] nothing is lost: that of degree
 # n has powers of size 2.4^n, and the coefficients of a resolved panel fall to 1e-12 in 16 terms.
 _POWERS = NODES + 4
-_TO_POWERS = np.array(
-    [
-        np.pad(chebyshev.cheb2poly(row[: n + 1]), (0, _POWERS - 1 - n))
-        for n, row in enumerate(np.eye(_POWERS))
-    ]
-)
-
+_TO_POWERS = np.eye(_POWERS)
+for _n in range(2, _POWERS):  # T_n = 2 t T_{n-1} - T_{n-2}
+    _TO_POWERS[_n] = 2.0 * np.roll(_TO_POWERS[_n - 1], 1) - _TO_POWERS[_n - 2]
 
 _MANY = 256  # points from which on the inverse polynomials are worth their making
 _FITTED = 1e-6  # of the largest coefficient: steps of Newton's method square it
