@@ -57,6 +57,11 @@ FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
 
+_MOST_STEPS_ON = (
+    30  # of Newton's method from a root nearby: a smaller way helps more than more steps
+)
+
+
 class Equations(LawEquations, Protocol):
     """What the random-feature ensemble asks of its equations, all in terms of z − s²."""
 
@@ -381,7 +386,8 @@ def _continued(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, d
         lower = height * factor if height * factor > 1e-18 * abs(z) else 0.0
         trial = _newton(
             complex(z.real, z.imag + lower), inside(*state[:6], 1e-14),
-            tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps,
+            tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt,
+            min(_MOST_STEPS_ON, max_steps),
         )  # fmt: skip
         if trial[8] == 0:
             state, height = trial, lower
