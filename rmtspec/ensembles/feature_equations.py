@@ -307,7 +307,7 @@ def _newton(
         stalled = 0.1 * previous < length < 1e-4
         # Steps square from one to the next: once that is below rounding, none is made to see it.
         ahead = length * (length / previous) ** 2
-        last = previous < 1e-2 and length < 1e-8 and ahead < 0.1 * eps
+        last = not extra and previous < 1e-2 and length < 1e-8 and ahead < 0.1 * eps
         if extra or stalled or last or step == max_steps - 1:
             size_k, size_y = size(k), size(y)
             if folded:
@@ -340,7 +340,7 @@ def _newton(
         wall_k, far_k = moved(wall_k, far_k, step_k.imag)
         wall_y, far_y = moved(wall_y, far_y, step_y.imag)
         if last and extra:
-            k, y = phase(log_k, wall_k, far_k), phase(log_y, wall_y, far_y)
+            k, y = k * (1.0 + step_k), y * (1.0 + step_y)  # the exponential, but for 1e-16
             break
     else:
         k, y = phase(log_k, wall_k, far_k), phase(log_y, wall_y, far_y)
