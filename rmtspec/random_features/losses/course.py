@@ -267,7 +267,7 @@ class Course:
             test = np.full_like(test, np.nan)
         score = test + np.array(precision).reshape(-1, 1)
         score[np.any(score < -error, axis=1)] = np.nan  # of single directions, as of their mean
-        rounding = 4.0 * np.finfo(float).eps * (1.0 + delta * np.abs(np.nan_to_num(test)))
+        rounding = 4.0 * np.finfo(float).eps * (1.0 + delta * np.fmax(np.abs(test), 0.0))
         return LearningCurves(
             tau,
             (1.0 + delta * train).reshape(shape),
