@@ -565,7 +565,7 @@ def test_progress_counts_what_an_earlier_call_left(tmp_path, capsys):
 
 def test_store_of_another_version_is_refused(tmp_path, monkeypatch):
     quiet("timescales", {"psi_p": 4.0, "psi_n": 2.0, "t": 0.1}, store=tmp_path / "s")
-    monkeypatch.setattr(sweep_module, "version", lambda name: "99.0")
+    monkeypatch.setattr(sweep_module.execution, "version", lambda name: "99.0")
     with pytest.raises(ValueError, match=rf"rmtspec was {rs.__version__}, is 99.0"):
         quiet("timescales", {"psi_p": 4.0, "psi_n": 2.0, "t": 0.1}, store=tmp_path / "s")
 
