@@ -260,6 +260,8 @@ def _newton(
     they keep their relative accuracy where an imaginary part is many decades below the modulus,
     and a step across a wall, towards an unphysical root, is cut back.  Returned are, beside the
     unknowns, error, residual, status, k, y, and the derivatives of log k and log y along z.
+    Where steps square, one that needs no other after it is the last: the size of the next, and the
+    residual that it would meet, are foreseen.
 
     `closing` is 1 + ψ_n − ψ_p, rounded once: next to a hard edge the root hangs on its digits.
     """
@@ -305,7 +307,6 @@ def _newton(
         if not np.isfinite(length):
             return log_k, wall_k, far_k, log_y, wall_y, far_y, np.inf, np.inf, 3, k, y, k, y
         stalled = 0.1 * previous < length < 1e-4
-        # Steps square from one to the next: once that is below rounding, none is made to see it.
         ahead = length * (length / previous) ** 2
         last = not extra and previous < 1e-2 and length < 1e-8 and ahead < 0.1 * eps
         if extra or stalled or last or step == max_steps - 1:

@@ -31,7 +31,7 @@ class Resolvent:
     q, r, s : complex, the traces of Theorem 3.1 (total masses 1, tr Σ/d and 1)
     k, y : complex, 1/(psi_p q) and 1/D: effective ridge and shrinkage in the data space
     error : bound on the largest relative error of q, r and s
-    residual : largest relative residual of the two equations
+    residual : largest relative residual of the two equations, as the last Newton step leaves it
     converged : whether the values are within tolerance and on the physical branch
     status : `rmtspec.Status` of each point
     y_error : bound on the relative error of y, beyond `error` where k is next to −v²/psi_n

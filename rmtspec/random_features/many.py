@@ -96,7 +96,7 @@ def timescales(
 ) -> ManyTimescales:
     r"""Training times :math:`\psi_p/(\Delta_t\lambda)` of many models at once.
 
-    `RandomFeatureModel.timescales` in one compiled loop, which takes some 50 µs a model where
+    `RandomFeatureModel.timescales` in one compiled loop, which takes some 33 µs a model where
     bulks are apart, and lets other threads run.
 
     Parameters
