@@ -56,10 +56,7 @@ from .weighted_gram import WeightedGram
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
-
-_MOST_STEPS_ON = (
-    30  # of Newton's method from a root nearby: a smaller way helps more than more steps
-)
+_FOLLOWING = 30  # steps of Newton's method along a way down: shorter ways help more than more steps
 
 
 class Equations(LawEquations, Protocol):
@@ -388,7 +385,7 @@ def _continued(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, d
         trial = _newton(
             complex(z.real, z.imag + lower), inside(*state[:6], 1e-14),
             tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt,
-            min(_MOST_STEPS_ON, max_steps),
+            min(_FOLLOWING, max_steps),
         )  # fmt: skip
         if trial[8] == 0:
             state, height = trial, lower

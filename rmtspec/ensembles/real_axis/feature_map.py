@@ -116,7 +116,7 @@ def _solve_eta(kappa, tau, weights, psi_n, spare):
         ratio, slope, bend, _ = _data_ratio(pole, offset, tau, weights, psi_n, spare)
         rest = (pole + offset) * ratio - kappa
         step = 2.0 * rest / (slope + np.sqrt(max(slope * slope - 2.0 * bend * rest, 0.0)))
-        # Rounding may start left of the root, whence a step leads to its right.
+        # Rounding may start left of the root, by so little that one step is enough.
         if not (step > 4e-16 * abs(offset) or step_number == 0) or slope <= 0.0:
             break
         offset -= step

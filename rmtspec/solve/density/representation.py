@@ -410,10 +410,10 @@ def _inverted(tables):
             stop = _root_of_mass(before[i] + mass, inside, diverges)
             for j in range(NODES):
                 v = start + 0.5 * (stop - start) * (CHEBYSHEV[j] + 1.0)
-                target = v * v if inside else (v if diverges else v * v * v)
                 if inside:
-                    values[j] = _place(powers, i, target - before[i])
+                    values[j] = _place(powers, i, v * v - before[i])
                 else:
+                    target = v if diverges else v * v * v
                     u = _from_edge(target, width, high[i], diverges, densities, powers, i)
                     values[j] = u / v
             largest = last = 0.0
