@@ -156,6 +156,10 @@ def test_numba_is_left_as_it_was_found_by_kernels_that_compile_and_that_do_not()
     # One of Numba's own functions that was compiled as a part of a kernel serves others too.
     assert kernel(lambda n: np.full(n, 0.5).sum())(4) == 2.0
     assert numba.njit(lambda n: np.full(n, 0.5).sum())(4) == 2.0
+    # So does one that calls others, |z| by the hypotenuse, or a kernel that does.
+    size = kernel(lambda z: abs(z))
+    assert kernel(lambda z: size(z) + 1.0)(3.0 + 4.0j) == 6.0
+    assert numba.njit(lambda z: abs(z) + size(z), error_model="numpy")(3.0 + 4.0j) == 10.0
 
 
 @pytest.mark.parametrize("change", [("x * f", "x * x * f"), ("f = 1.0", "f = 4.0")])
