@@ -25,7 +25,7 @@ try:
 except ImportError:  # a private place of Numba's, which a later version may move
     FunctionCache = NullCache = None  # type: ignore[assignment, misc]
 
-_OPTIONS = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
+_OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
 
 
 @cache
@@ -36,7 +36,7 @@ def recognise(kind: type) -> None:
 
 def entry(function: Callable[..., Any], options: dict[str, Any]) -> Any:
     """Numba's dispatcher of a kernel, whose machine code is kept where there is a folder for it."""
-    dispatcher = njit(**{**_OPTIONS, **_WHOLE, **options})(function)
+    dispatcher = njit(**{**_OPTIONS, **options})(function)
     if hasattr(dispatcher, "enable_caching"):  # not under NUMBA_DISABLE_JIT
         try:
             _keep(dispatcher)
@@ -115,10 +115,11 @@ if FunctionCache is not None:
             _announce(None)
 
 
-_WHOLE: dict[str, Any] = {}
 if numba.version_info.short == (0, 68):  # what follows is private, and another version's may differ
     from numba.core.codegen import JITCodeLibrary
     from numba.core.compiler import Compiler
+    from numba.core.typed_passes import NopythonRewrites
+    from numba.core.untyped_passes import InlineClosureLikes
 
     class _Part(JITCodeLibrary):
         """Code of a function, which becomes machine code if Python is to call it.
@@ -179,8 +180,12 @@ if numba.version_info.short == (0, 68):  # what follows is private, and another 
         def set_env(self, name: str, env: Any) -> None:
             """Note nothing."""
 
-    class _WholeCompiler(Compiler):
-        """Numba's compiler, where a kernel and all that it calls are optimised as one."""
+    class _Compiler(Compiler):
+        """Numba's compiler, where a kernel and all that it calls are optimised as one.
+
+        Left out are passes for what no kernel has, functions within functions and arithmetic of
+        whole arrays, which take as long to find none.
+        """
 
         def compile_extra(self, function: Any) -> Any:
             generator = self.state.targetctx.codegen()
@@ -191,7 +196,14 @@ if numba.version_info.short == (0, 68):  # what follows is private, and another 
             finally:
                 generator._library_class = usual
 
-    _WHOLE["pipeline_class"] = _WholeCompiler
+        def define_pipelines(self) -> Any:
+            (passes,) = super().define_pipelines()
+            passes.passes = [each for each in passes.passes if each[0] not in _NOT_NEEDED]
+            passes.finalize()
+            return [passes]
+
+    _NOT_NEEDED = (InlineClosureLikes, NopythonRewrites)
+    _OPTIONS["pipeline_class"] = _Compiler
 
 _announced = False
 
