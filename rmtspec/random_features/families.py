@@ -62,6 +62,10 @@ class Family(NamedTuple):
         return _MEANINGS[self.name]
 
 
+MASS, LOWER, UPPER, TAU, MERGED = range(5)
+"""Columns of a table of families: the fields of `Family` after the name."""
+
+
 @dataclass(frozen=True)
 class Timescales:
     r"""Training times :math:`\psi_p/(\Delta_t\lambda)` at the lower ends of the families.
@@ -137,11 +141,13 @@ def find_families(
         middle.reverse()
     named = [("constant", constant), ("fast", rank), *middle, ("slow", rank * (has_v and has_b))]
     shares = np.array([share for _, share in named])
-    masses, ends, merged = family_ends(shares, psi_p, law.masses, law.support)
+    ends = np.full(shares.size, np.nan)
+    rows = family_rows(shares, ends, psi_p, at.delta, law.masses, law.support)
+    merged = rows[:, MERGED] > 0.0
     if merged.any():  # the density is needed
-        fractions = np.maximum(1.0 - np.cumsum(masses)[merged] / psi_p, 0.0)
+        fractions = np.maximum(1.0 - np.cumsum(rows[:, MASS])[merged], 0.0)
         ends[merged] = law.quantile(fractions)
-    rows = family_rows(masses, ends, merged, psi_p, at.delta, law.support)
+        rows = family_rows(shares, ends, psi_p, at.delta, law.masses, law.support)
     return tuple(
         Family(name, row[0], row[1], row[2], row[3], bool(row[4]))
         for (name, _), row in zip(named, rows.tolist(), strict=True)
@@ -150,42 +156,31 @@ def find_families(
 
 
 @kernel
-def family_ends(shares, psi_p, masses, support):
-    """Mass of every family, 0 for one that is empty, its lower edge, and whether there is none.
+def family_rows(shares, ends, psi_p, delta, masses, support):
+    """Fields of `Family` after the name; the mass is 0 for one that is empty.
 
-    Such a family ends inside a bulk; its edge is NaN, as is that of an empty one.
+    `ends` are the lower ends of those that end inside a bulk, NaN before it is known which do.
     """
-    found, ends = np.zeros(shares.size), np.full(shares.size, np.nan)
-    merged = np.zeros(shares.size, np.bool_)
+    rows = np.zeros((shares.size, 5))
+    upper = support[support.shape[0] - 1, 1] if support.shape[0] else np.inf
     taken = 0.0
     for i in range(shares.size):
         mass = min(shares[i], psi_p - taken)
         if mass <= 1e-14 * psi_p:  # rounding of psi_n - rank, which is below psi_p
             continue
-        found[i] = mass
         taken += mass
+        lower, merged = ends[i], True
         fraction, above = taken / psi_p, 0.0
         for bulk in range(masses.size - 1, -1, -1):
             above += masses[bulk]
             if abs(above - fraction) <= 1e-10 * fraction:
-                ends[i] = support[bulk, 0]
-        merged[i] = np.isnan(ends[i])
-    return found, ends, merged
-
-
-@kernel
-def family_rows(masses, ends, merged, psi_p, delta, support):
-    """Fields of `Family` after the name; the mass is 0 for one that is empty."""
-    rows = np.zeros((masses.size, 5))
-    upper = support[support.shape[0] - 1, 1] if support.shape[0] else np.inf
-    for i in range(masses.size):
-        if masses[i] == 0.0:
-            continue
-        lower, rate = ends[i], delta * ends[i]
-        rows[i, 0], rows[i, 1], rows[i, 2] = masses[i] / psi_p, lower, upper
-        rows[i, 3], rows[i, 4] = psi_p / rate if rate > 0.0 else np.inf, merged[i]
+                lower, merged = support[bulk, 0], False
+        rate = delta * lower
+        rows[i, MASS], rows[i, LOWER], rows[i, UPPER] = mass / psi_p, lower, upper
+        rows[i, TAU] = psi_p / rate if rate > 0.0 else np.inf
+        rows[i, MERGED] = merged
         upper = lower
-        if not merged[i]:  # the upper edge of the bulk below, or the edge itself for the lowest
+        if not merged:  # the upper edge of the bulk below, or the edge itself for the lowest
             for bulk in range(support.shape[0]):
                 if support[bulk, 1] < lower:
                     upper = support[bulk, 1]

@@ -26,16 +26,13 @@ from ..solve.density.pieces import mixed_quantile
 from ..solve.density.representation import assembled
 from ..solve.edges import between
 from ..solve.kernel import kernel
-from .families import family_ends, family_rows
+from .families import LOWER, MASS, MERGED, TAU, family_rows
 from .features import RandomFeatures
 
 FloatArray = NDArray[np.float64]
 
 FAMILIES = ("fast", "sample", "noise", "slow")
 """Names along the second dimension of `Spectra.families`."""
-
-MASS, LOWER, UPPER, TAU, MERGED = range(5)
-"""Columns of `Spectra.families`."""
 
 _SAMPLE, _NOISE = 1, 2
 _FEWEST = 64  # models that are worth a part
@@ -261,8 +258,9 @@ def _one(psi_p, psi_n, scalars, families, rest, shared):
     support = np.empty(edges.shape)
     for bulk in range(masses.size):
         support[bulk, 0], support[bulk, 1] = s2 + edges[bulk, 0], s2 + edges[bulk, 1]
-    found, ends, merged = family_ends(shares, psi_p, masses, support)
-    if merged.any():
+    ends = np.full(4, np.nan)
+    rows = family_rows(shares, ends, psi_p, delta, masses, support)
+    if rows[:, MERGED].any():
         hard = np.zeros(masses.size, np.bool_)
         if masses.size:
             bare = b2 == 0.0 and v2 == 0.0 and excess < 0.0
@@ -278,10 +276,10 @@ def _one(psi_p, psi_n, scalars, families, rest, shared):
                 return False
         taken = 0.0
         for j in range(4):
-            taken += found[j]
-            if merged[j]:
-                ends[j] = s2 + mixed_quantile(max(1.0 - taken / psi_p, 0.0), atoms, tables)
-    rows = family_rows(found, ends, merged, psi_p, delta, support)
+            taken += rows[j, MASS]
+            if rows[j, MERGED]:
+                ends[j] = s2 + mixed_quantile(max(1.0 - taken, 0.0), atoms, tables)
+        rows = family_rows(shares, ends, psi_p, delta, masses, support)
     for j in range(4):
         place = _NOISE + _SAMPLE - j if noise_first and j in (1, 2) else j
         families[place, MASS] = rows[j, MASS]

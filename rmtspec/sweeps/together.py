@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..inputs.activation import gaussian_equivalence
 from ..inputs.population import PopulationSpectrum
 from ..random_features import many
+from ..random_features.families import LOWER, MASS, MERGED, TAU, UPPER
 from ..result import ConvergenceWarning
 
 Result = dict[str, Any]
@@ -30,10 +31,10 @@ def times_together(
     """`timescales` of many models."""
     found = _spectra(arguments, points, threads)
     times = {
-        f"tau_{name}": found.column(family, many.TAU)
+        f"tau_{name}": found.column(family, TAU)
         for name, family in (("gen", "fast"), ("mem", "sample"), ("slow", "slow"))
     }
-    merged = [found.column(family, many.MERGED) == 1.0 for family in ("fast", "sample", "slow")]
+    merged = [found.column(family, MERGED) == 1.0 for family in ("fast", "sample", "slow")]
     ratio = times["tau_mem"] / times["tau_gen"]
     return {**times, "ratio": ratio, "merged": np.any(merged, axis=0)}, found.done
 
@@ -45,11 +46,11 @@ def edges_together(
     found = _spectra(arguments, points, threads)
     order = [many.FAMILIES.index(family) for family in FAMILIES]
     table = found.families[:, order]
-    mass = table[:, :, many.MASS]
+    mass = table[:, :, MASS]
     return {
         "family": ("family", FAMILIES),
-        "lower": ("family", table[:, :, many.LOWER]),
-        "upper": ("family", table[:, :, many.UPPER]),
+        "lower": ("family", table[:, :, LOWER]),
+        "upper": ("family", table[:, :, UPPER]),
         "mass": ("family", np.where(mass > 0.0, mass, np.nan)),
         "atom": found.atom,
         "bulks": found.bulks,

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import rmtspec as rs
-from rmtspec.random_features.many import FAMILIES, LOWER, solve_many, timescales
+from rmtspec.random_features.families import LOWER
+from rmtspec.random_features.many import FAMILIES, solve_many, timescales
 
 POPULATIONS = [
     None,
