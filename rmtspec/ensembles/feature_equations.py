@@ -363,7 +363,7 @@ def _cold(z, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt,
         near, share = _nearby(k, y, tau, weights, b2)
         s0, s1 = _first_sums(k, y, near, share, zero_weight, b2)
         q = 0.5 * q + 0.5 * reciprocal(v2 * y + k * (1.0 - k * s0) - z)
-        d = 0.5 * d + 0.5 * (1.0 + (v2 * psi_p * q + s1) / psi_n)
+        d = 0.5 * d + 0.5 * (1.0 + (v2 * psi_p * q + s1) * (1.0 / psi_n))
     start = polar(reciprocal(psi_p * q)) + polar(reciprocal(d))
     return _newton(
         z, start, tau, weights, zero_weight, psi_p, psi_n, b2, v2, u, closing, doubt, max_steps

@@ -183,8 +183,8 @@ if numba.version_info.short == (0, 68):  # what follows is private, and another 
     class _Compiler(Compiler):
         """Numba's compiler, where a kernel and all that it calls are optimised as one.
 
-        Left out are passes for what no kernel has, functions within functions and arithmetic of
-        whole arrays, which take as long to find none.
+        Left out are passes that inline functions within functions and join what is done to whole
+        arrays: kernels have loops in their place, and no comprehensions.
         """
 
         def compile_extra(self, function: Any) -> Any:

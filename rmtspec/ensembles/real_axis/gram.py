@@ -127,7 +127,7 @@ def _may_open(mu, weight, above, aspect, j):
     """
     rounding = (8.0 + np.sqrt(weight.size)) * 2.220446049250313e-16
     terms = np.cbrt(weight[j] * mu[j] ** 2) + np.cbrt(weight[j + 1] * mu[j + 1] ** 2)
-    possible = terms**3 < aspect * (mu[j + 1] - mu[j]) ** 2
+    possible = terms * terms * terms < aspect * (mu[j + 1] - mu[j]) ** 2
     return possible and above[j] < aspect * (1.0 - rounding)
 
 

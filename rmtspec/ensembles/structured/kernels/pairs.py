@@ -161,9 +161,10 @@ def two_resolvents(parts, g, d, sizes, target, floors, data, noise, sources, bes
     """
     count, (joint, size) = g.shape[0], (parts.shares.size, parts.slopes.shape[1])
     seen = np.zeros((count, joint, size), dtype=np.complex128)
-    dressed = [dress(parts, g[i], d[i]) for i in range(count)]
-    inner = [products(dressed[i]) for i in range(count)]
+    dressed, inner = [], []
     for i in range(count):
+        dressed.append(dress(parts, g[i], d[i]))
+        inner.append(products(dressed[i]))
         for j in range(joint):
             for c in range(size):
                 for a in range(size):
