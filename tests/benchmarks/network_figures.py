@@ -9,29 +9,18 @@ from __future__ import annotations
 from pathlib import Path
 from unittest import mock
 
-import torch
-
 from tests.benchmarks.measuring import Figure, seconds
 from validation.experiments.pairs import memorisation
 from validation.harness.experiment import Setup
+from validation.harness.machine import one_thread
 from validation.networks import direct
-from validation.networks.diffusion import Levels
-from validation.networks.pairs import Crowd
-
-
-def digits() -> Crowd:
-    """A pair of networks on 16 digits each, untrained."""
-    task = memorisation.long_tasks("digits")[0]
-    levels = Levels.of(memorisation.schedule("digits"), dtype=torch.float32, device="cpu")
-    pair = memorisation.pair(task, Setup(0, "cpu", Path()))
-    level = memorisation.measured_level("digits")
-    return Crowd(memorisation.course(task.settings), [pair], levels, level, seed=0)
 
 
 def measured() -> list[Figure]:
-    """Steps and examinations."""
-    torch.set_num_threads(1)
-    crowd = digits()
+    """Steps and examinations, of the smallest set."""
+    one_thread()
+    setup = Setup(0, "cpu", Path())
+    crowd = memorisation.crowd(memorisation.long_tasks("digits")[0], setup)
     (update,) = seconds(crowd.update, repeats=300)
     (examination,) = seconds(crowd.examine, repeats=5)
     with mock.patch.object(direct, "serves", return_value=False):

@@ -71,7 +71,7 @@ def test_block_that_kills_every_worker_is_lost_and_said_to_be(client, tmp_path):
 
 
 def test_workers_of_another_version_are_refused(client, monkeypatch):
-    monkeypatch.setattr("rmtspec.sweeps.sweep.version", lambda name: "99.0")
+    monkeypatch.setattr("rmtspec.sweeps.execution.version", lambda name: "99.0")
     with pytest.raises(ValueError, match=rf"rmtspec 99.0, got {rs.__version__} on tcp"):
         rs.sweep("edges", COORDS, client=client, progress=False)
 

@@ -21,7 +21,7 @@ import rmtspec as rs
 from validation.harness.experiment import Setup, Task, Values, packed
 
 if TYPE_CHECKING:
-    from validation.networks.pairs import Course, Pair
+    from validation.networks.pairs import Course, Crowd, Pair
 
 Array = NDArray[np.float64]
 
@@ -224,6 +224,22 @@ def _at(level: int, source: str) -> tuple[float, float]:
     return float(levels.alpha_bar[level - 1]), float(levels.delta[level - 1])
 
 
+def crowd(task: Task, setup: Setup) -> Crowd:
+    """Return the networks of one task, untrained."""
+    import torch
+
+    from validation.networks.diffusion import Levels
+    from validation.networks.pairs import Crowd
+
+    source = task.settings["source"]
+    levels = Levels.of(schedule(source), dtype=torch.float32, device=setup.device)
+    seed = setup.torch_seed("crowd", task.key)
+    return Crowd(
+        course(task.settings), [pair(task, setup)], levels, measured_level(source), seed,
+        setup.device,
+    )  # fmt: skip
+
+
 def values(records: Sequence[Values]) -> Values:
     """Return the records of a pair as curves; of two numbers, the networks' one after the other."""
     names = [name for name in records[0] if name != "step"]
@@ -246,20 +262,10 @@ def measure(name: str, task: Task, setup: Setup) -> Values:
     dict
         As `values` has it; the same bit for bit however often the training was killed.
     """
-    import torch
+    from validation.networks.pairs import resumed
 
-    from validation.networks.diffusion import Levels
-    from validation.networks.pairs import Crowd, resumed
-
-    source = task.settings["source"]
-    levels = Levels.of(schedule(source), dtype=torch.float32, device=setup.device)
-    seed = setup.torch_seed("crowd", task.key)
-    crowd = Crowd(
-        course(task.settings), [pair(task, setup)], levels, measured_level(source), seed,
-        setup.device,
-    )  # fmt: skip
     checkpoint = setup.checkpoint(name, task)
-    records = resumed(crowd, checkpoint)
+    records = resumed(crowd(task, setup), checkpoint)
     checkpoint.unlink(missing_ok=True)
     return values(records)
 
