@@ -28,7 +28,9 @@ from .summaries.times import automatic_times
 from .summaries.training import TrainingSummary, nearest_directions
 
 FloatArray = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
 
+_BESIDE = 64  # points of a bulk whose directions are seen at once
 _BOUND_TIMES = 1e-6, 1e3  # between which a bound on the divergence takes about a second
 
 
@@ -264,18 +266,19 @@ class Training(PredictionCourse):
         model, curves, targets = self.model, self._base, self._targets
         ensemble = model.ensemble
 
+        def through(points: Points) -> ComplexArray:
+            return curves.along(points, None) if self.prediction is None else targets.forced(points)
+
         def released(distance: FloatArray) -> FloatArray:
             found = ensemble.equations.solve(distance.astype(np.complex128))
             known = found.status == Status.CONVERGED  # not at the very edge of a bulk, perhaps
-            k, y = found.k[known], found.y[known]
-            points = Points(k, y)
-            if self.prediction is None:
-                seen = curves.along(points, None).imag
-            else:
-                seen = targets.forced(points).imag
-            relative = seen / (1.0 / (model.psi_p * k)).imag  # dμ/dρ_U, smooth on a bulk
-            order = np.argsort(distance[known])
-            relative = np.interp(distance, distance[known][order], relative[order])
+            order = np.flatnonzero(known)[np.argsort(distance[known])]
+            k, y = found.k[order], found.y[order]
+            # A few neighbours see few directions of many; all points together see each of them.
+            pieces = range(0, order.size, _BESIDE)
+            seen = [through(Points(k[i : i + _BESIDE], y[i : i + _BESIDE])).imag for i in pieces]
+            relative = np.concatenate(seen) / (1.0 / (model.psi_p * k)).imag  # dμ/dρ_U, smooth
+            relative = np.interp(distance, distance[order], relative)
             x = curves.base + distance
             weight: FloatArray = relative * (1.0 / x + self.ridge / x**2)
             return weight

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy.integrate import simpson
 
 import rmtspec as rs
+from rmtspec.ensembles.two_point import Points
 from rmtspec.random_features.losses import curves as learning_curves
 
 TWO = rs.PopulationSpectrum([0.5, 1.5])
@@ -114,6 +116,31 @@ def test_bulks_share_the_whole_decrease_of_the_train_loss() -> None:
         assert np.all(shares > 0.0)
         end = float(training.learning_curves(np.inf).train)
         assert shares.sum() == pytest.approx(1.0 - end, rel=1e-11)
+
+
+def test_points_of_many_bulks_see_few_of_many_directions_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    directions, seen = 3000, []
+    whole = Points.along
+
+    def along(points: Points, *rest: Any) -> Any:
+        found = whole(points, *rest)
+        seen.append(found.size)
+        return found
+
+    population = rs.PopulationSpectrum.power_law(1.0, directions)
+    for prediction in (None, rs.Prediction.velocity()):
+        model = rs.RandomFeatureModel(16.0, 4.0, rs.NoiseLevel.flow(0.4), population=population)
+        training = model.training(prediction=prediction)
+        last = training.learning_curves(np.array([0.0, np.inf])).train
+        assert len(model.spectrum().masses) > 50
+        with monkeypatch.context() as patch:
+            patch.setattr(Points, "along", along)
+            shares = training.bulk_shares()
+        # 5 million entries for all nodes of all bulks and all directions
+        assert max(seen) < 64 * directions
+        assert shares.sum() == pytest.approx(last[0] - last[1], rel=1e-9)
 
 
 def test_generalisation_loss_at_the_boundary_is_the_gap() -> None:
