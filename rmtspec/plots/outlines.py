@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 from ..law import SpectralLaw
 
-_HARD_EDGE_DECADES = 4.0
+_HARD_EDGE_DECADES = 4.0  # of a bulk that starts at 0, in the picture; its line goes on outside
+ABOVE = 6.0
+"""What the top of a picture is above the greatest peak."""
+
 _THIN = 0.03  # of the width of a picture: a bulk that is narrower is little more than a line
 _CROWD = 10  # from so many thin neighbours on they are drawn as one
 _STEPS = 24  # at most, for a crowd
@@ -144,9 +147,11 @@ def limits_in_decades(
     low = edges[0, 0] if edges[0, 0] > 0.0 else edges[0, 1] * 10.0**-_HARD_EDGE_DECADES
     outliers = outliers[np.isfinite(outliers) & (outliers > 0.0)]
     shown = np.log10(np.concatenate([[low, edges[-1, 1]], outliers]))
-    margin = 0.06 * (shown.max() - shown.min())
-    across = 10.0 ** (shown.min() - margin), 10.0 ** (shown.max() + margin)
-    return across, (min(peaks, default=1.0) / 30.0, max(peaks, default=1.0) * 6.0)
+    first, last = float(shown.min()), float(shown.max())
+    margin = 0.06 * (last - first)
+    cut = edges[0, 0] <= 0.0 and first == shown[0]  # it has no end that could be shown
+    across = 10.0 ** (first if cut else first - margin), 10.0 ** (last + margin)
+    return across, (min(peaks, default=1.0) / 30.0, max(peaks, default=1.0) * ABOVE)
 
 
 def _distances(low: float, high: float, points: int, logarithmic: bool) -> NDArray[np.float64]:
@@ -155,5 +160,5 @@ def _distances(low: float, high: float, points: int, logarithmic: bool) -> NDArr
     if not logarithmic:
         return np.asarray(low + (high - low) * share)
     if low <= 0.0:
-        low = high * 10.0**-_HARD_EDGE_DECADES
+        low = high * 10.0 ** -(_HARD_EDGE_DECADES + 1.0)
     return np.asarray(low * np.exp(math.log(high / low) * share))

@@ -13,7 +13,7 @@ from ..law import SpectralLaw
 from ..random_features.model import RandomFeatureModel
 from ..solve.pointwise import PointwiseLaw
 from ..structured.model import StructuredModel
-from .outlines import limits_in_decades, pieces
+from .outlines import ABOVE, limits_in_decades, pieces
 from .style import BLUE, INK, VERMILION, are_axes, colours_of_bulks
 from .titles import new_axes, parameters
 
@@ -27,6 +27,7 @@ _OUTLIER_COLOUR = VERMILION
 
 _TICK = 0.04  # height, in that of the picture, of the lines under a crowd, one a bulk
 _LETTER, _SWATCH = 0.075, 0.6  # inches of a legend: a letter, and what stands beside the letters
+_HIGHEST_ROW = 0.98  # of the labels of times, in the height of the picture
 _LEAST_SHARE = 1e-4  # of eigenvalues beyond the ends of a picture without edges
 
 
@@ -207,16 +208,19 @@ def mark_timescales(ax: Axes, times: Timescales, origin: float) -> None:
     3
     """
     low, high = ax.get_xlim()
-    for row, family in enumerate(times.families):
-        place = family.lower - origin
-        if not low <= place <= high:
-            continue
-        at_right = ax.transLimits.transform((math.log10(place), 0.0))[0] > 0.75
-        ax.axvline(place, color=_ATOM_COLOUR, lw=0.8, ls=":", zorder=1)
-        # One row a family: labels of neighbouring ends do not cover each other.
+    shown = [one for one in times.families if low <= one.lower - origin <= high]
+    bottom, top = ax.get_ylim()
+    free = _HIGHEST_ROW - 0.06 * (len(shown) + 0.5)  # below all rows
+    ax.set_ylim(top=max(top, bottom * (top / ABOVE / bottom) ** (1.0 / free)))
+    # One row a family, and from left to right each line as high as its row: a line to the right
+    # of a label ends below it.
+    for row, family in enumerate(sorted(shown, key=lambda one: one.lower)):
+        place, height = family.lower - origin, _HIGHEST_ROW - 0.06 * row
+        at_right = ax.transLimits.transform((math.log10(place), 0.0))[0] > 0.8
+        ax.axvline(place, ymax=height, color=_ATOM_COLOUR, lw=0.8, ls=":", zorder=1)
         ax.annotate(
             rf"{family.name}: $\tau = {_power_of_ten(family.tau)}$",
-            (place, 0.98 - 0.06 * row),
+            (place, height),
             xycoords=ax.get_xaxis_transform(),
             xytext=(-4.0 if at_right else 4.0, 0.0),
             textcoords="offset points",

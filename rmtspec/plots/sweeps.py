@@ -14,7 +14,7 @@ from ..sweeps.diagrams import DIAGRAMS
 from ..sweeps.grid import FAILURE
 from .looks import LOOKS, Look
 from .style import VERMILION
-from .titles import new_axes, put
+from .titles import in_words, new_axes, put
 
 if TYPE_CHECKING:
     import xarray
@@ -34,7 +34,7 @@ _HATCHED = 0.35  # colour, in the legend, of ground that has colours of its own
 _SYMBOLS = {
     "psi_p": r"features per dimension, $\psi_p=p/d$",
     "psi_n": r"samples per dimension, $\psi_n=n/d$",
-    "load": r"samples per dimension, $N/d$",
+    "load": r"samples per dimension, $n/d$",
     "c": r"ridge $c$ (variance of the data)",
 }
 _SHORT = {"t": "$t$", "tau": r"$\tau$", "psi_p": r"$\psi_p$", "psi_n": r"$\psi_n$"}
@@ -80,7 +80,7 @@ def plot_map(
     >>> from rmtspec.plots.sweeps import plot_map
     >>> data = rs.sweep("linear", {"load": [1, 4, 16], "c": [0.01, 0.1, 1]}, progress=False)
     >>> plot_map(data.kl_data_model, Figure().subplots()).get_ylabel()
-    'samples per dimension, $N/d$'
+    'samples per dimension, $n/d$'
     """
     _checks.choice("scale", scale, ("log", "linear"))
     _check_map(values)
@@ -120,7 +120,7 @@ def plot_diagram(data: xarray.Dataset, figure: Figure | None = None) -> Figure:
     >>> data = DIAGRAMS["kl"].compute(load=[1, 4, 16], c=[0.01, 0.1, 1], progress=False)
     >>> axes = plot_diagram(data, Figure(figsize=(9.5, 4.5), layout="constrained")).axes
     >>> axes[0].get_xlabel(), len(axes)  # two maps, each with its colour bar
-    ('samples per dimension, $N/d$', 4)
+    ('samples per dimension, $n/d$', 4)
     """
     name = getattr(data, "attrs", {}).get("diagram")
     if name not in DIAGRAMS:
@@ -278,7 +278,7 @@ def _title(data: xarray.Dataset | xarray.DataArray, panels: str) -> str:
             parts.append(shown)
     population = data.attrs.get("population", "")
     if population:
-        parts.append(population.removeprefix("PopulationSpectrum(").removesuffix(")"))
+        parts.append(in_words(population))
     return ", ".join(parts)
 
 
@@ -368,7 +368,7 @@ def _line_of_best_ridge(axes: Any, data: xarray.Dataset, maps: list[xarray.DataA
     for ax, values in zip(axes, maps, strict=True):
         best = _minimum(np.log(np.asarray(data.c)), values.transpose("load", "c").values)
         if np.any(np.isfinite(best)):
-            _draw_line(ax, data["load"], np.exp(best), ls="--", label="best ridge")
+            _draw_line(ax, data["load"], np.exp(best), label="best ridge")
 
 
 def _draw_line(ax: Axes, x: Any, y: Any, **style: Any) -> None:

@@ -15,6 +15,15 @@ from ..random_features.training import Training
 from ..structured.training import StructuredTraining
 
 _LINE = 84  # letters of a line in small print over the narrowest figure that is made here
+_IN_WORDS = {
+    r"^(\d+) atoms in \[(.*?), (.*?)\]": r"\1 variances from \2 to \3",
+    r"^\[(.*?)\], weights=\[(.*?)\]": r"variances \1 in shares \2",
+    r"^variances ([^,]*) in shares 1(?=,|$)": r"variance \1",
+    r"spikes=\[(.*?)\]": r"spikes \1",
+    r", (mean|dimension)=[^,]*": "",
+    r", samples=(\d+), fitted": r", fitted to \1 samples",
+    r", samples=(\d+)": r", from \1 samples",
+}  # parts of the ``repr`` of a population
 _RATIOS = {"psi_p": r"\psi_p", "psi_n": r"\psi_n", "ratio": "d/n"}
 
 
@@ -121,4 +130,20 @@ def _population(population: PopulationSpectrum) -> list[str]:
     """The population, unless it is the plain one."""
     if population == PopulationSpectrum.isotropic():
         return []
-    return [repr(population).removeprefix("PopulationSpectrum(").removesuffix(")")]
+    return [in_words(repr(population))]
+
+
+def in_words(population: str) -> str:
+    """A population in words, from its ``repr``, which is all that a stored sweep keeps of it.
+
+    Examples
+    --------
+    >>> import rmtspec as rs
+    >>> from rmtspec.plots.titles import in_words
+    >>> in_words(repr(rs.PopulationSpectrum.power_law(1.0, 300)))
+    '300 variances from 0.159 to 47.8'
+    """
+    words = population.removeprefix("PopulationSpectrum(").removesuffix(")")
+    for form, told in _IN_WORDS.items():
+        words = re.sub(form, told, words)
+    return words

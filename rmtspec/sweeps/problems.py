@@ -325,7 +325,7 @@ _ARGUMENTS = {
     "prediction": Quantity("what the network predicts", ""),
     "weight": Quantity("factor on the loss", "1"),
     "gap": Quantity("generalisation loss that counts as memorisation", "1"),
-    "load": Quantity("samples per dimension N/d", "1"),
+    "load": Quantity("samples per dimension n/d", "1"),
     "c": Quantity("ridge added to the sample covariance", "variance of the data"),
     "alpha_bar": Quantity("signal level", "1"),
     "share": Quantity("share of the first class", "1"),

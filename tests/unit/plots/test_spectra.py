@@ -173,10 +173,14 @@ def test_axes_are_labelled():
     assert "0.002" in drawn(THREE).get_xlabel()
 
 
-def test_a_bulk_that_touches_the_origin_is_cut_four_decades_below_its_top():
+def test_a_bulk_that_touches_the_origin_runs_out_of_the_picture_four_decades_below_its_top():
     law = SpectralLaw(Semicircles(((0.0, 2.0),), (1.0,), is_hard=False))
-    low, _ = drawn(law).get_xlim()
-    assert 1e-5 < low < 2e-4
+    axes = drawn(law)
+    assert axes.get_xlim()[0] == pytest.approx(2e-4)
+    assert axes.collections[0].get_datalim(axes.transData).x0 < 1e-4  # no wall on the border
+    # An outlier below has its place, and the bulk is then seen to be cut.
+    low = SpectralLaw(Semicircles(((0.0, 2.0),), (1.0,), is_hard=False, spikes=(1e-6,)))
+    assert drawn(low).get_xlim()[0] < 1e-6
 
 
 def test_training_times_stand_at_the_lower_ends_of_the_families():
@@ -185,12 +189,31 @@ def test_training_times_stand_at_the_lower_ends_of_the_families():
     axes = drawn(model.spectrum(), names=model.bulk_names())
     mark_timescales(axes, times, model.floor)
     axes.figure.canvas.draw()
-    for text, family in zip(axes.texts, times.families, strict=True):
+    families = sorted(times.families, key=lambda one: one.lower)
+    for text, family in zip(axes.texts, families, strict=True):
         assert text.xy[0] == family.lower - model.floor
         name, value = text.get_text().replace("$", "").split(r": \tau = ")
         number = float(value.replace(r"\times10^{", "e").replace("}", ""))
         assert name == family.name
         assert number == pytest.approx(family.tau, rel=0.05)  # two digits are shown
+
+
+def test_labels_of_training_times_cover_neither_bulks_nor_lines_beside_them():
+    population = rs.PopulationSpectrum.power_law(1.0, 300)
+    hard = rs.RandomFeatureModel(3, 2, 0.01, population=rs.PopulationSpectrum([0.0, 1.0]))
+    for model in (rs.RandomFeatureModel(64, 8, 0.1, population=population), hard):
+        figure = Figure((7.0, 4.0), layout="constrained")
+        axes = model.spectrum().plot(figure.subplots(), model=model)
+        peak = axes.get_ylim()[1] / 6.0
+        mark_timescales(axes, model.timescales(), model.floor)
+        figure.canvas.draw()
+        boxes = [text.get_window_extent() for text in axes.texts]
+        assert len(boxes) >= 3
+        lines = [line.get_window_extent() for line in axes.lines if line.get_linestyle() == ":"]
+        assert len(lines) == len(boxes)
+        for box in boxes:
+            assert box.y0 > axes.transData.transform((1.0, peak))[1]
+            assert not any(box.overlaps(line) for line in lines)
 
 
 def test_families_keep_their_colours_when_others_are_missing():

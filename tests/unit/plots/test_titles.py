@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import rmtspec as rs
-from rmtspec.plots.titles import parameters
+from rmtspec.plots.titles import in_words, parameters
 
 TAU = np.geomspace(0.1, 1e4, 40)
 MODEL = rs.RandomFeatureModel(8, 4, 0.1, "erf")
@@ -24,12 +24,35 @@ LINEAR = rs.LinearDenoiser(rs.PopulationSpectrum.isotropic(), np.geomspace(0.2, 
         (MODEL.spectrum().ensemble, r"$\psi_p = 8$, $\psi_n = 4$"),
         (MIXTURE.training(ridge=0.5), "tanh, classes of weights 0.75, 0.25, ridge 0.5"),
         (rs.TimeIntegratedModel(8, 4, [0.1, 0.7]), "$t$ from 0.1 to 0.7, tanh"),
-        (rs.SampleCovariance(0.25, rs.PopulationSpectrum([1, 2])), "$d/n = 0.25$, [1, 2]"),
+        (
+            rs.SampleCovariance(0.25, rs.PopulationSpectrum([1, 2])),
+            "$d/n = 0.25$, variances 1, 2 in",
+        ),
         (LINEAR, "$c = 0.01$"),
     ],
 )
 def test_a_title_tells_the_parameters(of: object, words: str) -> None:
     assert words in parameters(of)
+
+
+@pytest.mark.parametrize(
+    ("population", "words"),
+    [
+        (rs.PopulationSpectrum([2.0], spikes=[9.0]), "variance 2, spikes 9"),
+        (rs.PopulationSpectrum([0.0, 1.0]), "variances 0, 1 in shares 0.5, 0.5"),
+        (rs.PopulationSpectrum.power_law(1.0, 300), "300 variances from 0.159 to 47.8"),
+        (
+            rs.PopulationSpectrum(np.arange(1.0, 6.0), dimension=5, samples=99, fitted=True),
+            "5 variances from 1 to 5, fitted to 99 samples",
+        ),
+        (
+            rs.PopulationSpectrum(np.arange(1.0, 6.0), dimension=5, samples=99),
+            "5 variances from 1 to 5, from 99 samples",
+        ),
+    ],
+)
+def test_a_population_is_told_in_words(population: rs.PopulationSpectrum, words: str) -> None:
+    assert in_words(repr(population)) == words
 
 
 @pytest.mark.parametrize(
