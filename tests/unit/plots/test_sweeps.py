@@ -214,7 +214,7 @@ def test_fixed_arguments_stand_above_the_picture():
         psi_p=[2.0, 4.0], psi_n=[2.0, 4.0], t=0.25, population=population, progress=False
     )
     title = drawn(data).get_suptitle()
-    for part in ("$t$ = 0.25", "tanh", "[0.5, 1.5]"):
+    for part in ("$t$ = 0.25", "tanh", "variances 0.5, 1.5"):
         assert part in title
 
 
