@@ -259,6 +259,11 @@ def rounded(value: Any) -> str:
     return "-" if math.isnan(value) else f"{value:.6g}"
 
 
+def chance(pvalue: float) -> str:
+    """A p-value to three digits, and a bound of what is too small for its rounding to be told."""
+    return "p < 1e-300" if pvalue < 1e-300 else f"p = {pvalue:.3g}"
+
+
 def _plain(value: Any) -> Any:
     """The same structure in words that JSON has."""
     if isinstance(value, Mapping):

@@ -16,7 +16,7 @@ from ..ensembles.sample_covariance import SampleCovariance
 from ..inputs.population import PopulationSpectrum
 from ..law import SpectralLaw
 from ..random_features.model import RandomFeatureModel
-from ..result import Summary, Table, dataframe, draw, rounded
+from ..result import Summary, Table, chance, dataframe, draw, rounded
 from . import nulls, positions
 from .curve_comparison import compare_curves
 from .finite_size import (
@@ -121,9 +121,9 @@ class Comparison(Summary):
         if self["pvalue"] is None:
             return f"no p-value: {self['refused']}"
         name = "chi-square" if math.isinf(self["null"]["freedom"]) else "Hotelling's T-square"
-        drawn = self["null"].get("permuted", 0)
-        how = f" (by permutation among {drawn} draws)" if drawn else ""
-        return f"{name} {self.chi2:.4g} of {self.degrees} combinations, p = {self.pvalue:.3g}{how}"
+        how = f" ({self['pvalue_source']})" if self["pvalue_source"] else ""
+        p = chance(self["pvalue"])
+        return f"{name} {self.chi2:.4g} of {self.degrees} combinations, {p}{how}"
 
     def _places(self) -> Iterator[str | Table]:
         for row in self["atoms"]:
@@ -333,7 +333,7 @@ def _eigenvalues(
             f"their pole, got {found.values.min():.6g}"
         )
     mean, sd = sums.mean(axis=0), assumed.deviations(count)
-    square, degrees, pvalue = assumed.test(sums, directions, rng)
+    square, degrees, pvalue, source = assumed.test(sums, directions, rng)
     refused = nulls.refusal(by_formula, count, d, size)
     smeared = null == "calibrated"
     outliers, outside, stray = ([], None, []) if smeared else positions.strays(law, kept, beta)
@@ -356,6 +356,7 @@ def _eigenvalues(
         "chi2": square,
         "degrees": degrees,
         "pvalue": pvalue if refused is None else None,
+        "pvalue_source": source,
         "refused": refused,
         "atoms": [] if smeared else positions.atoms(law, kept),
         "edges": [] if smeared else positions.edges(law, kept, beta),

@@ -111,6 +111,7 @@ def compare_curves(
         "chi2": square,
         "degrees": degrees,
         "pvalue": pvalue,
+        "pvalue_source": "",
         "refused": refused,
         "largest_deviation": {
             name: float(np.abs(found.losses[name].mean(axis=0) - getattr(theory, name)).max())

@@ -23,7 +23,7 @@ from .. import _checks
 from ..ensembles.random_feature import RandomFeatureGram
 from ..random_features.losses.sensitivity import SCALARS
 from ..random_features.model import RandomFeatureModel
-from ..result import ConvergenceWarning, Table, caller_level, dataframe, rounded
+from ..result import ConvergenceWarning, Table, caller_level, chance, dataframe, rounded
 from .finite_size import checked_dimension
 from .fit_problems import (
     CURVE_PARAMETERS,
@@ -111,8 +111,8 @@ class Fit:
             rows.append((name, rounded(self.values[name]), f"{self.errors[name]:.2g}", *shown))
         yield Table(rows)
         yield (
-            f"chi-square {self.chi2:.3g} at {self.degrees} degrees of freedom, p = "
-            f"{self.pvalue:.2g}; the last columns are correlations"
+            f"chi-square {self.chi2:.3g} at {self.degrees} degrees of freedom, "
+            f"{chance(self.pvalue)}; the last columns are correlations"
         )
 
     def __repr__(self) -> str:

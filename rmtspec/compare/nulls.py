@@ -93,8 +93,8 @@ class Null:
 
     def test(
         self, sums: FloatArray, directions: FloatArray, rng: np.random.Generator | None = None
-    ) -> tuple[float, int, float | None]:
-        """Chi-square, its degrees of freedom and p-value (None if C is known too badly).
+    ) -> tuple[float, int, float | None, str]:
+        """Chi-square, degrees of freedom, p-value (None if C is known too badly) and its source.
 
         Parameters
         ----------
@@ -104,14 +104,17 @@ class Null:
         """
         square, degrees, pvalue = self._parametric(sums, directions)
         if self.drawn is None or rng is None:
-            return square, degrees, pvalue
+            return square, degrees, pvalue, ""
         tail = pvalue
         if math.isinf(self.freedom):
             tail = _by_sample(self.drawn, "")._parametric(sums, directions)[2]
         if tail is None:
-            return square, degrees, None
+            return square, degrees, None, ""
         rank, of = _permuted(sums @ directions, self.drawn @ directions, rng)
-        return square, degrees, rank / of if rank > 1 else min(tail, 1.0 / of)
+        if rank == 1 and tail < 1.0 / of:
+            beyond = f"beyond all permutations, Hotelling's formula for {len(self.drawn)} draws"
+            return square, degrees, tail, beyond
+        return square, degrees, rank / of, f"by permutation among {len(self.drawn)} draws"
 
     def _parametric(
         self, sums: FloatArray, directions: FloatArray

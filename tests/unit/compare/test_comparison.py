@@ -242,6 +242,19 @@ def test_small_matrices_take_their_pvalue_from_draws_and_large_ones_from_the_for
     assert "fewer than 100 neurons, samples or dimensions" in str(many)
 
 
+def test_a_pvalue_below_the_last_rank_is_said_to_come_from_hotelling(drawn) -> None:
+    shown = str(rs.compare(drawn, replace(MODEL, t=0.2), rng=0, null_draws=50))
+    assert "(beyond all permutations, Hotelling's formula for 50 draws)" in shown
+    assert "by permutation" not in shown
+    assert rs.compare(drawn, replace(MODEL, t=0.2), rng=0, null_draws=50).pvalue < 1 / 1000
+
+
+def test_a_pvalue_that_underflows_is_printed_as_a_bound(drawn) -> None:
+    found = rs.compare(drawn, replace(MODEL, t=2.0).spectrum())
+    assert found.pvalue == 0.0
+    assert f"{found.degrees} combinations, p < 1e-300" in str(found)
+
+
 def test_means_sharper_than_the_formula_get_no_pvalue(drawn) -> None:
     many = np.tile(drawn, (140, 1))
     found = rs.compare(many, MODEL.spectrum())
