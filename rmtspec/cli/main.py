@@ -31,7 +31,7 @@ COMMANDS = {
     "explore": explore,
 }
 
-_BAD_INPUT, _FAILED, _INTERRUPTED = 2, 1, 130
+_BAD_INPUT, _FAILED, _INTERRUPTED, _TERMINATED = 2, 1, 130, 143
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -79,10 +79,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except sweep.SweepError as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return _FAILED
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as ended:
         if hasattr(arguments, "store"):
             print(f"\n{parser.prog}: interrupted: {_kept(arguments.store)}", file=sys.stderr)
-        return _INTERRUPTED
+        return _TERMINATED if isinstance(ended, sweep.Terminated) else _INTERRUPTED
     return 0
 
 

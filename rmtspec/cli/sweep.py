@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -32,6 +34,10 @@ _SECONDS_TO_CONNECT = 10
 
 class SweepError(Exception):
     """The input was good, and yet there is no diagram: blocks were lost, or no point succeeded."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM (of kill, timeout or a scheduler), which ends a sweep as Ctrl-C does: workers too."""
 
 
 EXAMPLE = "rmtspec sweep timescales --store timescales.zarr --plot timescales.png"
@@ -123,7 +129,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
         measured, errors = given.population(law, _spread)
         asked["population"] = measured
         _warn_of_few_dimensions(measured, diagram)
-    with _client(arguments.scheduler) as client:
+    with _ended_by_sigterm(), _client(arguments.scheduler) as client:
         try:
             found = diagram.compute(
                 client=client,
@@ -169,6 +175,23 @@ def _warn_of_few_dimensions(measured: PopulationSpectrum, diagram: Diagram) -> N
             FewDimensionsWarning,
             stacklevel=caller_level(),
         )
+
+
+@contextlib.contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Raise `Terminated` on SIGTERM, whose default leaves worker processes behind."""
+    if threading.current_thread() is not threading.main_thread():  # others may set no handler
+        yield
+        return
+
+    def end(*_: Any) -> NoReturn:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 @contextlib.contextmanager

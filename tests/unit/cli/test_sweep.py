@@ -6,7 +6,11 @@ import dataclasses
 import importlib.util
 import io
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -150,6 +154,31 @@ def test_training_rule_is_that_of_the_options(report):
     training = rs.RandomFeatureModel(8.0, 4.0, 0.1).training(ridge=0.1)
     assert shown["variables"]["tau"]["values"][1][1] == training.best_stopping().tau
     assert shown["fixed"]["ridge"] == 0.1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to catch")
+def test_sigterm_ends_a_sweep_and_its_workers_and_keeps_what_is_finished(tmp_path):
+    store = tmp_path / "store"
+    many = ["--psi-p", "1:100:99", "--psi-n", "0.5:50:99", "--chunk", "2", "--workers", "2"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "rmtspec", "sweep", "stopping", *many, "--store", str(store)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            until = time.monotonic() + 120
+            while not any(store.glob("tau/c/**/[0-9]*")) and time.monotonic() < until:
+                time.sleep(0.05)
+            process.terminate()
+            # Workers that are left behind hold the pipes open for minutes.
+            out, err = process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    assert (process.returncode, out) == (143, "")
+    assert f"interrupted: finished blocks are kept in {store}" in err
 
 
 def test_a_store_is_resumed_and_tells_the_same(report, refused, tmp_path, monkeypatch, capsys):
