@@ -145,7 +145,7 @@ def timescales(
     if not isinstance(population, PopulationSpectrum):
         raise TypeError(f"population must be a PopulationSpectrum, got {_checks.shown(population)}")
     threads = _checks.integer("threads", threads, 1)
-    shape, flat = columns[0].shape, [np.ascontiguousarray(c).ravel() for c in columns]
+    shape, flat = columns[0].shape, [c.flatten() for c in columns]
     coefficients = {t: gaussian_equivalence(activation, t, population.mean) for t in set(flat[2])}
     spectra = solve_many(flat[0], flat[1], [coefficients[t] for t in flat[2]], population, threads)
     names = ("fast", "sample", "slow")
@@ -211,7 +211,9 @@ def solve_many(
 
     cuts = [round(i * size / parts) for i in range(parts + 1)]
     slices = [slice(*pair) for pair in pairwise(cuts)]
-    if parts == 1:
+    if size == 0:
+        pass  # nothing to compile for
+    elif parts == 1:
         run(slices[0])
     else:
         with ThreadPoolExecutor(threads) as pool:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import rmtspec as rs
+from rmtspec.random_features import many
 from rmtspec.random_features.families import LOWER
 from rmtspec.random_features.many import FAMILIES, solve_many, timescales
 
@@ -35,6 +36,12 @@ def test_times_are_those_of_each_model_to_the_last_bit(activation, population):
             ours = [float(column[i, j]) for column in columns]
             expected = alone(float(psi_p), float(psi_n), 0.1, activation, population)
             np.testing.assert_array_equal(ours, expected)
+
+
+def test_no_models_have_no_times_and_compile_nothing(monkeypatch):
+    monkeypatch.setattr(many, "_solve", None)
+    assert timescales([], 8.0, 0.1).tau_gen.shape == (0,)
+    assert timescales(np.ones((0, 1)), [4.0, 8.0], 0.1, threads=2).merged.shape == (0, 2)
 
 
 def test_neither_neighbours_nor_threads_change_a_number():
