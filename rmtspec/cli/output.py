@@ -8,26 +8,23 @@ import os
 import sys
 
 
-def say(text: str) -> int:
+def say(text: str) -> None:
     """Print a text and flush it; nobody is told twice that nobody listens.
 
     Parameters
     ----------
     text : to be printed, with a line feed after it
 
-    Returns
-    -------
-    int
-        Exit status: 0 also where the reader left early (``| head -1``) or standard output was
-        closed from the start (``>&-``), for both asked for no more than they took.
+    A reader that left early (``| head -1``) asked for no more than it took, which is no error.
 
     Raises
     ------
     OSError
-        If standard output cannot be written for another reason, such as a full disk.
+        If standard output cannot be written for another reason: it was closed from the start
+        (``>&-``), or the disk is full.
     """
     if sys.stdout is None or sys.stdout.closed:
-        return 0
+        raise OSError(errno.EBADF, "standard output is closed")
     # Names of files may hold letters that a terminal of few letters has not.
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     text = text.encode(encoding, "backslashreplace").decode(encoding)
@@ -37,10 +34,9 @@ def say(text: str) -> int:
     except BrokenPipeError:
         _discard()
     except OSError as problem:
-        if problem.errno != errno.EBADF:
-            raise
-        _discard()
-    return 0
+        if problem.errno == errno.EBADF:
+            _discard()
+        raise
 
 
 def _discard() -> None:

@@ -26,23 +26,24 @@ def _shell(redirection: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("redirection", [">&-", "| head -1", "| true", ">/dev/null"])
-def test_closed_standard_output_is_no_error(redirection):
+@pytest.mark.parametrize("redirection", ["| head -1", "| true", ">/dev/null"])
+def test_a_reader_that_left_is_no_error(redirection):
     done = _shell(redirection)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_text_is_written_with_a_line_feed(capsys):
-    assert output.say("words") == 0
+    output.say("words")
     assert capsys.readouterr().out == "words\n"
 
 
 @pytest.mark.parametrize("stream", [None, io.StringIO()])
-def test_missing_or_closed_stream_is_passed_over(monkeypatch, stream):
+def test_missing_or_closed_stream_cannot_be_written(monkeypatch, stream):
     if stream is not None:
         stream.close()
     monkeypatch.setattr(sys, "stdout", stream)
-    assert output.say("words") == 0
+    with pytest.raises(OSError, match="standard output is closed"):
+        output.say("words")
 
 
 def test_full_disk_is_not_passed_over(monkeypatch):
@@ -58,5 +59,5 @@ def test_full_disk_is_not_passed_over(monkeypatch):
 def test_letters_that_a_terminal_has_not_are_spelled_out(monkeypatch):
     terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", terminal)
-    assert output.say("größe ± 1") == 0
+    output.say("größe ± 1")
     assert terminal.buffer.getvalue() == b"gr\\xf6\\xdfe \\xb1 1\n"
