@@ -177,7 +177,7 @@ class SpectralLaw:
         return np.minimum(total, 1.0).reshape(points.shape)
 
     def quantile(self, u: ArrayLike, *, from_origin: bool = False) -> FloatArray:
-        """Smallest x with cdf(x) >= u.
+        r"""Smallest x with cdf(x) >= u.
 
         Parameters
         ----------
@@ -192,6 +192,12 @@ class SpectralLaw:
         ------
         TypeError, ValueError
             If u is not real, or outside [0, 1].
+
+        Notes
+        -----
+        A quantile x is `origin` + distance, rounded to the spacing of floats there. Where a bulk
+        touches the origin (:math:`\psi_p=1+\psi_n` of random features) the low ones lie closer to
+        it than that: ``from_origin=True`` gives their distances without this rounding.
         """
         fractions = _checks.real_array("u", u, 0.0, 1.0)
         from_origin = _checks.flag("from_origin", from_origin)
