@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_NUMPY_NUMBER = re.compile(r"\bnp\.(?:u?int|float|complex)\d+\(([^()]*)\)")
 _LARGEST_INTEGER = 2**63 - 1
 _MOST_DIMENSIONS, _MOST_NUMBERS = 32, 10**9  # of an array that is asked for by its shape
 
@@ -80,9 +82,9 @@ def shape(name: str, value: Any) -> tuple[int, ...]:
 
 
 def shown(value: Any) -> str:
-    """At most 80 characters of a value, whatever it is."""
+    """At most 80 characters of a value, whatever it is, with NumPy's numbers as plain ones."""
     try:
-        text = repr(value)
+        text = _NUMPY_NUMBER.sub(r"\1", repr(value))
     except Exception:  # integers of more than 4300 digits, among others
         text = f"an object of type {type(value).__name__}"
     return f"{text:.80}"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from ..inputs.activation import NAMES
 from ..result import Summary
 from . import options
 from .data import LAWS
@@ -45,8 +46,7 @@ def add_model(command: argparse.ArgumentParser) -> None:
         "--activation",
         default=ACTIVATION,
         metavar="NAME",
-        help="tanh (default), erf, relu, centred_relu, sign, sine, softplus, gelu, linear, "
-        "hermite0 to hermite100",
+        help=f"{', '.join(NAMES)}, hermite0 to hermite100 (default: {ACTIVATION})",
     )
 
 

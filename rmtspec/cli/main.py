@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import Any, NoReturn
 
 from .._checks import did_you_mean
+from ..inputs.diffusion.level import NoiseLevel
 from ..result import DataWarning
 from . import compare, curves, linear, spectrum, stop, sweep, timescales
 from .explore import command as explore
@@ -30,6 +31,15 @@ COMMANDS = {
     "sweep": sweep,
     "explore": explore,
 }
+
+_OTHER_OPTIONS = {
+    "x": "--data",
+    "observed": "FILE",
+    "observed:": "FILE",
+    "classes": "--class",
+    "weights": "--time-weights",
+}
+"""Options and operands by the parameters they give, where the names differ."""
 
 _BAD_INPUT, _FAILED, _INTERRUPTED, _TERMINATED = 2, 1, 130, 143
 
@@ -117,10 +127,18 @@ def _run(arguments: argparse.Namespace) -> Outcome | None:
 
 def _as_option(complaint: str, known: Mapping[str, Any]) -> str:
     """A complaint about a parameter that an option gave, with the name of the option."""
-    name = complaint.partition(" ")[0].removesuffix("s")
-    if name in known and not complaint.startswith("argument"):
-        return f"argument --{name.replace('_', '-')}: {complaint}"
-    return complaint
+    name = complaint.partition(" ")[0]
+    if name == "argument":
+        return complaint
+    option = _OTHER_OPTIONS.get(name)
+    if name == "t" and isinstance(known.get("t"), NoiseLevel):
+        option = "--path"
+    elif name == "times" and known.get("times") is None:
+        option = "--window"
+    elif option is None:
+        found = [one for one in (name, name.removesuffix("s")) if one in known]
+        option = f"--{found[0].replace('_', '-')}" if found else None
+    return f"argument {option}: {complaint}" if option else complaint
 
 
 class _Parser(argparse.ArgumentParser):

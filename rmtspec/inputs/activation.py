@@ -409,6 +409,8 @@ _PAIRS: dict[str, ClosedForm] = {
     "leaky_relu": RampKernels(0.0, _LEAK, 1.0 - _LEAK),
 }
 _ALIASES = {"sin": "sine", "cos": "cosine", "swish": "silu", "linear": "hermite1"}
+NAMES = (*_NAMED, *_ALIASES)
+"""All but those of Hermite's polynomials."""
 
 
 @cache
@@ -421,10 +423,9 @@ def _named(name: str) -> Activation:
     if degree and int(degree[1]) <= _HIGHEST_DEGREE:
         coefficients = (0.0,) * int(degree[1]) + (1.0,)
         return _hermite_sum("linear" if name == "linear" else canonical, coefficients)
-    known = [*_NAMED, *_ALIASES]
     raise ValueError(
-        f"activation must be one of {', '.join(known)}, hermite0 to hermite{_HIGHEST_DEGREE}, "
-        f"got {name!r}{_checks.did_you_mean(name, known)}"
+        f"activation must be one of {', '.join(NAMES)}, hermite0 to hermite{_HIGHEST_DEGREE}, "
+        f"got {name!r}{_checks.did_you_mean(name, NAMES)}"
     )
 
 

@@ -160,15 +160,16 @@ def remarks(
     repeated = count - distinct_rows(rows)[0].size if repeats else 0
     if repeated:
         found.append(
-            f"{repeated} of {count} rows repeat others: each counts as a sample of its own, which "
-            "it is not; drop the copies, those turned or mirrored too, which are not recognised"
+            f"{repeated} of {count} rows repeat{'s' * (repeated == 1)} others: each counts as a sample "
+            "of its own, which it is not; drop the copies, those turned or mirrored too, which are not recognised"
         )
     if columns:
         found += _idle_columns(rows)
     if few and count <= dimension:
+        empty = dimension - count + 1
         found.append(
-            f"{count} rows of {dimension} numbers leave {dimension - count + 1} directions without "
-            "variance, about which the data say nothing; if samples are columns, transpose"
+            f"{count} rows of {dimension} numbers leave {empty} direction{'s' * (empty > 1)} "
+            "without variance, about which the data say nothing; if samples are columns, transpose"
         )
     return found
 
@@ -190,12 +191,18 @@ def _idle_columns(rows: FloatArray) -> list[str]:
     repeated = dimension - constant
     if repeated:
         repeated -= distinct_rows(np.ascontiguousarray(rows[:, varies].T))[0].size
-    return [
-        f"{number} of {dimension} columns {what}, and count in the dimension d all the same: drop "
-        "them unless the network sees them"
-        for number, what in ((constant, "are constant"), (repeated, "repeat others exactly"))
-        if number
-    ]
+    found = []
+    for number, one, many in (
+        (constant, "is constant", "are constant"),
+        (repeated, "repeats another exactly", "repeat others exactly"),
+    ):
+        if number:
+            what, count, them = (one, "counts", "it") if number == 1 else (many, "count", "them")
+            found.append(
+                f"{number} of {dimension} columns {what}, and {count} in the dimension d all the "
+                f"same: drop {them} unless the network sees {them}"
+            )
+    return found
 
 
 def warn_of(rows: FloatArray, test: FloatArray | None = None, *, repeats: bool = True) -> None:

@@ -142,7 +142,7 @@ class NoiseSchedule:
         finite = times[:-1] if times[-1] == np.inf else times
         if np.any(finite > 350.0):
             raise ValueError(
-                f"t must hold numbers in [0, 350], the last also inf, got {finite.max()!r}"
+                f"t must hold numbers in [0, 350], the last also inf, got {finite.max().item()!r}"
             )
         differences = np.diff(times, prepend=0.0)
         if not np.all(differences > 0.0):
@@ -239,7 +239,9 @@ def signal(name: str, value: ArrayLike) -> FloatArray:
     array = _checks.real_array(name, value, 0.0, 1.0)
     outside = (array < _SMALLEST) | (array == 1.0)
     if np.any(outside):
-        raise ValueError(f"{name} must hold numbers in (0, 1), got {array[outside].flat[0]!r}")
+        raise ValueError(
+            f"{name} must hold numbers in (0, 1), got {array[outside].flat[0].item()!r}"
+        )
     return array
 
 

@@ -281,7 +281,7 @@ class PopulationSpectrum:
             data -= data.mean(axis=0)
         scale = largest(data)
         if scale < 1e-40:
-            raise ValueError(f"x must vary between samples, got entries within {scale:g}")
+            raise ValueError(f"x must vary between samples, got rows that differ by {abs(scale):g}")
         eigenvalues = sample_eigenvalues(data)
         if not debias:
             return cls(eigenvalues, np.ones(dimension), dimension=dimension, samples=samples)
@@ -435,7 +435,7 @@ def _eigenvalue_array(name: str, value: Any) -> NDArray[np.float64]:
     tiny = array[(array > 0.0) & (array < SMALLEST)]
     if tiny.size:
         raise ValueError(
-            f"{name} must each be 0 or in [{SMALLEST:g}, {LARGEST:g}], got {tiny[0]!r}"
+            f"{name} must each be 0 or in [{SMALLEST:g}, {LARGEST:g}], got {tiny[0].item()!r}"
         )
     array[array == 0.0] = 0.0  # -0.0 becomes 0.0, so that equal atoms have equal bytes
     return array

@@ -340,7 +340,7 @@ def standardise(x: ArrayLike) -> NDArray[np.float64]:
     data -= data.mean(axis=0)
     spread = float(np.abs(data).max())
     if spread < 1e-40:
-        raise ValueError(f"x must vary between samples, got entries within {spread:g}")
+        raise ValueError(f"x must vary between samples, got rows that differ by {spread:g}")
     data /= spread
     return np.asarray(data / np.sqrt(np.mean(data**2)))
 

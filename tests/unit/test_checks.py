@@ -35,6 +35,19 @@ def test_real_returns_a_float_for_every_kind_of_number(value):
     assert result == 3.0
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (np.float64(1e-101), "1e-101"),
+        ([np.int8(-3), (np.float32(0.5),)], "[-3, (0.5,)]"),
+        ({"a": np.complex128(1 - 2j)}, "{'a': 1-2j}"),
+        ("np.str_('a')", "\"np.str_('a')\""),
+    ],
+)
+def test_numbers_of_numpy_are_shown_as_plain_ones(value, text):
+    assert _checks.shown(value) == text
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 10**400])
 def test_real_refuses_what_is_not_finite(value):
     with pytest.raises(ValueError, match="x must be a finite number"):

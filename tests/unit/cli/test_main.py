@@ -16,6 +16,7 @@ import pytest
 import rmtspec as rs
 from rmtspec.cli import main as cli
 from rmtspec.cli.main import main
+from rmtspec.inputs.activation import NAMES
 
 ERF = ["--psi-p", "8", "--psi-n", "4", "--activation", "erf"]
 PROGRAM = [sys.executable, "-c", "import sys; from rmtspec.cli.main import main; sys.exit(main())"]
@@ -205,7 +206,7 @@ def test_bad_input_ends_with_one_line_that_names_it(refused, arguments, parts):
         ("1,2\n3\n", "line 2"),
         ("1,2\n3,nan\n", "nan"),
         ("1,2\n", "(1, 2)"),
-        ("1,2\n1,2\n", "vary"),
+        ("1,2\n1,2\n", "argument --data: x must vary between samples, got rows that differ by 0\n"),
         ("1,2\n3,x\n", "'x'"),
     ],
 )
@@ -213,6 +214,35 @@ def test_bad_files_end_with_one_line_that_names_them(refused, tmp_path, content,
     path = tmp_path / "x.csv"
     path.write_text(content)
     assert part in refused("spectrum", "--data", str(path))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["spectrum", "--path", "flow:1"], "--path: t"),
+        (["time-integrated", "--window", "1:.1"], "--window: times"),
+        (["time-integrated", "--times", "0"], "--times: times"),
+        (["time-integrated", "--times", "1,2", "--time-weights", "1"], "--time-weights: weights"),
+        (["time-integrated", "--nodes", "0"], "--nodes: nodes"),
+        (["mixture", "--class", "0.7:1.5"], "--class: classes"),
+        (["mixture", "--class", "1:1/2", "--direction-weights", "1"], "--direction-weights: dir"),
+        (["sweep", "timescales", "--workers", "0"], "--workers: workers"),
+        (["compare", "none.npy"], "FILE: observed"),
+        (["compare", "none.npy", "--null-draws", "1"], "--null-draws: null_draws"),
+        (["timescales", "--population", "1e-101"], "[1e-100, 1e+100], got 1e-101"),
+    ],
+)
+def test_what_a_function_refuses_is_told_by_the_option_that_gave_it(refused, arguments, option):
+    line = refused(*arguments)
+    assert "error: argument --" in line or "error: argument FILE" in line
+    assert option in line
+
+
+def test_few_rows_are_told_by_the_option_that_gave_them(refused, tmp_path):
+    np.savetxt(tmp_path / "few.csv", np.eye(4), delimiter=",")
+    assert "argument --data: x must have at least 25 rows" in refused(
+        "stop", "--data", str(tmp_path / "few.csv")
+    )
 
 
 def test_missing_scikit_learn_is_one_line(refused, monkeypatch):
@@ -235,6 +265,13 @@ def test_help_says_what_every_option_does(capsys):
         out = capsys.readouterr().out
         for option in ("--psi-p", "--data", "--population", "--json", "--plot"):
             assert option in out
+
+
+def test_help_lists_every_activation(capsys):
+    with pytest.raises(SystemExit):
+        main(["spectrum", "--help"])
+    words = capsys.readouterr().out.replace(",", " ").split()
+    assert {"silu", "sigmoid", "cosine", "swish", *NAMES} <= set(words)
 
 
 def test_interruption_is_quiet(monkeypatch, capsys):
@@ -262,6 +299,16 @@ def test_output_that_cannot_be_written_is_one_line():
         result = subprocess.run(
             [*PROGRAM, "spectrum"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert "cannot write" in result.stderr
+
+
+def test_output_that_is_closed_is_one_line():
+    closed = ["bash", "-c", '"$@" >&-', "bash"]
+    result = subprocess.run(
+        [*closed, *PROGRAM, "spectrum"], stderr=subprocess.PIPE, text=True, check=False
+    )
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1
     assert "cannot write" in result.stderr
@@ -340,7 +387,7 @@ def test_what_is_odd_about_a_file_is_said_once(command, samples, tmp_path, repor
     assert sum("drown the noise" in line for line in said) == 1
     np.save(tmp_path / "idle.npy", np.column_stack([x, x[:, :2], np.ones(len(x))]))
     said = report(command, "--data", str(tmp_path / "idle.npy"))["warnings"]
-    assert sum(f"1 of {x.shape[1] + 3} columns are constant" in line for line in said) == 1
+    assert sum(f"1 of {x.shape[1] + 3} columns is constant" in line for line in said) == 1
     assert sum(f"2 of {x.shape[1] + 3} columns repeat others" in line for line in said) == 1
 
 

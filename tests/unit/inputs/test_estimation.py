@@ -11,7 +11,7 @@ from rmtspec.inputs.sample_spectrum import sample_eigenvalues, triangle
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:the data have mean variance:rmtspec.DataWarning"),
-    pytest.mark.filterwarnings("ignore:.* rows repeat others:rmtspec.DataWarning"),
+    pytest.mark.filterwarnings("ignore:.* rows repeats? others:rmtspec.DataWarning"),
 ]
 
 EPS = np.finfo(float).eps

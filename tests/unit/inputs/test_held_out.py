@@ -15,7 +15,7 @@ from rmtspec.inputs.held_out import HeldOut
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:the data have mean variance:rmtspec.DataWarning"),
-    pytest.mark.filterwarnings("ignore:.* rows repeat others:rmtspec.DataWarning"),
+    pytest.mark.filterwarnings("ignore:.* rows repeats? others:rmtspec.DataWarning"),
 ]
 
 Array = NDArray[np.float64]

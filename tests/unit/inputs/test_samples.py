@@ -10,7 +10,7 @@ import pytest
 import rmtspec as rs
 from rmtspec.inputs.samples import digits, photographs, standardise
 
-pytestmark = pytest.mark.filterwarnings("ignore:.* rows repeat others:rmtspec.DataWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:.* rows repeats? others:rmtspec.DataWarning")
 
 EPS = np.finfo(float).eps
 

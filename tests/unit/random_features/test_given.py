@@ -14,7 +14,7 @@ from rmtspec.random_features import model as model_module
 pytestmark = [
     pytest.mark.filterwarnings("ignore::rmtspec.FewDimensionsWarning"),
     pytest.mark.filterwarnings("ignore:the data have mean variance:rmtspec.DataWarning"),
-    pytest.mark.filterwarnings("ignore:.* rows repeat others:rmtspec.DataWarning"),
+    pytest.mark.filterwarnings("ignore:.* rows repeats? others:rmtspec.DataWarning"),
 ]
 TAU = np.append(np.geomspace(0.01, 1e5, 15), np.inf)
 
