@@ -160,8 +160,9 @@ def remarks(
     repeated = count - distinct_rows(rows)[0].size if repeats else 0
     if repeated:
         found.append(
-            f"{repeated} of {count} rows repeat{'s' * (repeated == 1)} others: each counts as a sample "
-            "of its own, which it is not; drop the copies, those turned or mirrored too, which are not recognised"
+            f"{repeated} of {count} rows repeat{'s' * (repeated == 1)} others: each counts as a "
+            "sample of its own, which it is not; drop the copies, those turned or mirrored too, "
+            "which are not recognised"
         )
     if columns:
         found += _idle_columns(rows)
