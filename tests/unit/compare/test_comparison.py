@@ -45,9 +45,9 @@ def test_sums_and_their_prediction_are_the_definitions(drawn) -> None:
 
 def test_the_test_of_a_null_is_the_one_of_its_covariance() -> None:
     null = nulls.Null(np.zeros(2), np.diag([4.0, 9.0]), 0.0, math.inf, "")
-    square, degrees, pvalue = null.test(np.tile([1.0, 3.0], (4, 1)), np.eye(2))
+    square, degrees, pvalue, source = null.test(np.tile([1.0, 3.0], (4, 1)), np.eye(2))
     # 4 draws: variances 1 and 9/4; chi-square of two degrees of freedom exceeds x by exp(-x/2).
-    assert (square, degrees) == (pytest.approx(5.0), 2)
+    assert (square, degrees, source) == (pytest.approx(5.0), 2, "")
     assert pvalue == pytest.approx(math.exp(-2.5))
     one = nulls.Null(np.zeros(1), np.eye(1), 0.25, 10.0, "").test(np.ones((4, 1)), np.eye(1))
     from scipy.stats import t
