@@ -115,8 +115,9 @@ class Points(NamedTuple):
         return Points(*(np.append(column, column.conj()) for column in self))
 
     def along(self, eigenvalues: FloatArray, c2: float, b2: float) -> ComplexArray:
-        """Return h for every point and eigenvalue."""
-        return 1.0 / ((self.k + b2)[:, None] + (c2 * self.y)[:, None] * eigenvalues)
+        """Return h for every point and eigenvalue; not finite where a point was not solved."""
+        with np.errstate(all="ignore"):
+            return 1.0 / ((self.k + b2)[:, None] + (c2 * self.y)[:, None] * eigenvalues)
 
 
 def averaged_response(

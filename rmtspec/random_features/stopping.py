@@ -251,7 +251,7 @@ def _run(model: RandomFeatureModel, size: int) -> tuple[_Run, LearningCurves]:
             best.test,
             float(end.train),
             float(end.test),
-            float(training.memorised_fraction(best.tau)),
+            training._memorised_at(best.tau),
         ),
         curves,
     )

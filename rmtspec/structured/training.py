@@ -175,9 +175,10 @@ class StructuredTraining:
         Returns
         -------
         BestStopping
-            The time to about 1e-7, or the step of descent, and the losses there.
+            As for a random-feature model, accuracy and warning too; see
+            `rmtspec.random_features.training.Training.best_stopping`.
         """
-        return self._reader.best
+        return self._reader.best_stopping()
 
     def window(self, *, share: float = 0.05, excess: float = 0.1, fraction: float = 0.5) -> Window:
         """Training times between which the model generalises and does not memorise.

@@ -225,7 +225,7 @@ def stopping(
         "test": best.test,
         "generalization": best.generalization,
         "score_error": best.score_error,
-        "memorised_fraction": float(training.memorised_fraction(best.tau)),
+        "memorised_fraction": training._memorised_at(best.tau),
         "tau_gen_curve": window.tau_gen_curve,
         "tau_mem_curve": window.tau_mem_curve,
     }

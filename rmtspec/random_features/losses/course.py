@@ -106,7 +106,7 @@ class Course:
                 f"step must be below the stability limit {self.stability_limit:.6g}, "
                 f"got {self.step!r}"
             )
-        if momentum > 0.0 and self._base.nodes() > MOST_NODES:
+        if momentum > 0.0 and not self._base.silent and self._base.nodes() > MOST_NODES:
             raise ValueError(
                 f"momentum must be farther below 1 at step {self.step!r}, got {momentum!r}: "
                 f"a contour of {self._base.nodes()} nodes (limit {MOST_NODES}) would be "

@@ -45,6 +45,7 @@ from ...result import Status
 from ...solve.contour import Contour, half_plane_contour, nodes_needed, slit_ratio
 from ..interfaces import Model
 from .relaxation import Relaxation
+from .setting import Setting, setting
 from .sums import DIGITS, Form, Values, fitted, single
 
 FloatArray = NDArray[np.float64]
@@ -58,38 +59,6 @@ _WIDEST = 1e20  # ratio of the spectrum's ends beyond which the last time sets t
 _TINY = 1e-30  # of the largest eigenvalue: stands for 0 where 0 itself is an atom or a hard edge
 _MOST_GRIDS = 8  # kept, of different last times
 _EPS = float(np.finfo(float).eps)
-
-
-class Setting(NamedTuple):
-    """What the curves of a model are made of besides its law.
-
-    `levels`, `weights`: eigenvalues of the data covariance, 0 first, and their mass; `variance`:
-    variance of fresh data along each; `precision`: (Σ_t^-1) along each.
-    """
-
-    levels: FloatArray
-    weights: FloatArray
-    variance: FloatArray
-    precision: FloatArray
-
-    @classmethod
-    def of_random_data(cls, model: Model, levels: FloatArray, weights: FloatArray) -> Setting:
-        """Directions along which fresh data do as the samples do."""
-        return cls(levels, weights, levels, 1.0 / (model.signal * levels + model.delta))
-
-
-def setting(model: Model) -> Setting:
-    """Directions of the data and what fresh data do along each; NaN where that is not known."""
-    levels, weights = model.population.eigenvalues, model.population.weights
-    if not model.conditional:
-        known = Setting.of_random_data(model, levels, weights)
-    elif model.held_out is None:
-        known = Setting(levels, weights, *np.full((2, levels.size), np.nan))
-    else:
-        variance = model.held_out.overlaps @ model.held_out.eigenvalues
-        precision = model.held_out.precision(model.signal, model.delta, weights)
-        known = Setting(levels, weights, variance, precision)
-    return known if levels[0] == 0.0 else Setting(*(np.append(0.0, column) for column in known))
 
 
 class Losses(NamedTuple):
@@ -311,11 +280,25 @@ class Curves:
     @cached_property
     def ends(self) -> tuple[float, float]:
         """Smallest and largest x = λ + γ outside the atom, outliers included."""
+        low, high = self._span
+        return self.base + low, self.base + high
+
+    @cached_property
+    def _span(self) -> tuple[float, float]:
+        """The same as distances from s²."""
         gaps, outliers = self.model.ensemble.gaps, self.model.ensemble.outliers
         ends = np.concatenate([gaps.edges.ravel(), gaps.narrow[:, 0], outliers])
-        if ends.size == 0:
-            return self.base, self.base
-        return self.base + float(ends.min()), self.base + float(ends.max())
+        return (float(ends.min()), float(ends.max())) if ends.size else (0.0, 0.0)
+
+    @property
+    def silent(self) -> bool:
+        """Whether all features are 0, so that the network is 0 whatever A is."""
+        return self.model.floor + self._span[1] == 0.0
+
+    @property
+    def _constant(self) -> bool:
+        """Whether no time changes the losses."""
+        return self.silent or (self.scale == 0.0 and self.initial == 0.0)
 
     def contour(self, count: int, shift: float) -> Contour:
         """Contour around the spectrum, moved to the right by `shift`."""
@@ -387,7 +370,7 @@ class Curves:
         """A time so late that longer ones change nothing in double precision."""
         low, high = self.ends
         scale = low if low > high / _WIDEST else high  # a hard edge at 0 goes like τ^(-1/2)
-        return 1.0 / (_TINY * self.relaxation.rate * scale)
+        return 1.0 / _TINY / self.relaxation.rate / scale
 
     def nodes(self, shift: float = 0.0) -> int:
         """Nodes of the contour."""
@@ -398,7 +381,7 @@ class Curves:
 
     def losses(self, tau: FloatArray, direction: Direction | None = None) -> Losses:
         """Losses at flat times, inf included; NaN where the tables could not be made."""
-        if self.scale == 0.0 and self.initial == 0.0:
+        if self._constant:
             return Losses(*np.zeros((3, tau.size)))
         found = self.over_times(
             tau, 2,
@@ -410,7 +393,7 @@ class Curves:
 
     def sketched(self, tau: FloatArray) -> FloatArray:
         """Rows of train and test loss at flat times without bounds: what a search asks for."""
-        if np.isinf(tau).any() or (self.scale == 0.0 and self.initial == 0.0):
+        if np.isinf(tau).any() or self._constant:
             found = self.losses(tau)
             return np.array([found.train, found.test])
         return self.on_grid(tau, lambda grid, times: grid.sketched(times))

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from ...ensembles.exact_kernel import ExactKernelGram
 from ...ensembles.two_point import Points
 from ...inputs.diffusion.prediction import Target
-from .curves import Curves, Direction, Grid, Setting
+from .curves import Curves, Direction, Grid
 from .given import KernelCurves
+from .setting import Setting
 from .sums import Values, single
 from .targets import Course, TargetCurves
 
@@ -71,6 +72,9 @@ class KernelTargetCurves(TargetCurves):
         """Losses at flat times, inf included; NaN where the tables could not be made."""
         base, along = self.base, self.along(direction)
         assert isinstance(base, KernelCurves)
+        if self.sees_nothing:
+            zero = np.zeros_like(tau)
+            return Course(zero, zero, self._above(zero, along, direction), zero)
         rows, fresh = self._rows, self._fresh_rows
         if direction is not None:
             basis = base.basis(direction)
@@ -120,8 +124,9 @@ class KernelTargetCurves(TargetCurves):
         return np.array([train, double.diagonal().real - 2.0 * cross])
 
     @property
-    def _sees_nothing(self) -> bool:
-        return False
+    def sees_nothing(self) -> bool:
+        """Whether all features are 0."""
+        return self.base.silent
 
     def _pull(self, points: Points) -> ComplexArray:
         """Rows P_train − P_fresh and P_fresh at points."""

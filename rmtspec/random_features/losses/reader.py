@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,11 +12,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ... import _checks
+from ...result import ConvergenceWarning, caller_level
 from ...solve.search import crossings, smallest
 from ..families import Timescales
 from ..results import BestStopping, LearningCurves, Window
 
 FloatArray = NDArray[np.float64]
+
+_BY_CURVES = ("tau_gen_curve", "tau_mem_curve", "tau_gen_loss", "tau_mem_loss", "flatness")
+_TIE = 1e-6  # of the gain: losses that differ by less are as good
 
 
 class Losses(Protocol):
@@ -73,16 +78,23 @@ class Reader:
     def _on_grid(self) -> FloatArray:
         return self.read(self.grid)
 
+    def best_stopping(self) -> BestStopping:
+        """The time at which the test loss is smallest, and the losses there; see `Training`."""
+        if np.isnan(self._best.tau):
+            warnings.warn(
+                "best_stopping: the losses are not known well enough to tell the best time from "
+                "the beginning or the end of training; it is NaN",
+                ConvergenceWarning,
+                stacklevel=caller_level(),
+            )
+        return self._best
+
     @cached_property
-    def best(self) -> BestStopping:
-        """The time at which the test loss is smallest, and the losses there."""
-        found = smallest(lambda tau: self.read(tau)[0], self.grid, self._on_grid[0])
-        tau = float(self.realised(np.array(found)))
-        at = np.array([0.0, tau, np.inf])
-        ordered = self.losses(at)
-        # A minimum that lies below the two ends only by rounding is none.
-        margin = np.array([0.0, 1.0, 0.0]) * (ordered.error[1] + ordered.error[2])
-        best = self.curves(float(at[np.argmin(ordered.test + margin)]))
+    def _best(self) -> BestStopping:
+        tau = self._best_time()
+        if np.isnan(tau):
+            return BestStopping(*[np.nan] * 5)
+        best = self.curves(tau)
         return BestStopping(
             float(best.tau),
             float(best.train),
@@ -91,12 +103,37 @@ class Reader:
             float(best.score_error),
         )
 
+    def _best_time(self) -> float:
+        """When the test loss is smallest, NaN where the errors of the losses hide it."""
+        found = smallest(lambda tau: self.read(tau)[0], self.grid, self._on_grid[0])
+        tau = float(self.realised(np.array(found)))
+        losses = self.losses(np.array([0.0, tau, np.inf]))
+        (start, inside, end), (at_start, here, at_end) = losses.test, losses.error
+        # A minimum that lies below an end only by the errors of these two is none.
+        if inside + at_start + here < start and inside + here + at_end < end:
+            return tau
+        if end < start:
+            known, best = here + at_end <= _TIE * (start - end), np.inf
+        else:
+            known, best = inside >= start or tau < self.grid[0], 0.0
+        return best if known and np.isfinite(losses.error).all() else np.nan
+
     def window(self, times: Timescales, share: float, excess: float, fraction: float) -> Window:
         """Between generalisation and memorisation; see `Training.window`."""
         share = _checks.real("share", share, 0.0, 1.0, low_open=True, high_open=True)
         excess = _checks.positive("excess", excess)
         fraction = _checks.real("fraction", fraction, 0.0, 1.0, low_open=True, high_open=True)
-        best = self.best
+        best = self.best_stopping()
+        if np.isnan(best.tau):
+            hidden = dict.fromkeys(_BY_CURVES, np.nan)
+            return Window(
+                tau_gen=times.tau_gen,
+                tau_mem=times.tau_mem,
+                excess=excess,
+                fraction=fraction,
+                share=share,
+                **hidden,
+            )
         end = self.curves(np.inf)
         goal = (1.0 + excess) * best.score_error - self.offset()
         memorised = fraction * float(end.generalization) / self.unit

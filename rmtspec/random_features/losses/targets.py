@@ -70,7 +70,8 @@ from numpy.typing import NDArray
 from ...ensembles.exact_kernel import KernelEquations
 from ...ensembles.two_point import Points, Response
 from ...inputs.diffusion.prediction import Target
-from .curves import Curves, Direction, Grid, Losses, Setting
+from .curves import Curves, Direction, Grid, Losses
+from .setting import Setting
 from .sums import Form, Values, each, plain_each
 
 FloatArray = NDArray[np.float64]
@@ -198,7 +199,7 @@ class TargetCurves:
     def course(self, tau: FloatArray, direction: Direction | None = None) -> Course:
         """Losses at flat times, inf included; NaN where the tables could not be made."""
         along = self.along(direction)
-        if self._sees_nothing:
+        if self.sees_nothing:
             zero = np.zeros_like(tau)
             bias = float(along.weights @ (self._weight(along) * self._best_map(along) ** 2))
             return Course(zero, zero, np.full_like(tau, bias), zero)
@@ -213,7 +214,7 @@ class TargetCurves:
     def sketched(self, tau: FloatArray) -> FloatArray:
         """Rows of `course` at flat times, without bounds: what a search asks for."""
         base = self.base
-        if self._sees_nothing or base.model.conditional or np.isinf(tau).any():
+        if self.sees_nothing or base.model.conditional or np.isinf(tau).any():
             return np.array(self.course(tau)[:3])
 
         def on_grid(grid: Grid, times: FloatArray) -> FloatArray:
@@ -227,11 +228,11 @@ class TargetCurves:
         return base.on_grid(tau, on_grid)
 
     @property
-    def _sees_nothing(self) -> bool:
-        """Whether no feature correlates with the target, so that A = 0 stays."""
+    def sees_nothing(self) -> bool:
+        """Whether no feature correlates with the target, so that A = 0 stays, or all are 0."""
         base = self.base
         seen = base.scale > 0.0 or (self.target.data != 0.0 and base.unseen > base.model.floor)
-        return not seen and base.initial == 0.0
+        return base.silent or (not seen and base.initial == 0.0)
 
     def forced(self, points: Points) -> ComplexArray:
         """X at points, averaged over all directions."""
@@ -372,7 +373,7 @@ class TargetCurves:
         In units of α/(σδ).
         """
         spans = self._spans
-        if self._sees_nothing:
+        if self.sees_nothing:
             fresh = np.full_like(tau, spans[1])
             return Values(
                 np.array([np.full_like(tau, spans[1] - spans[0]), fresh]), np.zeros((2, tau.size))

@@ -45,7 +45,8 @@ from numpy.typing import NDArray
 
 from ...ensembles.feature_equations import FeatureEquations
 from ...ensembles.two_point import Independent, Points, Response, Source
-from .curves import Curves, Grid, Setting
+from .curves import Curves, Grid
+from .setting import Setting
 from .sums import Form, Values, each, single
 from .targets import Map, TargetCurves
 
@@ -94,6 +95,9 @@ class TwoDataSetCurves:
     def split(self, tau: FloatArray) -> Split:
         """Parts of the error at flat times, inf included."""
         base = self.curves.base
+        if self.curves.sees_nothing:
+            nothing = np.zeros((_ROWS + 1, tau.size))
+            return Split(self.curves.course(tau).excess, *nothing)
         found = base.over_times(tau, _ROWS, self._on_grid, lambda: base.end(_ROWS, self._at_end))
         errors = found.errors
         bounds = errors[:3].max(axis=0), errors[3:].max(axis=0)

@@ -41,7 +41,8 @@ class PredictionComparison(Summary):
     def best(self) -> str:
         """Name of the prediction with the least score error."""
         rows = self["predictions"]
-        return str(min(rows, key=lambda row: row["score_error"])["name"])
+        errors = [row["score_error"] for row in rows]
+        return str(rows[int(np.argmin(np.where(np.isnan(errors), np.inf, errors)))]["name"])
 
     @property
     def flips(self) -> list[dict[str, Any]]:
@@ -116,6 +117,6 @@ def prediction_row(training: Any, prediction: Prediction) -> dict[str, Any]:
         "score_error": best.score_error,
         "tau_gen_curve": window.tau_gen_curve,
         "tau_mem_curve": window.tau_mem_curve,
-        "memorised": float(training.memorised_fraction(best.tau)),
+        "memorised": training._memorised_at(best.tau),
         "final_score_error": float(training.learning_curves(np.inf).score_error),
     }

@@ -133,6 +133,8 @@ class StoppingReport(Summary):
                 "Training only harms: the test loss is least before it begins. More data, or fewer "
                 "neurons, or more noise are needed."
             )
+        if math.isnan(self.best.value):
+            return "When to stop is not known: the losses have too large errors."
         words = [
             f"It has generalised at {self._time(self.tau_gen)}: from then on the test loss is "
             f"within {100 * self['share']:.0f} % of its gain."

@@ -129,6 +129,7 @@ class TrainingSummary(Summary):
                 if family
                 else f"no {key} bulk"
             )
+        hidden = "not known: the losses have too large errors" if np.isnan(best["tau"]) else ""
         begin, end = window["tau_gen_loss"], window["tau_mem_loss"]
         within = f"within {100.0 * window['share']:g} % of its gain"
         rows += [("best stopping", rounded(best["tau"])), ("from", rounded(begin))]
@@ -136,8 +137,9 @@ class TrainingSummary(Summary):
         remarks += [
             f"train {rounded(best['train'])}, test {rounded(best['test'])}, score error "
             f"{rounded(best['score_error'])}",
-            f"test loss {within}" if begin < end else "training only harms: no window",
-            f"test loss no longer {within}" if end < np.inf else "test loss stays there",
+            hidden or (f"test loss {within}" if begin < end else "training only harms: no window"),
+            hidden
+            or (f"test loss no longer {within}" if end < np.inf else "test loss stays there"),
         ]
         return Table(rows, remarks)
 

@@ -1,0 +1,119 @@
+"""Small gains are found, hidden ones are said to be hidden, and silent features learn nothing."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+import rmtspec as rs
+from rmtspec.random_features.training import Training
+
+
+def _far_apart() -> Training:
+    """Whose losses at the end of training are not known."""
+    population = rs.PopulationSpectrum([1e-100, 1e100], [0.5, 0.5])
+    return rs.RandomFeatureModel(3.0, 0.3, 1e-12, population=population).training()
+
+
+@pytest.mark.parametrize("psi", [(64.0, 8.0), (2.0, 2.0)])
+@pytest.mark.parametrize("t", [1e-6, 3e-8, 1e-8])
+def test_the_best_time_goes_like_one_over_the_noise_however_small(
+    psi: tuple[float, float], t: float
+) -> None:
+    """The losses above that of A = 0 are of order Δ while the final test loss grows without end."""
+    first, then = (rs.RandomFeatureModel(*psi, time).training() for time in (1e-5, t))
+    best, known = then.best_stopping(), first.best_stopping()
+    assert best.tau * t == pytest.approx(known.tau * 1e-5, rel=1e-3)  # corrections are O(t)
+    assert best.score_error == pytest.approx(known.score_error, rel=1e-3)
+    window = then.window()
+    assert 0.0 < window.tau_gen_loss < best.tau < window.tau_mem_loss
+
+
+def test_a_poorly_known_end_does_not_hide_a_minimum_far_below_it() -> None:
+    population = rs.PopulationSpectrum(np.append(np.zeros(30), np.geomspace(0.01, 100.0, 40)))
+    model = rs.RandomFeatureModel(5356.0, 5355.0, 1e-7, "erf", population)
+    training = model.training(prediction="v")
+    best, curves = training.best_stopping(), training.learning_curves([0.0, np.inf])
+    assert curves.error[1] > 1e-3  # of a loss of 3e5
+    assert best.test < curves.test[0] - 1e-4
+    around = training.learning_curves(best.tau * np.array([0.5, 2.0])).test
+    assert best.test < around.min()
+
+
+def test_what_the_losses_do_not_tell_is_nan_with_one_warning() -> None:
+    training = _far_apart()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        best = training.best_stopping()
+        assert [one.category for one in caught] == [rs.ConvergenceWarning]
+        window = training.window()
+    assert [one.category for one in caught] == [rs.ConvergenceWarning] * 2
+    assert np.isnan([best.tau, best.test, window.tau_gen_loss, window.tau_mem_curve]).all()
+
+
+def test_a_hidden_best_time_is_not_called_harm() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rs.ConvergenceWarning)
+        assert np.isnan(_far_apart()._memorised_at(np.nan))
+        said = str(_far_apart().summary())
+    assert "not known" in said
+    assert "only harms" not in said
+
+
+def test_points_that_are_not_solved_warn_of_nothing_but_convergence() -> None:
+    training = rs.RandomFeatureModel(1e9, 0.3, 30.0, "relu").training()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        curves = training.learning_curves([1.0])
+    assert not curves.converged
+    assert [one.category for one in caught] == [rs.ConvergenceWarning]
+
+
+_SETTINGS = (
+    {},
+    {"initial": 0.1},
+    {"ridge": 0.1, "initial": 2.0},
+    {"prediction": "v"},
+    {"step": 0.1, "initial": 0.1},
+    {"step": 0.1, "momentum": 0.5},
+)
+
+
+@pytest.mark.parametrize("activation", ["hermite0", [0.0, 0.0]])
+@pytest.mark.parametrize("settings", _SETTINGS, ids=str)
+def test_silent_features_learn_nothing(activation: object, settings: dict[str, object]) -> None:
+    training = rs.RandomFeatureModel(8.0, 4.0, 0.1, activation).training(**settings)
+    times = np.array([0.0, 1.0, 1e300, np.inf])
+    curves = training.learning_curves(times)
+    assert np.ptp(curves.train) == np.ptp(curves.test) == np.ptp(curves.score_error) == 0.0
+    best = training.best_stopping()
+    assert (best.tau, best.test) == (0.0, curves.test[0])
+    assert training.window().tau_mem_loss == 0.0
+    assert training.bulk_shares().sum() == 0.0
+    assert np.isnan(training.time_at_fraction(0.5)) or training.prediction is not None
+    assert np.ptp(training.best_skip(times).skip) == 0.0
+    assert "best stopping" in str(training.summary())
+
+
+def test_silent_features_make_the_same_network_of_any_data() -> None:
+    training = rs.RandomFeatureModel(8.0, 4.0, 0.1, "hermite0").training()
+    found = training.two_data_sets([0.0, 1.0, np.inf])
+    assert (found.variance == 0.0).all()
+    assert (found.distance == 0.0).all()
+    assert (found.score_error == float(training.learning_curves(0.0).score_error)).all()
+
+
+def test_losses_of_silent_features_answer_to_the_noise_slope_alone() -> None:
+    """With little b² the losses are 1 − 4Δ_t b²τ: the next activation of small slope says so."""
+    times = np.array([0.0, 1.0, np.inf])
+    model = rs.RandomFeatureModel(8.0, 4.0, 0.1, "hermite0")
+    found = model.sensitivity(("psi_p", "psi_n", "t", "v2", "b2"), tau=times)
+    assert (found.test[:4] == 0.0).all()
+    assert (found.train[:4] == 0.0).all()
+    small = rs.RandomFeatureModel(8.0, 4.0, 0.1, [0.0, 1e-3])
+    lost = small.training().learning_curves(1.0).test - 1.0
+    assert found.test[4, 1] == pytest.approx(lost / small.coefficients.b**2, rel=1e-4)
+    assert found.train[4, 0] == 0.0
+    assert found.train[4, 2] == -np.inf
