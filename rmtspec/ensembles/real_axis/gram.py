@@ -138,12 +138,16 @@ def gram_intervals(mu, weight, above, aspect, spare, total):
     for j in range(mu.size - 1):
         if _may_open(mu, weight, above, aspect, j):
             count += 1
-    has_atom = spare < 0.0
+    empty = mu.size == 0  # z = −Pk everywhere: no interval between a pole and the atom
+    has_atom = spare < 0.0 and not empty
+    top, lowest = (1.0, 0.0) if empty else (mu[-1], mu[-1])
     table = np.empty((6, count + (3 if has_atom else 2)))
     for i in range(table.shape[1]):
-        table[SCALE, i], table[LOW_VALUE, i], table[HIGH_VALUE, i] = mu[-1], np.nan, np.nan
-    table[LOW, 0], table[HIGH, 0] = -np.inf, -mu[-1]
+        table[SCALE, i], table[LOW_VALUE, i], table[HIGH_VALUE, i] = top, np.nan, np.nan
+    table[LOW, 0], table[HIGH, 0] = -np.inf, -lowest
     table[LOW_VALUE, 0], table[ABOVE, 0] = np.inf, 0.0
+    if empty:
+        table[HIGH_VALUE, 0] = 0.0
     i = 1
     for j in range(mu.size - 1):
         if _may_open(mu, weight, above, aspect, j):

@@ -174,7 +174,8 @@ class PairKernels:
         gamma = np.sqrt(np.mean(self.variances(rows), keepdims=True))
         seen = np.sum(_coefficients(self.function, gamma, _ORDERS[-1]) ** 2)
         z, weight = _trapezoid()
-        return bool(1.0 - seen / (self.function(gamma * z) ** 2 @ weight) > _ROUGH)
+        whole = self.function(gamma * z) ** 2 @ weight
+        return bool(whole - seen > _ROUGH * whole)
 
     def _kernels(self, first: Array, second: Array, same: bool) -> Kernels:
         covariance = self.signal / first.shape[1] * (first @ second.T)

@@ -130,6 +130,8 @@ class TrainingSummary(Summary):
                 else f"no {key} bulk"
             )
         hidden = "not known: the losses have too large errors" if np.isnan(best["tau"]) else ""
+        constant = self["curves"]["end"]["test"] == best["test"] and best["tau"] == 0.0
+        harm = "training changes nothing" if constant else "training only harms: no window"
         begin, end = window["tau_gen_loss"], window["tau_mem_loss"]
         within = f"within {100.0 * window['share']:g} % of its gain"
         rows += [("best stopping", rounded(best["tau"])), ("from", rounded(begin))]
@@ -137,7 +139,7 @@ class TrainingSummary(Summary):
         remarks += [
             f"train {rounded(best['train'])}, test {rounded(best['test'])}, score error "
             f"{rounded(best['score_error'])}",
-            hidden or (f"test loss {within}" if begin < end else "training only harms: no window"),
+            hidden or (f"test loss {within}" if begin < end else harm),
             hidden
             or (f"test loss no longer {within}" if end < np.inf else "test loss stays there"),
         ]
