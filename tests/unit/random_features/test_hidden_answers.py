@@ -121,7 +121,7 @@ def test_losses_of_silent_features_answer_to_the_noise_slope_alone() -> None:
 
 @pytest.mark.parametrize("kernel", ["exact", "gaussian"])
 def test_silent_features_learn_nothing_of_given_rows(kernel: str) -> None:
-    rows = np.random.default_rng(0).normal(size=(160, 60))
+    rows = np.random.default_rng(0).normal(size=(400, 60))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rs.FewDimensionsWarning)
         model = rs.RandomFeatureModel.from_data(
