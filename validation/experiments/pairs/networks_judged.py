@@ -64,11 +64,17 @@ def _narrow(group: Sequence[Outcome]) -> list[Check]:
 def growth(network: str, outcomes: Sequence[Outcome]) -> list[Growth]:
     """Return the exponents in n of every series with enough sizes."""
     rows, tables = [], exponents(outcomes, "n")
-    for label, group in series(outcomes, "n").items():
-        if len({o.task.settings["n"] for o in group}) < _SIZES:
-            continue
+    large = {
+        label: group
+        for label, group in series(outcomes, "n").items()
+        if len({o.task.settings["n"] for o in group}) >= _SIZES
+    }
+    widths = {group[0].task.settings["width"] for group in large.values()}
+    for label, group in large.items():
         table, theory = tables[label], beside(group).exponents
         name = f"{network}, {group[0].task.settings['optimiser']}"
+        if len(widths) > 1:
+            name += f", width {group[0].task.settings['width']}"
         for onset in _TOLD:
             found, known = table[onset], theory[onset].onsets
             if len(found.onsets) < 2:
