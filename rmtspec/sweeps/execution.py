@@ -7,6 +7,9 @@ compiled kernels, and two threads got through 0.6 times as many points as one (t
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -39,7 +42,8 @@ def processes(task: Task, blocks: list[Where], workers: int) -> Iterator[Block]:
 
     pool = Parallel(workers, backend="loky", return_as="generator_unordered", batch_size=1)
     try:
-        yield from pool(delayed(task)(block) for block in blocks)
+        with _streams():
+            yield from pool(delayed(task)(block) for block in blocks)
     except TerminatedWorkerError as problem:
         raise RuntimeError(
             "a process of this machine died, in a crash or for want of memory; what was finished "
@@ -50,6 +54,19 @@ def processes(task: Task, blocks: list[Where], workers: int) -> Iterator[Block]:
             f"func must be picklable to run in other processes (workers=1 runs it in this one): "
             f"{problem}"
         ) from problem
+
+
+@contextlib.contextmanager
+def _streams() -> Iterator[None]:
+    """Standard streams, to nowhere where they are closed: processes that start flush them."""
+    with contextlib.ExitStack() as opened:
+        for name, redirect in (
+            ("stdout", contextlib.redirect_stdout),
+            ("stderr", contextlib.redirect_stderr),
+        ):
+            if getattr(sys, name) is None:
+                opened.enter_context(redirect(opened.enter_context(open(os.devnull, "w"))))
+        yield
 
 
 def cluster(task: Task, blocks: list[Where], client: Any) -> Iterator[Block]:

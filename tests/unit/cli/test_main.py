@@ -304,10 +304,13 @@ def test_output_that_cannot_be_written_is_one_line():
     assert "cannot write" in result.stderr
 
 
-def test_output_that_is_closed_is_one_line():
+@pytest.mark.parametrize(
+    "command", ["spectrum", "sweep stopping --psi-p 1,9 --psi-n 1,2 --chunk 2 --workers 2"]
+)
+def test_output_that_is_closed_is_one_line(command):
     closed = ["bash", "-c", '"$@" >&-', "bash"]
     result = subprocess.run(
-        [*closed, *PROGRAM, "spectrum"], stderr=subprocess.PIPE, text=True, check=False
+        [*closed, *PROGRAM, *command.split()], stderr=subprocess.PIPE, text=True, check=False
     )
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1
