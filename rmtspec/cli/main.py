@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import re
 import sys
 import warnings
@@ -65,6 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     random-feature score model...
     0
     """
+    if sys.stderr is None:  # closed (``2>&-``): what goes there is lost, and nothing else
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
+            return main(argv)
     parser = _parser()
     arguments = argparse.Namespace()
     try:

@@ -317,6 +317,16 @@ def test_output_that_is_closed_is_one_line(command):
     assert "cannot write" in result.stderr
 
 
+def test_closed_standard_error_takes_warnings_and_nothing_else(tmp_path):
+    few = tmp_path / "few.csv"
+    np.savetxt(few, np.random.default_rng(0).standard_normal((6, 9)), delimiter=",")
+    command = [*PROGRAM, "timescales", "--json", "--data", str(few)]
+    closed = ["bash", "-c", '"$@" 2>&-', "bash", *command]
+    result = subprocess.run(closed, stdout=subprocess.PIPE, text=True, check=False)
+    assert result.returncode == 0
+    json.loads(result.stdout)
+
+
 def test_many_bulks_of_one_name_share_a_row_of_the_table_but_not_of_the_json(capsys, report):
     arguments = ["spectrum", *ERF, "--psi-p", "900", "--psi-n", "600", "--power-law", "2:16"]
     shown = report(*arguments)
