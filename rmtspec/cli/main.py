@@ -14,10 +14,11 @@ from typing import Any, NoReturn
 
 from .._checks import did_you_mean
 from ..inputs.diffusion.level import NoiseLevel
-from ..result import DataWarning
+from ..result import DataWarning, Summary
+from ..solve.kernel import interpreted
 from . import compare, curves, linear, spectrum, stop, sweep, timescales
 from .explore import command as explore
-from .groups import Outcome
+from .groups import Outcome, is_small
 from .output import say
 from .structured import mixture, time_integrated
 
@@ -33,6 +34,8 @@ COMMANDS = {
     "sweep": sweep,
     "explore": explore,
 }
+
+_OFTEN_SMALL = ("spectrum", "timescales", "curves", "linear")
 
 _OTHER_OPTIONS = {
     "x": "--data",
@@ -76,14 +79,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             arguments = parser.parse_args(argv, arguments)
-            outcome = _run(arguments)
-            if outcome is None:  # it has said all it had to say
+            summary = _summary(arguments)
+            if summary is None:  # it has said all it had to say
                 return 0
-            summary, pictures = outcome
-            for option, draw in pictures.items():
-                target = getattr(arguments, option)
-                if target is not None:
-                    draw(target)
         said = _said_once(caught)
         for line in said:
             print(f"{parser.prog}: warning: {line}", file=sys.stderr)
@@ -120,6 +118,25 @@ def _kept(store: str | None) -> str:
     if store is None:
         return "nothing is kept without --store PATH"
     return f"finished blocks are kept in {store}; the same command goes on from there"
+
+
+def _summary(arguments: argparse.Namespace) -> Summary | None:
+    """What a command says, its pictures drawn; without compiled kernels where that is quicker."""
+    if arguments.command in _OFTEN_SMALL and is_small(arguments):
+        with contextlib.suppress(ZeroDivisionError), interpreted():
+            return _with_pictures(arguments)
+    return _with_pictures(arguments)
+
+
+def _with_pictures(arguments: argparse.Namespace) -> Summary | None:
+    outcome = _run(arguments)
+    if outcome is None:
+        return None
+    for option, draw in outcome.pictures.items():
+        target = getattr(arguments, option)
+        if target is not None:
+            draw(target)
+    return outcome.summary
 
 
 def _run(arguments: argparse.Namespace) -> Outcome | None:
@@ -189,7 +206,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"example: {spectrum.EXAMPLE}",
     )
     parser.add_argument("--version", action="version", version=f"rmtspec {version('rmtspec')}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, parser_class=_Parser
+    )
     for module in COMMANDS.values():
         command = module.add_parser(commands)
         command.set_defaults(run=module.run, error=command.error)

@@ -5,14 +5,37 @@ So a cache that cannot be written, or whose files are broken, costs that time ag
 else: no folder is needed to import the package.
 
 Numba takes longer to import than the rest of the package together, so that it is not before the
-first kernel is called.
+first kernel is called, and not at all where `interpreted` runs them as the Python they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property, update_wrapper
 from typing import Any
+
+import numpy as np
+
+_interprets = False
+
+
+@contextmanager
+def interpreted() -> Iterator[None]:
+    """Run kernels uncompiled: for jobs so small that this takes less time than loading them.
+
+    All kernels of the process do, so that none of a chain is compiled.  Sums are not reordered
+    and functions are those of NumPy, hence values differ by rounding.  As compiled code does,
+    NumPy's numbers become infinite or NaN without a word; Python's own raise ZeroDivisionError,
+    and whoever runs the job compiles it then.
+    """
+    global _interprets
+    before, _interprets = _interprets, True
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    finally:
+        _interprets = before
 
 
 class Kernel:
@@ -27,8 +50,8 @@ class Kernel:
         self._function, self._options = function, options
 
     def __call__(self, *arguments: Any) -> Any:
-        """Call the compiled function."""
-        return self.entry(*arguments)
+        """Call the compiled function, or where kernels are `interpreted` the one it is from."""
+        return (self._function if _interprets else self.entry)(*arguments)
 
     def __getattr__(self, name: str) -> Any:
         """What the compiled function has under this name."""
