@@ -177,28 +177,37 @@ class Grid:
         if mass > 0.0 and curves.base > 0.0:
             base = np.array([curves.base + 0j])
             left *= curves.relaxation.residual(base, tau)[:, 0].real ** 2
-        trace, form = self._start_tables
-        f = self.weights * r
-        seen = r * (self.x - curves.ridge) * trace
-        found = single(f, seen, self.ulp, decays=True), form.sums(f, self.ulp, decays=True)
+        trace, size, form = self._start_tables
+        f, forced = self.weights * r, r * (self.x - curves.ridge)
+        sizes = np.abs(forced) * size
+        found = (
+            single(f, forced * trace, self.ulp, sizes=sizes, decays=True),
+            form.sums(f, self.ulp, decays=True),
+        )
         values = np.array([one.values[:-1] for one in found])
         errors = np.array([one.errors[:-1] for one in found])
         values += np.multiply.outer([gram.s2, fresh], left)
         return Values(curves.initial**2 * values, curves.initial**2 * errors)
 
     @cached_property
-    def _start_tables(self) -> tuple[ComplexArray, Form]:
-        """Tr R/p and Tr RŨR/p, both without the atom."""
+    def _start_tables(self) -> tuple[ComplexArray, FloatArray, Form]:
+        """Tr R/p, the size of its terms, and Tr RŨR/p, the traces without the atom.
+
+        Of many features the atom is nearly all, and what is left without it rounds as they do.
+        """
         psi_p, mass, fresh = self.gram.psi_p, self.gram.equations.atom, self.curves.unseen
         distance, k = self.x - self.curves.base, self.points.k
-        kernels = [
-            pair.k / (psi_p * np.multiply.outer(k, second))
-            - mass * fresh / np.multiply.outer(distance, opposite)
-            for pair, second, opposite in zip(
-                self.pairs, (k, k.conj()), (distance, distance.conj()), strict=True
-            )
-        ]
-        return 1.0 / (psi_p * k) + mass / distance, self.form(*kernels)
+        tables: list[ComplexArray] = []
+        sizes = np.zeros((k.size, k.size))
+        for pair, second, opposite in zip(
+            self.pairs, (k, k.conj()), (distance, distance.conj()), strict=True
+        ):
+            all_of_it = pair.k / (psi_p * np.multiply.outer(k, second))
+            of_atom = mass * fresh / np.multiply.outer(distance, opposite)
+            tables.append(all_of_it - of_atom)
+            sizes += (np.abs(all_of_it) + np.abs(of_atom)) * pair.loss
+        q, atom = 1.0 / (psi_p * k), mass / distance
+        return q + atom, np.abs(q) + np.abs(atom), Form.of(tables[0], tables[1], sizes)
 
 
 @dataclass(frozen=True)

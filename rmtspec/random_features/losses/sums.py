@@ -75,14 +75,23 @@ class Form(NamedTuple):
         return Values(value, rounding + _settled(2.0 * half, all_sizes, decays))
 
 
-def single(f: ComplexArray, trace: ComplexArray, ulp: float, *, decays: bool = False) -> Values:
+def single(
+    f: ComplexArray,
+    trace: ComplexArray,
+    ulp: float,
+    *,
+    sizes: FloatArray | None = None,
+    decays: bool = False,
+) -> Values:
     """Sums of every row of f times a trace, (n,) or of every row.
 
-    With `decays` they decay from row to row, and the bound is that of the largest row: what decays
-    on a contour does not do so on the border of the region where it is bounded.
+    `sizes`, shaped like the trace, are those of the terms that cancel in it.  With `decays` the
+    sums decay from row to row, and the bound is that of the largest row: what decays on a contour
+    does not do so on the border of the region where it is bounded.
     """
     value, half, size = _row_sums(f, np.atleast_2d(trace.conj()))
-    return Values(value, ulp * size + _settled(half, size, decays))
+    rounds = size if sizes is None else 2.0 * np.einsum("ij,ij->i", np.abs(f), sizes)
+    return Values(value, ulp * rounds + _settled(half, size, decays))
 
 
 def fitted(

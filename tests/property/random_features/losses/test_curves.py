@@ -348,6 +348,17 @@ def test_initial_weights_add_their_own_output_and_are_forgotten(model, spread):
     assert np.all(abs(gained - 4.0 * quarter) <= 8.0 * (slack + half.error))
 
 
+@pytest.mark.parametrize("psi_p", [1e3, 1e5, 1e7])
+@pytest.mark.parametrize("psi_n", [1e-4, 1.0])
+def test_initial_weights_of_many_features_lose_the_digits_that_the_bound_says(psi_p, psi_n):
+    # Nearly all of Tr U is then that of the atom at s², which trained modes are left without.
+    model = rs.RandomFeatureModel(psi_p, psi_n, 1.0, "erf")
+    gram, spread = model.ensemble, 0.3
+    start = model.training(initial=spread).learning_curves(0.0)
+    mean = gram.c2 + gram.b2 + gram.v2 + gram.s2
+    assert abs(start.train - 1.0 - model.delta * spread**2 * mean) <= start.error
+
+
 @few
 @given(polynomials(), powers_of_ten(-1.0, 1.0))
 def test_scaling_the_features_scales_time(model, factor):
