@@ -436,14 +436,15 @@ class Curves:
         values, errors = np.zeros((2, count, tau.size))
         ended = np.isinf(tau)
         finite = np.minimum(tau[~ended], self.latest)
-        if finite.size:
-            grid = self.grid(float(finite.max()))
-            for part in np.array_split(np.arange(finite.size), finite.size // _BATCH + 1):
-                found = on_grid(grid, finite[part])
-                where = np.flatnonzero(~ended)[part]
-                values[:, where], errors[:, where] = found
-        if ended.any():
-            values[:, ended], errors[:, ended] = at_end()
+        with np.errstate(divide="ignore", invalid="ignore"):  # where nodes are NaN: flagged below
+            if finite.size:
+                grid = self.grid(float(finite.max()))
+                for part in np.array_split(np.arange(finite.size), finite.size // _BATCH + 1):
+                    found = on_grid(grid, finite[part])
+                    where = np.flatnonzero(~ended)[part]
+                    values[:, where], errors[:, where] = found
+            if ended.any():
+                values[:, ended], errors[:, ended] = at_end()
         failed = ~np.isfinite(errors) | ~np.isfinite(values)
         values[failed], errors[failed] = np.nan, np.inf
         return Values(values, errors)
@@ -453,7 +454,8 @@ class Curves:
     ) -> FloatArray:
         """A function of tables at flat finite times, in one piece."""
         finite = np.minimum(tau, self.latest)
-        return function(self.grid(float(finite.max(initial=0.0))), finite)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return function(self.grid(float(finite.max(initial=0.0))), finite)
 
     def end(self, count: int, function: Callable[[Points], FloatArray]) -> Values:
         """Values at τ = inf, and how they move with k and y inside their bounds.

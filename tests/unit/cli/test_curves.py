@@ -10,6 +10,7 @@ import pytest
 import rmtspec as rs
 from rmtspec.cli.main import main
 from rmtspec.random_features.summaries.times import automatic_times
+from rmtspec.solve.kernel import interpreted
 
 SMALL = ["--psi-p", "8", "--psi-n", "4", "--t", "0.1"]
 LOSSES = ("train", "test", "generalization", "score_error")
@@ -31,6 +32,13 @@ def report(capsys):
 
 
 @pytest.fixture
+def uncompiled():
+    """Kernels as the commands run them on small models."""
+    with interpreted():
+        yield
+
+
+@pytest.fixture
 def samples(tmp_path):
     """Rows of 90 samples in 60 dimensions, 100 more, and the files they lie in."""
     rng = np.random.default_rng(0)
@@ -40,6 +48,7 @@ def samples(tmp_path):
     return x, test, str(tmp_path / "x.npy"), str(tmp_path / "test.npy")
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_json_holds_the_curves_to_the_last_digit(report):
     shown = report(*SMALL, "--tau", "0,1,1e3:1e5:3")
     model = rs.RandomFeatureModel(8, 4, 0.1)
@@ -54,6 +63,7 @@ def test_json_holds_the_curves_to_the_last_digit(report):
     assert shown["directions"] == shown["collapse"] == shown["warnings"] == []
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_json_holds_what_the_curves_come_to(report):
     shown = report(*SMALL)
     training = rs.RandomFeatureModel(8, 4, 0.1).training()
@@ -69,6 +79,7 @@ def test_json_holds_what_the_curves_come_to(report):
     assert [bulk["name"] for bulk in shown["bulks"]] == list(training.model.bulk_names())
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_training_is_that_of_the_options(report):
     options = ["--step", "0.5", "--momentum", "0.5", "--ridge", "0.01", "--initial", "0.1"]
     shown = report(*SMALL, *options, "--tau", "5,50,500")
@@ -81,6 +92,7 @@ def test_training_is_that_of_the_options(report):
         np.testing.assert_array_equal(shown["curves"][name], getattr(curves, name))
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_ridge_and_momentum_set_the_times(report, capsys):
     options = ["--step", "0.02", "--momentum", "0.5", "--ridge", "0.1", "--spike", "9"]
     shown = report(*SMALL, *options)
@@ -134,6 +146,7 @@ def test_the_window_by_loss_is_said_in_words(report, capsys, arguments, said):
     assert said in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_directions_have_an_error(report):
     (shown,) = report(*SMALL, "--direction", "5", "--tau", "1,10")["directions"]
     curves = rs.RandomFeatureModel(8, 4, 0.1).learning_curves([1, 10], directions=[5.0])
@@ -500,6 +513,7 @@ def test_help_says_what_is_asked_and_how_infinity_is_written(capsys):
         assert option in out
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_path_and_prediction_make_the_curves_of_that_training(report):
     shown = report("--psi-p", "8", "--psi-n", "4", "--path", "flow:0.4", "--prediction", "velocity",
                    "--weight", "2", "--tau", "0,1,10")  # fmt: skip

@@ -17,6 +17,7 @@ import rmtspec as rs
 from rmtspec.cli import main as cli
 from rmtspec.cli.main import main
 from rmtspec.inputs.activation import NAMES
+from rmtspec.solve.kernel import interpreted
 
 ERF = ["--psi-p", "8", "--psi-n", "4", "--activation", "erf"]
 PROGRAM = [sys.executable, "-c", "import sys; from rmtspec.cli.main import main; sys.exit(main())"]
@@ -55,6 +56,13 @@ def refused(capsys):
 
 
 @pytest.fixture
+def uncompiled():
+    """Kernels as the commands run them on small models."""
+    with interpreted():
+        yield
+
+
+@pytest.fixture
 def samples(tmp_path):
     x = np.random.default_rng(0).normal(size=(90, 60))
     np.save(tmp_path / "x.npy", x)
@@ -72,6 +80,7 @@ def test_default_model_is_printed_and_drawn(capsys, tmp_path):
     assert target.stat().st_size > 10_000
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_json_holds_the_law_to_the_last_digit(report):
     shown = report("spectrum", *ERF)
     law = rs.RandomFeatureModel(8, 4, 0.01, "erf").spectrum()
@@ -102,6 +111,7 @@ def test_timescales_are_psi_p_over_delta_lambda_at_the_lower_edges(report):
         assert times[key] == pytest.approx(8 / (delta * lower[name]), rel=1e-14)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_population_options_build_the_population_they_describe(report):
     for option, value, population in (
         ("--population", "0.5:3,1.5:1", rs.PopulationSpectrum([0.5, 1.5], [3, 1])),

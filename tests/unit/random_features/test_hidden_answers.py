@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import rmtspec as rs
+from rmtspec.ensembles.feature_equations import FeatureEquations
+from rmtspec.ensembles.feature_gaps import FeatureSolution
 from rmtspec.random_features.training import Training
 
 
@@ -133,3 +135,22 @@ def test_silent_features_learn_nothing_of_given_rows(kernel: str) -> None:
             curves = training.learning_curves([0.0, 1.0, np.inf])
             assert np.ptp(curves.train) == np.ptp(curves.test) == 0.0
             assert training.best_stopping().tau == 0.0
+
+
+@pytest.mark.parametrize("prediction", [None, "noise", "velocity"])
+def test_curves_of_an_unsolved_contour_are_nan_with_one_word_of_it(
+    prediction: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solve = FeatureEquations.solve
+
+    def unsolved(self: FeatureEquations, z: np.ndarray) -> FeatureSolution:
+        found = solve(self, z)
+        nothing = np.full_like(found.k, np.nan)
+        return found._replace(k=nothing, y=nothing, status=np.zeros_like(found.status))
+
+    training = rs.RandomFeatureModel(4.0, 2.0, 0.1).training(prediction=prediction)
+    monkeypatch.setattr(FeatureEquations, "solve", unsolved)
+    for ask in (training.learning_curves, training.two_data_sets):
+        with pytest.warns(rs.ConvergenceWarning, match="could not be solved on the contour"):
+            found = ask([1.0, 10.0])
+        assert np.isinf(found.error).all()
