@@ -217,7 +217,9 @@ def draw(kind: str, function: str, *arguments: Any, **options: Any) -> Any:
 
 
 class ProgressBar:
-    """A bar on standard error, called once a step; silent where none is wanted or without tqdm.
+    """A bar on standard error, called once a step.
+
+    It is silent where none is wanted, without tqdm, and where standard error is closed.
 
     Parameters
     ----------
@@ -231,8 +233,10 @@ class ProgressBar:
         self, total: int, wanted: bool | None, unit: str, *, patience: float = 0.0
     ) -> None:
         self._bar = None
+        if sys.stderr is None:
+            return
         if wanted is None:
-            wanted = sys.stderr is not None and sys.stderr.isatty()
+            wanted = sys.stderr.isatty()
         if wanted:
             try:
                 from tqdm import tqdm

@@ -16,6 +16,7 @@ from .._checks import did_you_mean
 from ..inputs.diffusion.level import NoiseLevel
 from ..result import DataWarning, Summary
 from ..solve.kernel import interpreted
+from ..sweeps.execution import open_descriptors
 from . import compare, curves, linear, spectrum, stop, sweep, timescales
 from .explore import command as explore
 from .groups import Outcome, is_small
@@ -70,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     random-feature score model...
     0
     """
+    open_descriptors()
     if sys.stderr is None:  # closed (``2>&-``): what goes there is lost, and nothing else
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
             return main(argv)

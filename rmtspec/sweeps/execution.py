@@ -56,9 +56,23 @@ def processes(task: Task, blocks: list[Where], workers: int) -> Iterator[Block]:
         ) from problem
 
 
+def open_descriptors() -> None:
+    """Open what is closed of descriptors 0 to 2 (``2>&-``) to nowhere.
+
+    Processes that start inherit them, and do not start without the last; a file opened later would
+    take its number, and what is printed there.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:  # the lowest number that is free
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+
+
 @contextlib.contextmanager
 def _streams() -> Iterator[None]:
     """Standard streams, to nowhere where they are closed: processes that start flush them."""
+    open_descriptors()
     with contextlib.ExitStack() as opened:
         for name, redirect in (
             ("stdout", contextlib.redirect_stdout),

@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import math
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -210,8 +211,8 @@ def _fill(
     from tqdm import tqdm
 
     warned: dict[type[Warning], tuple[int, str]] = {}
-    bar = tqdm(total=points, initial=points - missing, unit="point", disable=not progress)
-    with bar:
+    silent = not progress or sys.stderr is None  # where standard error is closed
+    with tqdm(total=points, initial=points - missing, unit="point", disable=silent) as bar:
         for block in blocks:
             results.write(block)
             for category, (count, text) in block.warned.items():

@@ -103,8 +103,9 @@ def test_a_bar_that_is_not_asked_for_or_not_needed_is_silent(settings, monkeypat
 
 def test_a_bar_does_without_a_terminal_and_without_tqdm(monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
-    with ProgressBar(1, None, "work") as bar:
-        bar()
+    for wanted in (None, True):
+        with ProgressBar(1, wanted, "work") as bar:
+            bar()
     monkeypatch.setitem(sys.modules, "tqdm", None)
     assert not _shown(Terminal(), monkeypatch, wanted=None)
 

@@ -314,9 +314,10 @@ def test_output_that_cannot_be_written_is_one_line():
     assert "cannot write" in result.stderr
 
 
-@pytest.mark.parametrize(
-    "command", ["spectrum", "sweep stopping --psi-p 1,9 --psi-n 1,2 --chunk 2 --workers 2"]
-)
+SWEEP = "sweep gap --psi-p 1,9 --psi-n 1,2 --chunk 2 --workers 2"
+
+
+@pytest.mark.parametrize("command", ["spectrum", SWEEP])
 def test_output_that_is_closed_is_one_line(command):
     closed = ["bash", "-c", '"$@" >&-', "bash"]
     result = subprocess.run(
@@ -335,6 +336,20 @@ def test_closed_standard_error_takes_warnings_and_nothing_else(tmp_path):
     result = subprocess.run(closed, stdout=subprocess.PIPE, text=True, check=False)
     assert result.returncode == 0
     json.loads(result.stdout)
+
+
+SCRIPT = """
+import rmtspec as rs
+print(rs.sweep("edges", {"psi_p": [1, 9], "psi_n": [1, 2], "t": 0.1}, workers=2, chunk=2))
+"""
+
+
+@pytest.mark.parametrize("program", [[*PROGRAM, *SWEEP.split()], [sys.executable, "-c", SCRIPT]])
+def test_workers_start_where_standard_error_is_closed(program):
+    closed = ["bash", "-c", '"$@" 2>&- <&-', "bash", *program]
+    result = subprocess.run(closed, stdout=subprocess.PIPE, text=True, check=False)
+    assert result.returncode == 0
+    assert "psi_p" in result.stdout
 
 
 def test_many_bulks_of_one_name_share_a_row_of_the_table_but_not_of_the_json(capsys, report):
