@@ -46,7 +46,7 @@ class ConditionalFeatureGram(RandomFeatureGram):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        rank = self.population._positive.whole
+        rank = self.population.positive_atoms.whole
         if self.psi_n < rank * (1.0 - _FULL_RANK):
             raise ValueError(
                 f"psi_n must be at least the rank over d, {rank:g}, got {self.psi_n!r}"
@@ -55,7 +55,9 @@ class ConditionalFeatureGram(RandomFeatureGram):
     @cached_property
     def equations(self) -> Equations:
         """The one self-consistent equation of the given data."""
-        return ConditionalEquations(self.psi_p, self.psi_n, self.population._positive, *self._parts)
+        return ConditionalEquations(
+            self.psi_p, self.psi_n, self.population.positive_atoms, *self._parts
+        )
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,9 @@ class RandomFeatureGram(FeatureGram):
     @cached_property
     def equations(self) -> Equations:
         """The self-consistent equations behind the law."""
-        return FeatureEquations(self.psi_p, self.psi_n, self.population._positive, *self._parts)
+        return FeatureEquations(
+            self.psi_p, self.psi_n, self.population.positive_atoms, *self._parts
+        )
 
     @property
     def _parts(self) -> tuple[float, float, float]:
@@ -116,7 +118,7 @@ class RandomFeatureGram(FeatureGram):
     @cached_property
     def _seen(self) -> FloatArray:
         """The positive eigenvalues, or cells of them."""
-        return seen_through_cells(*self.population._positive[:2])
+        return seen_through_cells(*self.population.positive_atoms[:2])
 
     @property
     def origin(self) -> float:
@@ -128,7 +130,7 @@ class RandomFeatureGram(FeatureGram):
         return np.asarray(
             _traces(
                 found.k, found.y, found.error, found.y_error, found.status, lower, self._seen,
-                *self.population._positive[1:3], self.psi_p, self.c2, self.b2, rtol,
+                *self.population.positive_atoms[1:3], self.psi_p, self.c2, self.b2, rtol,
             )
         )  # fmt: skip
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
 from .arrays import as_rows
-from .population import PopulationSpectrum
+from .population import PopulationSpectrum, spectrum_of_rows
 
 FloatArray = NDArray[np.float64]
 
@@ -98,11 +98,11 @@ def estimate_population(
     generator = _checks.generator("rng", rng)
 
     def fitted(part: FloatArray) -> PopulationSpectrum:
-        return PopulationSpectrum._of_rows(part, center=center, debias=True)
+        return spectrum_of_rows(PopulationSpectrum, part, center=center, debias=True)
 
     orders = [np.array_split(generator.permutation(len(rows)), 2) for _ in range(count)]
     return PopulationEstimate(
         fitted(rows),
         tuple((fitted(rows[first]), fitted(rows[second])) for first, second in orders),
-        PopulationSpectrum._of_rows(rows, center=center),
+        spectrum_of_rows(PopulationSpectrum, rows, center=center),
     )

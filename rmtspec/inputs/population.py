@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -264,39 +264,13 @@ class PopulationSpectrum:
         """
         center, debias = _checks.flag("center", center), _checks.flag("debias", debias)
         rows = as_rows("x", x, least=8 if debias else 2 if center else 1)
-        found = cls._of_rows(rows, center=center, debias=debias)
+        found = spectrum_of_rows(cls, rows, center=center, debias=debias)
         warn_of(rows, repeats=not debias)  # the fit weighs them
         return found
 
-    @classmethod
-    def _of_rows(
-        cls, rows: NDArray[np.float64], *, center: bool = True, debias: bool = False
-    ) -> Self:
-        """`from_samples` of checked rows about which nothing is to be said."""
-        data = rows
-        samples, dimension = data.shape
-        if center:
-            # Relative to the first row a constant column is exactly 0, whatever its mean rounds to.
-            data = rows - rows[0]
-            data -= data.mean(axis=0)
-        scale = largest(data)
-        if scale < 1e-40:
-            raise ValueError(f"x must vary between samples, got rows that differ by {abs(scale):g}")
-        eigenvalues = sample_eigenvalues(data)
-        if not debias:
-            return cls(eigenvalues, np.ones(dimension), dimension=dimension, samples=samples)
-        # A row that occurs m times stands for one row of m times its squared norm.
-        first, times = distinct_rows(data)
-        norms = times * np.einsum("ij,ij->i", data[first] / scale, data[first] / scale)
-        lost = 1 if center else 0
-        unbiased = eigenvalues * (samples / (samples - lost))
-        known = zeros_are_real(times, lost, dimension)
-        atoms, weights = fit_population(unbiased, norms, first.size - lost, known)
-        return cls(atoms, weights, dimension=dimension, samples=samples, fitted=True)
-
     @cached_property
-    def _positive(self) -> PositiveAtoms:
-        """The atoms above 0."""
+    def positive_atoms(self) -> PositiveAtoms:
+        """The atoms above 0 with their weights, and the weight of 0, as the laws read them."""
         return PositiveAtoms.of(self.eigenvalues, self.weights)
 
     @cached_property
@@ -426,6 +400,35 @@ class PopulationSpectrum:
 
     def _arrays(self) -> tuple[NDArray[np.float64], ...]:
         return self.eigenvalues, self.weights, self.spikes
+
+
+_Spectrum = TypeVar("_Spectrum", bound=PopulationSpectrum)
+
+
+def spectrum_of_rows(
+    made: type[_Spectrum], rows: NDArray[np.float64], *, center: bool = True, debias: bool = False
+) -> _Spectrum:
+    """`PopulationSpectrum.from_samples` of checked rows about which nothing is to be said."""
+    data = rows
+    samples, dimension = data.shape
+    if center:
+        # Relative to the first row a constant column is exactly 0, whatever its mean rounds to.
+        data = rows - rows[0]
+        data -= data.mean(axis=0)
+    scale = largest(data)
+    if scale < 1e-40:
+        raise ValueError(f"x must vary between samples, got rows that differ by {abs(scale):g}")
+    eigenvalues = sample_eigenvalues(data)
+    if not debias:
+        return made(eigenvalues, np.ones(dimension), dimension=dimension, samples=samples)
+    # A row that occurs m times stands for one row of m times its squared norm.
+    first, times = distinct_rows(data)
+    norms = times * np.einsum("ij,ij->i", data[first] / scale, data[first] / scale)
+    lost = 1 if center else 0
+    unbiased = eigenvalues * (samples / (samples - lost))
+    known = zeros_are_real(times, lost, dimension)
+    atoms, weights = fit_population(unbiased, norms, first.size - lost, known)
+    return made(atoms, weights, dimension=dimension, samples=samples, fitted=True)
 
 
 def _eigenvalue_array(name: str, value: Any) -> NDArray[np.float64]:

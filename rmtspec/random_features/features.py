@@ -238,7 +238,7 @@ class RandomFeatures:
     def families(self) -> tuple[Family, ...]:
         """Families of eigenvalues with their exact masses, from the top of the spectrum down."""
         at, samples = self.coefficients, self.psi_n
-        rank = self.population._positive.whole
+        rank = self.population.positive_atoms.whole
         if not self.conditional:
             rank = min(samples, rank)
         # Centring n <= d data leaves one direction of the samples empty: it holds no sample.

@@ -198,7 +198,7 @@ def solve_many(
     }
     numbers[id(None)] = (np.nan,) * 8
     scalars = np.array([numbers[id(at)] for at in coefficients]).reshape(size, 8)
-    shared = *population._positive, population.mean
+    shared = *population.positive_atoms, population.mean
     families, rest = np.full((size, 4, 5), np.nan), np.full((size, 3), np.nan)
     done = np.zeros(size, dtype=np.bool_)
     # Neighbours cost alike, merged bulks several times as much: many parts a thread even that out.

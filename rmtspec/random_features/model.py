@@ -23,7 +23,7 @@ from ..inputs.arrays import as_rows, warn_of
 from ..inputs.diffusion.level import NoiseLevel
 from ..inputs.diffusion.prediction import Prediction
 from ..inputs.held_out import HeldOut
-from ..inputs.population import PopulationSpectrum
+from ..inputs.population import PopulationSpectrum, spectrum_of_rows
 from ..inputs.rows import GivenRows
 from ..result import FewDimensionsWarning, caller_level
 from .features import RandomFeatures
@@ -156,7 +156,7 @@ class RandomFeatureModel(RandomFeatures):
         _checks.choice("kernel", kernel, ("exact", "gaussian"))
         x = as_rows("x", x)
         test = None if test is None else as_rows("test", test, least=1)
-        population = PopulationSpectrum._of_rows(x)
+        population = spectrum_of_rows(PopulationSpectrum, x)
         assert population.samples is not None and population.dimension is not None  # noqa: PT018
         model = cls(
             psi_p,

@@ -24,10 +24,11 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _checks
 from ..inputs.activation import ActivationLike
 from ..inputs.arrays import remarks
-from ..inputs.population import PopulationSpectrum
+from ..inputs.population import PopulationSpectrum, spectrum_of_rows
 from ..inputs.samples import standardise
 from ..result import ConvergenceWarning, DataWarning, FewDimensionsWarning, ProgressBar
 from .model import RandomFeatureModel
+from .predictions.questions import memorised_at
 from .results import LearningCurves
 from .summaries.stopping import COLUMNS, Estimate, StoppingReport
 from .summaries.times import automatic_times
@@ -170,7 +171,7 @@ def stopping_report(
 
     scale = 1.0 if rate is None else rows.shape[1] ** 2 / rate
     means = [_mean(runs[size], scale) for size in sizes]
-    population = PopulationSpectrum._of_rows(rows)
+    population = spectrum_of_rows(PopulationSpectrum, rows)
     values = {
         "data": {
             "source": source,
@@ -251,7 +252,7 @@ def _run(model: RandomFeatureModel, size: int) -> tuple[_Run, LearningCurves]:
             best.test,
             float(end.train),
             float(end.test),
-            training._memorised_at(best.tau),
+            memorised_at(training, best.tau),
         ),
         curves,
     )

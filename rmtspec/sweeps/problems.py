@@ -40,6 +40,7 @@ from ..inputs.population import PopulationSpectrum
 from ..linear.denoiser import LinearDenoiser
 from ..linear.parameters import LARGEST_LOAD, SMALLEST_LOAD
 from ..random_features.model import RandomFeatureModel
+from ..random_features.predictions.questions import memorised_at
 from . import structured
 from .together import FAMILIES as FAMILIES
 from .together import Result, Together, edges_together, times_together
@@ -225,7 +226,7 @@ def stopping(
         "test": best.test,
         "generalization": best.generalization,
         "score_error": best.score_error,
-        "memorised_fraction": training._memorised_at(best.tau),
+        "memorised_fraction": memorised_at(training, best.tau),
         "tau_gen_curve": window.tau_gen_curve,
         "tau_mem_curve": window.tau_mem_curve,
     }

@@ -122,16 +122,19 @@ def circles(found: Sequence[Import]) -> list[str]:
 
 
 def private(found: Sequence[Import], texts: Mapping[str, str]) -> list[str]:
-    """What is used of `rmtspec` that is not public, and attributes of classes that stand elsewhere.
-
-    An underscore belongs to the file in which it stands.
-    """
+    """What is used that is not public: names of `rmtspec`, and attributes of classes elsewhere."""
     faults = [
         str(each)
         for each in found
         if each.target.startswith("rmtspec")
         and any(part.startswith("_") for part in each.target.split("."))
     ]
+    return faults + hidden(texts)
+
+
+def hidden(texts: Mapping[str, str]) -> list[str]:
+    """Attributes with an underscore, which belongs to the file in which it stands."""
+    faults = []
     for module, text in texts.items():
         nodes = list(ast.walk(ast.parse(text)))
         used = [node for node in nodes if isinstance(node, ast.Attribute) and _hidden(node.attr)]
@@ -208,6 +211,13 @@ def test_validation_uses_public_names_and_its_machinery_knows_no_physics(
     physics = [each for each in validation if each.target.split(".")[0] == "rmtspec"]
     assert physics
     assert [str(each) for each in physics if room(each.module) == "harness"] == []
+
+
+def test_no_module_reads_what_is_private_to_a_class_of_another() -> None:
+    texts = sources("rmtspec")
+    # Numba, and the frames of Python, have no public name for what these ask of them.
+    others = {"rmtspec.solve.compilation", "rmtspec.result"}
+    assert hidden({name: text for name, text in texts.items() if name not in others}) == []
 
 
 def test_rooms_and_files_are_small_enough_to_be_read() -> None:

@@ -12,6 +12,7 @@ from ... import _checks
 from ...inputs.diffusion.prediction import Prediction
 from ...result import Summary, Table, draw, rounded
 from ..results import LearningCurves
+from .questions import memorised_at
 from .ranking import Ranking
 
 _UNIT = 1e-3  # departure of the variance of the data from 1 from which EDM differs from v
@@ -117,6 +118,6 @@ def prediction_row(training: Any, prediction: Prediction) -> dict[str, Any]:
         "score_error": best.score_error,
         "tau_gen_curve": window.tau_gen_curve,
         "tau_mem_curve": window.tau_mem_curve,
-        "memorised": training._memorised_at(best.tau),
+        "memorised": memorised_at(training, best.tau),
         "final_score_error": float(training.learning_curves(np.inf).score_error),
     }

@@ -293,12 +293,13 @@ class PredictionCourse(Course):
         fraction[(flat == 0.0) & (fresh == 0.0)] = 0.0
         return np.where(np.isfinite(fraction), fraction + 0.0, np.nan)
 
-    def _memorised_at(self, best: float) -> float:
-        """The memorised fraction at the best time, NaN where that is not known."""
-        return float(self.memorised_fraction(best)) if best >= 0.0 else np.nan
-
     def _require_fresh_data(self) -> None:
         if not self._base.knows_fresh_data:
             raise ValueError(
                 "the test loss of given data needs held-out rows: pass them to from_data as test"
             )
+
+
+def memorised_at(training: PredictionCourse, best: float) -> float:
+    """The memorised fraction at the best time, NaN where that is not known."""
+    return float(training.memorised_fraction(best)) if best >= 0.0 else np.nan

@@ -10,6 +10,7 @@ import pytest
 import rmtspec as rs
 from rmtspec.ensembles.feature_equations import FeatureEquations
 from rmtspec.ensembles.feature_gaps import FeatureSolution
+from rmtspec.random_features.predictions.questions import memorised_at
 from rmtspec.random_features.training import Training
 
 
@@ -58,7 +59,7 @@ def test_what_the_losses_do_not_tell_is_nan_with_one_warning() -> None:
 def test_a_hidden_best_time_is_not_called_harm() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rs.ConvergenceWarning)
-        assert np.isnan(_far_apart()._memorised_at(np.nan))
+        assert np.isnan(memorised_at(_far_apart(), np.nan))
         said = str(_far_apart().summary())
     assert "not known" in said
     assert "only harms" not in said
