@@ -32,6 +32,7 @@ from .gaussian.quadrature import moments as quadrature
 
 _HIGHEST_DEGREE = 100
 _EPS = float(np.finfo(np.float64).eps)
+_LEAST = float(np.finfo(np.float64).tiny)
 
 ActivationLike = str | Callable[[Any], Any] | Sequence[float] | NDArray[np.float64]
 
@@ -47,7 +48,8 @@ class Coefficients:
     b : float
         √Δ a (g σ a), the weight of the noise seen linearly.
     v : float
-        Root of v², the nonlinear part that two noisings of a sample share.
+        Root of v², the nonlinear part that two noisings of a sample share; 2.2e-308 where it is
+        above 0 and smaller.
     s : float
         Root of s², the nonlinear part that they do not share.
     gamma : float
@@ -55,7 +57,7 @@ class Coefficients:
     delta : float
         Δ = 1 - e^(-2t), the variance of the noise (σ², before any input gain).
     c : float
-        e^(-t) a (g α a), the weight of the data seen linearly.
+        e^(-t) a (g α a), the weight of the data seen linearly; of least size as v.
     mean : float
         α_0 = E σ(Γz).
     second_moment : float
@@ -208,7 +210,9 @@ def gaussian_equivalence(
             moments = resolved.moments(pair)
     except NotIntegrableError as problem:
         raise ValueError(f"activation {resolved.name!r} {problem} ({where})") from None
-    result = _coefficients(moments, pair, shown, delta)
+    is_ou = not isinstance(t, NoiseLevel) or t.is_ou
+    seen = variance > 0.0 and (is_ou or shown.data > 0.0)
+    result = _coefficients(moments, pair, shown, delta, seen)
     if not math.isfinite(result.second_moment):
         raise ValueError(f"activation {resolved.name!r} has moments too large for float64 {where}")
     if result.error > rtol:
@@ -270,11 +274,17 @@ def resolve(activation: ActivationLike | Activation) -> Activation:
     )
 
 
-def _coefficients(moments: Moments, pair: Noising, shown: Noised, delta: float) -> Coefficients:
+def _coefficients(
+    moments: Moments, pair: Noising, shown: Noised, delta: float, seen: bool
+) -> Coefficients:
+    """Coefficients of moments; `seen` says whether there are data behind the noise."""
     scale, gamma = moments.scale, pair.gamma
     a = scale * moments.slope
     v, s = scale * math.sqrt(moments.signal_square), scale * math.sqrt(moments.noise_square)
-    mean = scale * moments.mean
+    mean, c = scale * moments.mean, shown.data * a
+    if seen:  # what is there is not 0, below the least float too: v and s are of the same α_k
+        v = max(v, _LEAST) if s > 0.0 else v
+        c = math.copysign(max(abs(c), _LEAST), a) if a != 0.0 else c
     return Coefficients(
         a=a,
         b=math.sqrt(pair.delta) * a,
@@ -282,7 +292,7 @@ def _coefficients(moments: Moments, pair: Noising, shown: Noised, delta: float) 
         s=s,
         gamma=gamma,
         delta=delta,
-        c=shown.data * a,
+        c=c,
         mean=mean,
         second_moment=sum(x * x for x in (mean, a * gamma, v, s)),
         error=moments.error,

@@ -38,6 +38,20 @@ def test_times_are_those_of_each_model_to_the_last_bit(activation, population):
             np.testing.assert_array_equal(ours, expected)
 
 
+@pytest.mark.parametrize("activation", ["tanh", "relu", "hermite2"])
+def test_families_do_not_vanish_with_the_signal(activation):
+    """c and v² pass below the least float at t = 745 and 120: their bulks stay, next to s²."""
+    late = np.array([100.0, 130.0, 400.0, 1000.0])
+    found = timescales(8.0, 4.0, late, activation)
+    for i, t in enumerate(late):
+        expected = alone(8.0, 4.0, float(t), activation, None)
+        np.testing.assert_array_equal([found.tau_gen[i], found.tau_mem[i]], expected[:2])
+    floor = rs.RandomFeatureModel(8.0, 4.0, 1000.0, activation).floor
+    np.testing.assert_allclose(found.tau_mem, 8.0 / floor, rtol=1e-14)
+    assert np.isnan(found.tau_gen).all() == (activation == "hermite2")
+    np.testing.assert_array_equal(found.tau_gen, found.tau_gen[0])
+
+
 def test_no_models_have_no_times_and_compile_nothing(monkeypatch):
     monkeypatch.setattr(many, "_solve", None)
     assert timescales([], 8.0, 0.1).tau_gen.shape == (0,)
