@@ -122,6 +122,19 @@ def test_losses_of_silent_features_answer_to_the_noise_slope_alone() -> None:
     assert found.train[4, 2] == -np.inf
 
 
+@pytest.mark.filterwarnings("ignore::rmtspec.FewDimensionsWarning")
+@pytest.mark.parametrize("activation", ["hermite0", "hermite2"])
+@pytest.mark.parametrize("kernel", ["exact", "gaussian"])
+def test_a_score_that_answers_to_no_noise_has_no_memorised_fraction(
+    activation: str, kernel: str
+) -> None:
+    """Of centred rows the mean of He_2' is 0: fractions of its rounding were 1, or −300."""
+    rows, fresh = np.random.default_rng(0).normal(size=(2, 60, 40))
+    model = rs.RandomFeatureModel.from_data(rows, 4.0, 0.1, activation, test=fresh, kernel=kernel)
+    found = model.training().memorised_fraction([0.0, 1.0, np.inf])
+    np.testing.assert_array_equal(found, [0.0, np.nan, np.nan])
+
+
 @pytest.mark.parametrize("kernel", ["exact", "gaussian"])
 def test_silent_features_learn_nothing_of_given_rows(kernel: str) -> None:
     rows = np.random.default_rng(0).normal(size=(400, 60))
