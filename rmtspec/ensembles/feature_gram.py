@@ -13,7 +13,7 @@ from .. import _checks
 from ..law import SpectralLaw
 from ..result import Status, warn_unconverged
 from ..solve.edges import Gaps
-from ..solve.ensemble import BoundaryValue, Transform
+from ..solve.ensemble import BoundaryValue, Ensemble, Transform
 from .feature_gaps import FeatureSolution, with_shrinkage
 from .two_point import Points
 from .weighted_gram import WeightedGram
@@ -212,18 +212,12 @@ class FeatureGram(ABC):
         ConvergenceWarning
             Once, if points did not converge; they are NaN and flagged.
         """
-        points = _checks.complex_array("z", z)
-        rtol = _checks.real("rtol", rtol, 4 * np.finfo(float).eps, 1.0)
-        flat = points.ravel()
-        if check:
-            SpectralLaw(self).check_off_support(flat)
-        lower = flat.imag < 0.0
-        reflected = np.where(lower, flat.conj(), flat) if lower.any() else flat
-        found = self.roots(reflected - complex(self.origin))
+        points, lower, distance, rtol = points_to_solve(self, z, rtol, check)
+        found = self.roots(distance)
         traces = self.traces(found, lower, rtol)
         converged = found.status == Status.CONVERGED
         if check and not converged.all():
-            warn_unconverged("resolvent", flat, found.status)
+            warn_unconverged("resolvent", points.ravel(), found.status)
         columns: list[Any] = [
             *traces, found.error, found.residual, converged, found.status, found.y_error
         ]  # fmt: skip
@@ -236,6 +230,23 @@ class FeatureGram(ABC):
             return self.equations.solve(z)
         above, axis = self.equations.solve(z[~real]), self.equations.solve_real(z.real[real])
         return FeatureSolution(*(_merge(real, *pair) for pair in zip(axis, above, strict=True)))
+
+
+def points_to_solve(
+    ensemble: Ensemble, z: ArrayLike, rtol: float, check: bool
+) -> tuple[ComplexArray, NDArray[np.bool_], ComplexArray, float]:
+    """Checked points, which lie below the axis, their flat mirrored distances, and the tolerance.
+
+    `check` refuses real points on the support.
+    """
+    points = _checks.complex_array("z", z)
+    rtol = _checks.real("rtol", rtol, 4 * np.finfo(float).eps, 1.0)
+    flat = points.ravel()
+    if check:
+        SpectralLaw(ensemble).check_off_support(flat)
+    lower = flat.imag < 0.0
+    mirrored = np.where(lower, flat.conj(), flat) if lower.any() else flat
+    return points, lower, mirrored - complex(ensemble.origin), rtol
 
 
 def _merge(where: NDArray[np.bool_], inside: Any, outside: Any) -> NDArray[Any]:

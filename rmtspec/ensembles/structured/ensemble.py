@@ -15,6 +15,7 @@ from ...result import Status, warn_unconverged
 from ...solve.density.panels import FIRST, HALF
 from ...solve.density.representation import search_python
 from ...solve.ensemble import BoundaryValue, Transform
+from ..feature_gram import points_to_solve
 from .gaps import GapsAndEmbedded, Spectrum, find
 from .kernels.equations import Parts
 from .mean_directions import MeanDirections
@@ -279,13 +280,8 @@ class StructuredEnsemble:
         ConvergenceWarning
             Once, if points did not converge; they are NaN and flagged.
         """
-        points = _checks.complex_array("z", z)
-        rtol = _checks.real("rtol", rtol, 4 * np.finfo(float).eps, 1.0)
-        flat = points.ravel()
-        if check:
-            SpectralLaw(self).check_off_support(flat)
-        lower = flat.imag < 0.0
-        found = self.roots(np.where(lower, flat.conj(), flat) - complex(self.origin))
+        points, lower, distance, rtol = points_to_solve(self, z, rtol, check)
+        found = self.roots(distance)
         q, slope = found.trace(self.parts), found.trace_slope(self.parts)
         error = found.error_of(q, self.parts)
         status = np.where(
@@ -297,7 +293,7 @@ class StructuredEnsemble:
             for value in (q, slope)
         )
         if check and not good.all():
-            warn_unconverged("resolvent", flat, status)
+            warn_unconverged("resolvent", points.ravel(), status)
         error = np.where(good, error, np.inf)
         columns = (q, slope, error, found.residual, good, status)
         shaped: list[Any] = [column.reshape(points.shape) for column in columns]
