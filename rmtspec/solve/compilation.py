@@ -209,12 +209,24 @@ _announced = False
 
 
 def _announce(folder: str | None) -> None:
-    """Say once a process, on a terminal, why the first numbers take their time."""
+    """Say once a process, where a person reads it, why the first numbers take their time."""
     global _announced
-    if not _announced and sys.stderr is not None and sys.stderr.isatty():
+    if not _announced and _is_read():
         _announced = True
         kept = f"kept in {folder}" if folder else "no folder to keep them in: set NUMBA_CACHE_DIR"
         print(f"rmtspec: compiling kernels, which takes some seconds ({kept})", file=sys.stderr)
+
+
+def _is_read() -> bool:
+    """Whether standard error is a terminal, or a notebook in which someone could answer.
+
+    Programs that execute a notebook keep what is printed in it, and take no questions.
+    """
+    if sys.stderr is None:
+        return False
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    notebook = getattr(shell, "kernel", None)
+    return sys.stderr.isatty() or bool(getattr(notebook, "_allow_stdin", False))
 
 
 def fingerprint(function: Callable[..., Any]) -> str:

@@ -91,6 +91,32 @@ def test_import_needs_no_folder_to_write_to(folder: Path, cache: dict[str, str])
     assert _run(folder, **nowhere, **cache) == ("9.0", True)
 
 
+@pytest.mark.parametrize("someone", [True, False])
+def test_a_notebook_says_that_it_compiles_to_those_who_could_answer(
+    folder: Path, someone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Programs that execute notebooks, which keep their output, forbid questions."""
+    pytest.importorskip("ipykernel", reason="needs Jupyter's kernel of Python")
+    from jupyter_client.manager import start_new_kernel
+
+    paths = os.pathsep.join([str(folder), str(Path(module.__file__).parents[2])])
+    monkeypatch.setenv("PYTHONPATH", paths)
+    manager, client = start_new_kernel(cwd=str(folder))
+    said = []
+    try:
+        client.execute_interactive(
+            _PROGRAM,
+            allow_stdin=someone,
+            timeout=120,
+            output_hook=lambda message: said.append(message["content"].get("text", "")),
+        )
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    assert "9.0" in "".join(said)
+    assert "".join(said).count("rmtspec: compiling kernels") == someone
+
+
 def test_a_folder_that_vanishes_after_import_costs_the_cache_alone(folder: Path) -> None:
     (folder / "own.py").write_text(
         _OWN + "\nimport pathlib, shutil\nhere = pathlib.Path(__file__).parent / '__pycache__'\n"
