@@ -130,11 +130,15 @@ def version(package: str) -> str:
 
 
 def require_version(client: Any, wanted: str) -> None:
-    """Raise ValueError unless every worker has this version of rmtspec."""
+    """Raise ValueError unless every worker that answers has this version of rmtspec.
+
+    One that does not has just died: the scheduler has not seen it yet.
+    """
     from importlib import metadata  # and not `version`, which other versions may lack
 
-    for worker, found in client.run(metadata.version, "rmtspec").items():
-        if found != wanted:
+    answers = client.run(metadata.version, "rmtspec", on_error="return")
+    for worker, found in answers.items():
+        if not isinstance(found, OSError) and found != wanted:
             raise ValueError(
                 f"client must have workers with rmtspec {wanted}, got {found} on {worker}"
             )

@@ -11,6 +11,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 import rmtspec as rs
+from rmtspec.sweeps import execution
 
 pytestmark = pytest.mark.slow
 
@@ -70,7 +71,26 @@ def test_block_that_kills_every_worker_is_lost_and_said_to_be(client, tmp_path):
     assert len(finished) == 6 - int(str(lost.value)[0]) >= 4
 
 
+def test_a_worker_that_has_just_died_needs_no_version(client, monkeypatch):
+    _wait_for_all(client)
+
+    def require_after_a_death(*arguments, require=execution.require_version):
+        os.kill(client.run(os.getpid).popitem()[1], signal.SIGKILL)
+        require(*arguments)
+
+    monkeypatch.setattr(execution, "require_version", require_after_a_death)
+    data = rs.sweep("edges", COORDS, client=client, progress=False, chunk=10)
+    assert data.failed == 0
+
+
+def _wait_for_all(client):
+    """Until the workers that tests have killed are replaced."""
+    while len(client.run(os.getpid, on_error="ignore")) < 3:
+        time.sleep(0.1)
+
+
 def test_workers_of_another_version_are_refused(client, monkeypatch):
+    _wait_for_all(client)
     monkeypatch.setattr("rmtspec.sweeps.execution.version", lambda name: "99.0")
     with pytest.raises(ValueError, match=rf"rmtspec 99.0, got {rs.__version__} on tcp"):
         rs.sweep("edges", COORDS, client=client, progress=False)
