@@ -339,7 +339,7 @@ for name, i in (("best stopping", best), ("end", -1)):
 # ## Is there a mean to predict?
 #
 # For linear denoisers `corrected=True` adds the next order in $1/d$. It helps wherever the averaged
-# quantity is tame. At $N=d$ without a ridge to speak of it is not: the smallest eigenvalue of the
+# quantity is tame. At $n=d$ without a ridge to speak of it is not: the smallest eigenvalue of the
 # sample covariance sets the divergence, its mean is carried by rare data sets, and neither the
 # limit nor the correction is of use (grey: the middle 80 % of data sets). The package does not warn
 # here; the two curves, drawn apart, do.
@@ -360,7 +360,7 @@ for ax, samples in zip(axes, (2 * d, d), strict=True):
     ax.errorbar(ridges, drawn.mean(axis=0), drawn.std(axis=0) / 10, fmt="o", ms=4, color=DARK)
     ax.loglog(ridges, limit.kl(), color=BLUE)
     ax.loglog(ridges, limit.kl(corrected=True), "--", color=ORANGE)
-    ax.set(xlabel="ridge $c$", title=f"N = {samples // d if samples > d else ''}d, d = {d}")
+    ax.set(xlabel="ridge $c$", title=f"n = {samples // d if samples > d else ''}d, d = {d}")
 axes[0].plot([], [], "o", ms=4, color=DARK, label="mean of 100 data sets")
 axes[0].plot([], [], color=BLUE, label="limit")
 axes[0].plot([], [], "--", color=ORANGE, label="corrected")
@@ -380,7 +380,7 @@ legend = axes[0].legend()
 #   `converged`, `status`; step off the edge, or give $z$ an imaginary part.
 # - **Two families in one bulk.** The time of the upper one is a quantile, not an edge.
 #   `timescales().merged`; read the two times as a range.
-# - **$N=d$ and a tiny ridge, linear denoisers.** There is no mean worth predicting. The limit and
+# - **$n=d$ and a tiny ridge, linear denoisers.** There is no mean worth predicting. The limit and
 #   `corrected=True` disagree; take a ridge of some $10/d^2$ or more.
 # - **An activation with a mean, such as ReLU.** One eigenvalue of order $p$ lies outside the law.
 #   `mean_feature_eigenvalue` gives it; subtract the mean, losses do not change.

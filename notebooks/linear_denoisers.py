@@ -14,11 +14,11 @@
 # %% [markdown]
 # # Linear denoisers: how much data is enough?
 #
-# The simplest diffusion model has a denoiser $\varepsilon_\theta(x) = Wx + b$. Fitted to $N$
+# The simplest diffusion model has a denoiser $\varepsilon_\theta(x) = Wx + b$. Fitted to $n$
 # samples in $d$ dimensions it generalises or memorises, and every average over data sets is a
 # closed expression in the population's eigenvalues
 # ([Merger and Goldt, 2025](https://arxiv.org/abs/2505.24769)). This page goes through the claims of
-# their figures 2 and 3. The settings behind those figures (image sizes, grids of $N$, exponents,
+# their figures 2 and 3. The settings behind those figures (image sizes, grids of $n$, exponents,
 # ridges) are not all published, so the ones here are stand-ins, named where they are used: mostly
 # eigenvalues $\propto1/k$ in 100 dimensions, with mean 1. All losses and divergences are per
 # dimension; the signal $\bar\alpha$ is the share of the variance of a noised sample that is data.
@@ -43,10 +43,10 @@ BLUE, ORANGE, GREEN, PURPLE, DARK = "#0072B2", "#E69F00", "#009E73", "#CC79A7", 
 # ## What does a fit see of the covariance?
 #
 # Only its sample version. For isotropic data the eigenvalues, all 1, spread to the law of
-# Marchenko and Pastur: on $[(1-\sqrt{d/N})^2,(1+\sqrt{d/N})^2]$, and exactly 0 for the $d-N$
+# Marchenko and Pastur: on $[(1-\sqrt{d/n})^2,(1+\sqrt{d/n})^2]$, and exactly 0 for the $d-n$
 # directions of which there is no sample (the arrow). Below, the same for eigenvalues
 # $\propto1/k$ on a logarithmic scale: the largest stay for themselves, and the small ones spread
-# over decades as $N$ comes down to $d$. Histograms are one data set in 400 dimensions each.
+# over decades as $n$ comes down to $d$. Histograms are one data set in 400 dimensions each.
 
 # %% alt="Eigenvalues of sample covariances as histograms on their laws, for isotropic and power-law data with half, twice and eight times as many samples as dimensions"
 size, rng = 400, np.random.default_rng(0)
@@ -67,7 +67,7 @@ for row, (name, population) in zip(axes, populations.items(), strict=True):
         ax.stairs(np.histogram(found, bins)[0] / size / width, bins, fill=True, color="#cccccc")
         grid = np.linspace(1e-3, 6, 2000) if linear else np.geomspace(0.01, 100, 2000)
         ax.plot(grid, law.density(grid) * (1 if linear else grid), color=BLUE)
-        ax.set(title=f"{name}, N = {load:g} d", xlim=(bins[0], bins[-1]))
+        ax.set(title=f"{name}, n = {load:g} d", xlim=(bins[0], bins[-1]))
         if not linear:
             ax.set(xscale="log", xlabel="eigenvalue of the sample covariance")
 axes[0, 0].set(ylabel=r"density of $\lambda$", ylim=(0, 1.3))
@@ -80,9 +80,9 @@ for ax in axes[:, 0]:
 # %% [markdown]
 # ## When do training and test loss agree?
 #
-# At $N \approx d$. Below it the denoiser fits the samples and fails on new ones; above it both
+# At $n \approx d$. Below it the denoiser fits the samples and fails on new ones; above it both
 # losses close in on the optimum, and the distance between the maps of two data sets falls like
-# $d/N$. The lines are the theory at $\bar\alpha = 0.9$, each circle is one data set.
+# $d/n$. The lines are the theory at $\bar\alpha = 0.9$, each circle is one data set.
 
 # %% alt="Losses, distances between maps and divergences of a linear denoiser against samples per dimension, with sampled fits as circles"
 alpha_bar, d = 0.9, 100
@@ -108,9 +108,9 @@ for samples in (15, 30, 60, 120, 250, 1000, 4000):
         ax.plot([samples / d] * len(values), values, "o", ms=4, mfc="none", color=DARK)
 
 # %% [markdown]
-# The gap between the two losses at all noise levels. Below $N=d$ it is worst where there is little
+# The gap between the two losses at all noise levels. Below $n=d$ it is worst where there is little
 # noise, and without bound as $\bar\alpha\to1$: directions without a sample are amplified by
-# $\bar\alpha/(1-\bar\alpha)$. Above, it falls as $1/N$ at every level (dashed), and there is a
+# $\bar\alpha/(1-\bar\alpha)$. Above, it falls as $1/n$ at every level (dashed), and there is a
 # noise level at which it is largest.
 
 # %% alt="Gap between test and train loss against samples per dimension at four signal levels, and against the signal for four loads"
@@ -119,13 +119,13 @@ shades = plt.colormaps["viridis"](np.linspace(0, 0.85, 4))
 for level, colour in zip((0.5, 0.9, 0.99, 0.999), shades, strict=True):
     gap = model.test_loss(level) - model.train_loss(level)
     left.loglog(loads, gap, color=colour, label=rf"$\bar\alpha$ = {level}")
-left.loglog(loads[loads > 5], 2 / loads[loads > 5], "--", color="#666666", label="$2d/N$")
+left.loglog(loads[loads > 5], 2 / loads[loads > 5], "--", color="#666666", label="$2d/n$")
 levels = np.linspace(0.001, 0.999, 300)
 for load, colour in zip((0.25, 0.5, 2, 8), shades, strict=True):
     one = rs.LinearDenoiser(population, load)
     gap = one.test_loss(levels) - one.train_loss(levels)
-    right.semilogy(levels, gap, color=colour, label=f"N = {load:g} d")
-left.set(xlabel="samples per dimension, $N/d$", ylabel="test loss - train loss")
+    right.semilogy(levels, gap, color=colour, label=f"n = {load:g} d")
+left.set(xlabel="samples per dimension, $n/d$", ylabel="test loss - train loss")
 left.set(xlim=(0.1, 100), ylim=(1e-3, 2e3))
 right.set(xlabel=r"signal $\bar\alpha$", xlim=(0, 1), ylim=(1e-3, 2e3))
 for ax in (left, right):
@@ -136,11 +136,11 @@ for ax in (left, right):
 #
 # Without a ridge the Kullback-Leibler divergence knows nothing of the spectrum. Both directions
 # approach $d/(4N)$ per dimension, from different sides of the transition: `data || model` is
-# infinite up to $N=d$, where the model has directions of variance 0, and falls to the law from
+# infinite up to $n=d$, where the model has directions of variance 0, and falls to the law from
 # above; `model || data` begins at 1/2. Circles are means over 40 data sets with $d=100$, crosses
 # the exact averages at that size. On the right a ridge $c$, which stands for all that keeps null
 # directions from collapsing: it makes both directions finite (`model || data` dash-dotted), at a
-# price for large $N$, where the sampled law has covariance $\Sigma+c$.
+# price for large $n$, where the sampled law has covariance $\Sigma+c$.
 
 # %% alt="Divergences between data and sampled law against samples per dimension, without a ridge with sampled values, and with several ridges"
 above = np.geomspace(1.001, 100, 300)
@@ -163,8 +163,8 @@ for c, colour in ((0.001, ORANGE), (0.01, GREEN), (0.1, BLUE)):
     right.loglog(loads, ridged.kl("model||data"), "-.", lw=1, color=colour)
 right.loglog(above, free.kl(), color=DARK, label="c = 0")
 right.loglog(above, 0.25 / above, "--", color="#666666", label="$d/4N$")
-left.set(xlabel="samples per dimension, $N/d$", ylabel="divergence per dimension", ylim=(1e-3, 30))
-right.set(xlabel="samples per dimension, $N/d$", xlim=(0.1, 100), ylim=(1e-3, 30))
+left.set(xlabel="samples per dimension, $n/d$", ylabel="divergence per dimension", ylim=(1e-3, 30))
+right.set(xlabel="samples per dimension, $n/d$", xlim=(0.1, 100), ylim=(1e-3, 30))
 left.legend()
 legend = right.legend(ncols=2)
 
@@ -192,11 +192,11 @@ for (name, spectrum), colour in zip(spectra.items(), colours, strict=True):
     right.loglog(loads, rs.LinearDenoiser(spectrum, loads).alignment(alpha_bar), color=colour)
 left.set(xlabel="rank", ylabel="eigenvalue, mean 1", ylim=(3e-3, 200))
 left.legend()
-right.set(xlabel="samples per dimension, $N/d$", ylabel="test loss above optimum")
+right.set(xlabel="samples per dimension, $n/d$", ylabel="test loss above optimum")
 line = right.axvline(1.0, color=DARK, lw=0.8, ls=":")
 
 # %% [markdown]
-# A participation ratio measured on few samples comes out too small: it cannot exceed $N$. The
+# A participation ratio measured on few samples comes out too small: it cannot exceed $n$. The
 # expected value is that of Gaussian data; patches have heavier tails and fall below it.
 
 # %%
@@ -217,7 +217,7 @@ print(f"    all  {whole.participation_ratio:8.2f}")
 #
 # Along gradient flow each direction relaxes at its own rate, large eigenvalues first. With few
 # samples the test loss turns up again once the noise of small eigenvalues is fitted. On the left
-# lines are theory at $\bar\alpha=0.9$, open circles gradient flow on one data set of $N=d/2$, full
+# lines are theory at $\bar\alpha=0.9$, open circles gradient flow on one data set of $n=d/2$, full
 # ones the best time. On the right what is left of the gap to the optimum: stopping at the best time
 # closes most of it, and the best ridge does about as well.
 
@@ -233,7 +233,7 @@ fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.7), layout="constrained")
 for load, colour in zip((0.25, 0.5, 1, 4), shades, strict=True):
     one = rs.LinearDenoiser(population, load)
     curves, best = one.training_curves(tau, level), one.optimal_stopping(level)
-    left.loglog(tau, curves.test, color=colour, label=f"N = {load:g} d")
+    left.loglog(tau, curves.test, color=colour, label=f"n = {load:g} d")
     left.loglog(tau, curves.train, "--", color=colour)
     left.plot(best.tau, best.test, "o", color=colour)
 x = rng.normal(size=(50, d)) * spread
@@ -251,7 +251,7 @@ ridged = rs.LinearDenoiser(population, loads[:, None], ridges).test_loss(level).
 right.loglog(loads, model.alignment(level), color=BLUE, label="trained to the end")
 right.loglog(loads, model.optimal_stopping(level).test - optimal, color=ORANGE, label="best time")
 right.loglog(loads, ridged - optimal, "--", color=GREEN, label="best ridge")
-right.set(xlabel="samples per dimension, $N/d$", ylabel="test loss above optimum", xlim=(0.1, 100))
+right.set(xlabel="samples per dimension, $n/d$", ylabel="test loss above optimum", xlim=(0.1, 100))
 legend = right.legend()
 
 # %% [markdown]

@@ -114,7 +114,7 @@ fig = plot_diagram(best)
 # Divergences of [Merger and Goldt (2025)](https://arxiv.org/abs/2505.24769) between the data and
 # what is sampled. Without a ridge they blow up for fewer samples than dimensions. For isotropic
 # data the ridge that is best for $D$(model || data) lies on the dotted line, the variance divided
-# by $1+N/d$.
+# by $1+n/d$.
 
 # %% alt="Maps over samples per dimension and ridge of the divergences of a linear denoiser, with the best ridge"
 kl = DIAGRAMS["kl"].compute(progress=False)

@@ -2,15 +2,15 @@ r"""The next order in 1/d of averages over data sets: real Gaussian data, and th
 
 For real Gaussian data the traces of the resolvent :math:`G=(\hat\Sigma+\zeta)^{-1}` differ from
 their limits by terms of order 1 in total.  With totals over the d components,
-:math:`B=\frac1N\sum l^2(l+\kappa)^{-3}`, :math:`D=\frac1N\sum l^2(l+\kappa)^{-4}`,
-:math:`b=\frac1N\sum u^2` and :math:`X=\kappa'^2[\frac1N\sum u^3-b^2]`,
+:math:`B=\frac1n\sum l^2(l+\kappa)^{-3}`, :math:`D=\frac1n\sum l^2(l+\kappa)^{-4}`,
+:math:`b=\frac1n\sum u^2` and :math:`X=\kappa'^2[\frac1n\sum u^3-b^2]`,
 
 .. math::  \delta\ln\det(\hat\Sigma+\zeta) = -\tfrac12\ln\kappa',\quad
            \delta\,\mathrm{tr}\,G = \kappa'^2B,\quad
            \delta\,\mathrm{tr}\,G^2 = 4\kappa'^4B^2+3\kappa'^3D,\quad
            \delta\,\mathrm{tr}\,\Sigma G = rX,
 
-.. math::  \delta\,\mathrm{tr}\,\Sigma G^2 = \tfrac{r^2\kappa'}N X\textstyle\sum l(l+\kappa)^{-2}
+.. math::  \delta\,\mathrm{tr}\,\Sigma G^2 = \tfrac{r^2\kappa'}n X\textstyle\sum l(l+\kappa)^{-2}
            +r\,[3\kappa'^3B-\kappa(4\kappa'^4B^2+3\kappa'^3D)].
 
 The first is the mean shift of linear statistics of real Wishart matrices (Bai and Silverstein
@@ -19,9 +19,9 @@ The first is the mean shift of linear statistics of real Wishart matrices (Bai a
 integration by parts of :math:`\mathrm{tr}\,G\hat\Sigma=d-\zeta\,\mathrm{tr}\,G`.
 
 *Empirical mean.*  A covariance about its own mean has exactly the law of :math:`f\hat\Sigma'`,
-f = (N−1)/N, with :math:`\hat\Sigma'` of N − 1 samples of known mean, independent of the mean.  In
+f = (n−1)/n, with :math:`\hat\Sigma'` of n − 1 samples of known mean, independent of the mean.  In
 terms of :math:`s'=s/f,\ c'=c/f` training losses keep their form, and the test loss gains
-:math:`\frac{2s'}{N-1}\mathrm{tr}\,\Sigma G'^2`: 1/N from the error of the mean, the rest from f.
+:math:`\frac{2s'}{n-1}\mathrm{tr}\,\Sigma G'^2`: 1/n from the error of the mean, the rest from f.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def trace_shifts(sums: RidgeSums, dimension: int) -> TraceShifts:
 
 
 def weighted_shift(sums: RidgeSums) -> FloatArray:
-    """X = κ'²[⟨u³⟩/n − (⟨u²⟩/n)²]."""
+    """X = κ'²[⟨u³⟩/ψ_n − (⟨u²⟩/ψ_n)²]."""
     b = sums.uu / sums.load
     return np.asarray(sums.slope**2 * (sums.uuu / sums.load - b * b))
 
@@ -99,7 +99,7 @@ class EmpiricalMean(NamedTuple):
     def equivalent(
         self, load: FloatArray, s: FloatArray, c: FloatArray
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Load, s and c of the known-mean problem with N − 1 samples.
+        """Load, s and c of the known-mean problem with n − 1 samples.
 
         Raises
         ------
@@ -111,13 +111,13 @@ class EmpiricalMean(NamedTuple):
         samples = load * self.dimension
         if np.any(samples < 2.0):
             raise ValueError(
-                f"load must give at least two samples, got N = {float(samples.min()):g}"
+                f"load must give at least two samples, got n = {float(samples.min()):g}"
             )
         factor = (samples - 1.0) / samples
         return (samples - 1.0) / self.dimension, s / factor, c / factor
 
     def test_excess(self, s: FloatArray, sums: RidgeSums) -> FloatArray:
-        r"""What the test loss gains, :math:`\frac{2s}{N-1}\mathrm{tr}\,\Sigma G^2` (primed)."""
+        r"""What the test loss gains, :math:`\frac{2s}{n-1}\mathrm{tr}\,\Sigma G^2` (primed)."""
         if not self.empirical:
             return np.zeros_like(s)
         trace = sums.ratio * sums.slope * sums.ux / sums.zeta

@@ -1,9 +1,9 @@
 r"""Affine denoisers learned from finite data, averaged over data sets (arXiv 2505.24769).
 
-A denoiser :math:`\varepsilon_\theta(x)=Wx+b` is fitted at one noise level to N = n d samples with
+A denoiser :math:`\varepsilon_\theta(x)=Wx+b` is fitted at one noise level to n samples with
 :math:`L=\mathbb E\lVert\varepsilon-\varepsilon_\theta\rVert^2+\gamma\lVert W\rVert_F^2`, where
 :math:`x=\sqrt{\bar\alpha}x_0+\sqrt{1-\bar\alpha}\varepsilon`.  Its optimum is a resolvent of the
-sample covariance :math:`\hat\Sigma` (factor 1/N),
+sample covariance :math:`\hat\Sigma` (factor 1/n),
 
 .. math::  W = \frac{\sqrt{1-\bar\alpha}}{\bar\alpha}(\hat\Sigma+\zeta)^{-1},\qquad
            s = \frac{1-\bar\alpha}{\bar\alpha},\quad c=\frac\gamma{\bar\alpha},\quad \zeta=s+c,
@@ -41,14 +41,14 @@ FloatArray = NDArray[np.float64]
 
 
 class LinearDenoiser(LinearPairs):
-    r"""Denoisers of the form Wx + b, fitted to n = `load` samples per dimension.
+    r"""Denoisers of the form Wx + b, fitted to ψ_n = `load` samples per dimension.
 
     Parameters
     ----------
     population : PopulationSpectrum
         Eigenvalues l of the data covariance. Spikes have no weight in any average.
     load : array_like
-        Samples per dimension, n = N/d, in [1e-9, 1e12].
+        Samples per dimension, ψ_n = n/d, in [1e-9, 1e12].
     c : array_like
         Ridge added to the sample covariance, variance units, in [0, 1e100]; the penalty at the
         level :math:`\bar\alpha` is :math:`\gamma=c\bar\alpha`.
@@ -66,15 +66,15 @@ class LinearDenoiser(LinearPairs):
     Notes
     -----
     Averages are over data sets of independent samples :math:`\mu+\Sigma^{1/2}z`, to leading order
-    as d and N grow at a fixed load; relative corrections are O(1/d). `corrected=True` adds the
-    next order for real Gaussian data. It needs :math:`N/\kappa'\gg1`, and fails near n = 1 with a
+    as d and n grow at a fixed load; relative corrections are O(1/d). `corrected=True` adds the
+    next order for real Gaussian data. It needs :math:`n/\kappa'\gg1`, and fails near ψ_n = 1 with a
     tiny ridge.
 
     `load`, `c` and the arguments of every method broadcast. Every method takes `gamma`, the
     penalty itself, in place of :math:`c\bar\alpha`.
 
-    *Accuracy.*  A relative error near 1e-14 for spectra over ten decades, zero eigenvalues, N/d
-    from 1e-3 to 1e6, N = d included, ridges from 1e-14 to 1e6 times the scale of the spectrum.
+    *Accuracy.*  A relative error near 1e-14 for spectra over ten decades, zero eigenvalues, n/d
+    from 1e-3 to 1e6, n = d included, ridges from 1e-14 to 1e6 times the scale of the spectrum.
 
     References
     ----------
@@ -168,7 +168,7 @@ class LinearDenoiser(LinearPairs):
                    E_{\rm reg} = V+s\,r^2a^2\Bigl\langle
                        \frac{l^2(l+s)}{(l+\kappa)^2(l+\zeta)^2}\Bigr\rangle,
 
-        .. math::  V = \frac s\zeta r\kappa'\,\frac{\langle ux\rangle}n
+        .. math::  V = \frac s\zeta r\kappa'\,\frac{\langle ux\rangle}{\psi_n}
                        \Bigl(\langle u^2\rangle+\frac s\kappa\langle ux\rangle\Bigr),
 
         with V the variance over data sets.
@@ -199,7 +199,7 @@ class LinearDenoiser(LinearPairs):
     ) -> Any:
         r"""Mean squared distance between maps learned from two disjoint data sets.
 
-        With equal sizes it is 2V (see `alignment`); with sizes n and n',
+        With equal sizes it is 2V (see `alignment`); with loads ψ_n and ψ_n',
 
         .. math::  V+V'+s\,(rr')^2(a-a')^2
                    \Bigl\langle\frac{l^2(l+s)}{(l+\kappa)^2(l+\kappa')^2}\Bigr\rangle.
@@ -226,7 +226,7 @@ class LinearDenoiser(LinearPairs):
         The output component along the direction, against infinite data with the same c, divided
         by the reference's own square :math:`s(l+s)/(l+\zeta)^2`:
 
-        .. math::  \delta(l) = \frac{r^2}{(l+\kappa)^2}\Bigl[a^2l^2+\frac{\kappa'}n
+        .. math::  \delta(l) = \frac{r^2}{(l+\kappa)^2}\Bigl[a^2l^2+\frac{\kappa'}{\psi_n}
                    \frac{l(l+\zeta)^2}{l+s}
                    \Bigl(\langle u^2\rangle+\frac s\kappa\langle ux\rangle\Bigr)\Bigr],
 
@@ -254,28 +254,28 @@ class LinearDenoiser(LinearPairs):
 
         .. math::  2D_{\rm data\|model} = r\langle u\rangle-1
                      +\Bigl\langle\ln\Bigl(1+\frac\kappa l\Bigr)\Bigr\rangle
-                     +(1-n)\ln\frac c\kappa-\langle u\rangle,
+                     +(1-\psi_n)\ln\frac c\kappa-\langle u\rangle,
 
         .. math::  2D_{\rm model\|data} = c\langle l^{-1}\rangle
                      -\Bigl\langle\ln\Bigl(1+\frac\kappa l\Bigr)\Bigr\rangle
-                     -(1-n)\ln\frac c\kappa+\langle u\rangle,
+                     -(1-\psi_n)\ln\frac c\kappa+\langle u\rangle,
 
-        with κ at ζ = c.  At c = 0 and n > 1 both are functions of n only and about 1/(4n):
-        the law :math:`D\simeq d^2/(4N)` in total.
+        with κ at ζ = c.  At c = 0 and ψ_n > 1 both are functions of ψ_n only and about 1/(4ψ_n):
+        the law :math:`D\simeq d^2/(4n)` in total.
 
         Parameters
         ----------
         direction : {"data||model", "model||data"}
             First and second argument of the divergence.
         corrected : bool
-            Adds the O(1/d) term; at c = 0 the exact value at N = n d samples (an integer) takes
+            Adds the O(1/d) term; at c = 0 the exact value at n samples (an integer) takes
             its place.
 
         Returns
         -------
         ndarray of float64, or a scalar
-            Shaped like load and c together. `inf` where it is: at c = 0, data||model for n <= 1
-            and model||data for n < 1; with zero eigenvalues both for c > 0. At c = 0 zero
+            Shaped like load and c together. `inf` where it is: at c = 0, data||model for ψ_n <= 1
+            and model||data for ψ_n < 1; with zero eigenvalues both for c > 0. At c = 0 zero
             eigenvalues only restrict everything to the data's subspace.
 
         Raises

@@ -14,19 +14,19 @@ N(\hat\mu,\hat\Sigma+c))`, "forward", and of its reverse.  With κ at ζ = c,
            q(a)=\sum_{m\ge1}\frac{a^m}{m+1}.
 
 They are the textbook expressions of :meth:`LinearDenoiser.kl` with the load eliminated by
-:math:`an=\langle u\rangle`; those are differences of numbers of order 1 where the divergence is of
-order 1/n.  The log-determinant behind them,
+:math:`a\psi_n=\langle u\rangle`; those are differences of numbers of order 1 where the divergence
+is of order 1/ψ_n.  The log-determinant behind them,
 
 .. math::  \tfrac1d\langle\ln\det(\hat\Sigma+\zeta)\rangle
-           = \langle\ln(l+\kappa)\rangle+(1-n)\ln\frac\zeta\kappa-\langle u\rangle,
+           = \langle\ln(l+\kappa)\rangle+(1-\psi_n)\ln\frac\zeta\kappa-\langle u\rangle,
 
 is the integral over ζ of :math:`\mathrm{tr}\,G=\langle\kappa/\zeta\,(l+\kappa)^{-1}\rangle`, and
 stationary in κ.
 
-At c = 0 only the load is left: :math:`2D_{\rm fwd}=\mathcal P(1/n)`,
-:math:`2D_{\rm rev}=\mathcal Q(1/n)` for n > 1, because the law of
+At c = 0 only the load is left: :math:`2D_{\rm fwd}=\mathcal P(1/\psi_n)`,
+:math:`2D_{\rm rev}=\mathcal Q(1/\psi_n)` for ψ_n > 1, because the law of
 :math:`\Sigma^{-1/2}\hat\Sigma\Sigma^{-1/2}` does not know Σ; :func:`finite_sample` is the exact
-average at any N.
+average at any n.
 """
 
 from __future__ import annotations
@@ -67,29 +67,29 @@ def finite_sample(
     *,
     empirical_mean: bool = False,
 ) -> float:
-    r"""Average divergence without a ridge, exact at finite N and d, per dimension.
+    r"""Average divergence without a ridge, exact at finite n and d, per dimension.
 
     For Gaussian data of known mean and any covariance of full rank,
 
-    .. math::  D_{\rm fwd} = \frac1{2d}\Bigl[\frac{Nd}{N-d-1}-d+\ell_0\Bigr],\quad
+    .. math::  D_{\rm fwd} = \frac1{2d}\Bigl[\frac{nd}{n-d-1}-d+\ell_0\Bigr],\quad
                D_{\rm rev} = -\frac{\ell_0}{2d},\quad
-               \ell_0 = \sum_{j=0}^{d-1}\psi\Bigl(\frac{N-j}2\Bigr)+d\ln\frac2N,
+               \ell_0 = \sum_{j=0}^{d-1}\psi\Bigl(\frac{n-j}2\Bigr)+d\ln\frac2n,
 
     by the mean of an inverse Wishart matrix and of a Wishart log-determinant.
 
     Parameters
     ----------
     samples, dimension : int
-        N and d, at least 1; N up to 1e15, d up to 1e7.
+        n and d, at least 1; n up to 1e15, d up to 1e7.
     direction : {"data||model", "model||data"}
     empirical_mean : bool
-        Whether the mean is estimated as well; then N >= 2.
+        Whether the mean is estimated as well; then n >= 2.
 
     Returns
     -------
     float
-        `inf` for data||model where N <= d + 1 and for model||data where N < d, with N − 1 in the
-        place of N for an empirical mean.
+        `inf` for data||model where n <= d + 1 and for model||data where n < d, with n − 1 in the
+        place of n for an empirical mean.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def finite_sample(
 
     Notes
     -----
-    *Accuracy.*  Absolute error about 1e-16 max(1, ln d); both values are about d/(4N).
+    *Accuracy.*  Absolute error about 1e-16 max(1, ln d); both values are about d/(4n).
 
     Examples
     --------
@@ -195,10 +195,10 @@ def _without_ridge(load: float, rank: float, mean: EmpiricalMean | None) -> _Pai
         if abs(samples - count) > 1e-6:
             raise ValueError(
                 f"load must give an integer number of samples for corrected=True at c = 0, "
-                f"got N = {samples!r}"
+                f"got n = {samples!r}"
             )
         if count < (2 if mean.empirical else 1):
-            raise ValueError(f"load must give enough samples, got N = {count}")
+            raise ValueError(f"load must give enough samples, got n = {count}")
         return _finite_sample(count, EmpiricalMean(size, mean.empirical))
     if abs(load - 1.0) <= _HARD_EDGE:
         return _Pair(np.inf, 1.0)

@@ -27,7 +27,7 @@ must stay outside is the far left, where :math:`e^{-\tau z}` grows.
 the same number of nodes, and the trapezoidal rule converges geometrically on it.  ε is at most half
 the top: a wider loop would cancel digits where the losses are small.
 
-*κ on it* is the k of :class:`~rmtspec.ensembles.weighted_gram.WeightedGram` at n z, certified
+*κ on it* is the k of :class:`~rmtspec.ensembles.weighted_gram.WeightedGram` at ψ_n z, certified
 there by Im κ < 0.
 """
 

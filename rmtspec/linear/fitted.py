@@ -1,6 +1,6 @@
 r"""An affine denoiser fitted to one given data set: exact at any dimension, nothing averaged.
 
-With :math:`\hat\Sigma=\sum_\nu\lambda_\nu v_\nu v_\nu^{\mathsf T}` (factor 1/N), :math:`\hat\mu`,
+With :math:`\hat\Sigma=\sum_\nu\lambda_\nu v_\nu v_\nu^{\mathsf T}` (factor 1/n), :math:`\hat\mu`,
 the population's :math:`\Sigma,\mu`, :math:`\Delta=\mu-\hat\mu`, and
 :math:`\Sigma_{\nu\nu}=v_\nu^{\mathsf T}\Sigma v_\nu`, the minimum of
 
@@ -85,7 +85,7 @@ class FittedDenoiser:
 
         Parameters
         ----------
-        x : array_like, shape (N, d)
+        x : array_like, shape (n, d)
             One sample a row.
         covariance : array_like, shape (d, d)
             Population covariance: symmetric, no negative eigenvalues.
@@ -104,7 +104,7 @@ class FittedDenoiser:
         Notes
         -----
         The spectrum is that of the singular values of the data, never of a product, and ends at
-        the rank min(N, d), or min(N − 1, d) after centring: zeros are zeros by count.
+        the rank min(n, d), or min(n − 1, d) after centring: zeros are zeros by count.
         """
         center = _checks.flag("center", center)
         data = _checks.real_array("x", x, -1e40, 1e40)
@@ -350,7 +350,7 @@ class FittedDenoiser:
         r"""Weights after plain gradient descent, :math:`W\leftarrow W-\eta\,\partial_W L`.
 
         Exact: :math:`e^{-\tau(\lambda+\zeta)}` becomes
-        :math:`(1-2\eta\bar\alpha(\lambda+\zeta))^n`. Stable for
+        :math:`(1-2\eta\bar\alpha(\lambda+\zeta))^{\rm steps}`. Stable for
         :math:`\eta\bar\alpha(\lambda_{\max}+\zeta)<1`.
 
         Raises

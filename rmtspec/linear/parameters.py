@@ -62,7 +62,8 @@ class LinearParameters:
     def kappa(self, alpha_bar: ArrayLike, *, gamma: ArrayLike | None = None) -> Any:
         r"""Renormalised ridge κ at :math:`\zeta=(1-\bar\alpha)/\bar\alpha+c`.
 
-        .. math::  \zeta = \kappa\Bigl(1-\frac1n\Bigl\langle\frac l{l+\kappa}\Bigr\rangle\Bigr).
+        .. math::
+            \zeta = \kappa\Bigl(1-\frac1{\psi_n}\Bigl\langle\frac l{l+\kappa}\Bigr\rangle\Bigr).
 
         The training loss at c = 0 is the loss of infinite data at the larger noise κ > s.
 

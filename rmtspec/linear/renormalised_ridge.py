@@ -1,32 +1,32 @@
 r"""The renormalised ridge: the deterministic equivalent of a sample resolvent on the negative axis.
 
-For the covariance :math:`\hat\Sigma` of N = n d samples in d dimensions (n is the load) and
+For the covariance :math:`\hat\Sigma` of n samples in d dimensions (ψ_n = n/d is the load) and
 :math:`\zeta>0`,
 
 .. math::  \zeta\,(\hat\Sigma+\zeta)^{-1}\simeq\kappa\,(\Sigma+\kappa)^{-1},\qquad
-           \zeta = \kappa\Bigl(1-\frac1n\int\frac{l\,d\rho(l)}{l+\kappa}\Bigr),\quad \kappa>0.
+           \zeta = \kappa\Bigl(1-\frac1{\psi_n}\int\frac{l\,d\rho(l)}{l+\kappa}\Bigr),\ \ \kappa>0.
 
 This is Silverstein's equation with :math:`1/\kappa=\tilde m(-\zeta)` the companion transform; off
 the negative axis :class:`~rmtspec.ensembles.weighted_gram.WeightedGram` solves it, with k = κ at
-z = −nζ.  With :math:`u=l/(l+\kappa)` and :math:`x=\kappa/(l+\kappa)=1-u`, and averages over ρ,
+z = −ψ_nζ.  With :math:`u=l/(l+\kappa)` and :math:`x=\kappa/(l+\kappa)=1-u`, and averages over ρ,
 
-.. math::  a = \langle u\rangle/n,\quad 1-a = \zeta/\kappa,\quad
-           \kappa' = \frac{d\kappa}{d\zeta} = \frac1{\zeta/\kappa+\langle ux\rangle/n}.
+.. math::  a = \langle u\rangle/\psi_n,\quad 1-a = \zeta/\kappa,\quad
+           \kappa' = \frac{d\kappa}{d\zeta} = \frac1{\zeta/\kappa+\langle ux\rangle/\psi_n}.
 
 *One root.*  :math:`f(\kappa)=\kappa(1-a)-\zeta` is convex with f(0) <= 0, so it has one positive
-root, in :math:`[\zeta,\zeta+\langle l\rangle/n]`, and Newton's method from any point right of it
-falls monotonically.  The tangent at the root for a larger ζ is such a start.
+root, in :math:`[\zeta,\zeta+\langle l\rangle/\psi_n]`, and Newton's method from any point right of
+it falls monotonically.  The tangent at the root for a larger ζ is such a start.
 
 *No cancellation.*  With the atoms split at κ itself,
 
-.. math::  n(1-a) = (n-\rho(l>\kappa)) + \sum_{l>\kappa}w\,x-\sum_{l\le\kappa}w\,u,
+.. math::  \psi_n(1-a) = (\psi_n-\rho(l>\kappa)) + \sum_{l>\kappa}w\,x-\sum_{l\le\kappa}w\,u,
 
 each sum is at most twice its part of :math:`\langle ux\rangle`, so that the rounding of f is small
-against :math:`\kappa f'=n^{-1}\kappa[n(1-a)+\langle ux\rangle]` wherever N stands to the number of
-large eigenvalues.  The masses :math:`\rho(l>\kappa)` are carried as a pair of floats.
+against :math:`\kappa f'=\psi_n^{-1}\kappa[\psi_n(1-a)+\langle ux\rangle]` wherever n stands to the
+number of large eigenvalues.  The masses :math:`\rho(l>\kappa)` are carried as a pair of floats.
 
 *Convergence.*  A Newton step of relative size δ leaves an error of at most δ², because
-:math:`\frac12\kappa f''/f'=\langle u^2x\rangle\kappa'/n\le1`.
+:math:`\frac12\kappa f''/f'=\langle u^2x\rangle\kappa'/\psi_n\le1`.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class RidgeSums(NamedTuple):
 
     @property
     def a(self) -> FloatArray:
-        """⟨u⟩/n = 1 − ζ/κ."""
+        """⟨u⟩/ψ_n = 1 − ζ/κ."""
         return self.u / self.load
 
     @property
@@ -152,13 +152,13 @@ def resolvent_pair(
     With :math:`K_j=(\Sigma+\kappa_j)^{-1}`, :math:`r_j=\kappa_j/\zeta_j` and averages over ρ,
 
     .. math::  \langle\cdot\rangle\simeq r_1r_2\Bigl[\langle K_1AK_2B\rangle
-               +\frac{\frac1n\langle K_1AK_2l\rangle\langle K_1lK_2B\rangle}
-               {\zeta_1/\kappa_1+\frac{\kappa_2}n\langle lK_1K_2\rangle}\Bigr].
+               +\frac{\frac1{\psi_n}\langle K_1AK_2l\rangle\langle K_1lK_2B\rangle}
+               {\zeta_1/\kappa_1+\frac{\kappa_2}{\psi_n}\langle lK_1K_2\rangle}\Bigr].
 
     Parameters
     ----------
     first, second : (zeta, kappa) at the two points.
-    load : samples per dimension, N/d.
+    load : samples per dimension, n/d.
     ridge : the population law.
     a, b : ndarray, shape (m,)
         Entries of A and B on the distinct eigenvalues.
@@ -166,8 +166,8 @@ def resolvent_pair(
     Notes
     -----
     The fluctuating part is the ladder of one contraction over the shared samples: each rung
-    gives a factor :math:`\frac1n\langle lK_1lK_2\rangle`, and
-    :math:`1-\frac1n\langle lK_1lK_2\rangle` is the denominator above by the equation for
+    gives a factor :math:`\frac1{\psi_n}\langle lK_1lK_2\rangle`, and
+    :math:`1-\frac1{\psi_n}\langle lK_1lK_2\rangle` is the denominator above by the equation for
     :math:`\kappa_1`. With A = I and B = Σ the resolvent identity
     :math:`(\zeta_2-\zeta_1)G_1G_2=G_1-G_2` holds exactly.
     """

@@ -10,7 +10,7 @@ variance over data sets, the rest of the squared distance to the best map the sq
 :math:`\langle u\rangle` and :math:`(\kappa/\zeta)\langle u\rangle`:
 
 .. math::  \beta=1-\frac{\mathrm{tr}\,G\hat\Sigma}{\mathrm{tr}\,G\Sigma}=1-\frac\zeta\kappa
-           =\frac1n\Bigl\langle\frac l{l+\kappa}\Bigr\rangle,
+           =\frac1{\psi_n}\Bigl\langle\frac l{l+\kappa}\Bigr\rangle,
 
 the degrees of freedom of the fit per sample.
 """
@@ -83,7 +83,7 @@ class LinearPairs(LinearParameters):
         r"""Part of the pull to its own training samples that the score does not have elsewhere.
 
         .. math::  \beta=1-\frac{E_{train}[\hat s\cdot x]}{E_{fresh}[\hat s\cdot x]}
-                   =\frac1n\Bigl\langle\frac l{l+\kappa}\Bigr\rangle,
+                   =\frac1{\psi_n}\Bigl\langle\frac l{l+\kappa}\Bigr\rangle,
 
         x the clean sample behind the noised point, as `Training.memorised_fraction` of random
         features.  Parameters, shapes and errors are those of `kappa`.

@@ -1,6 +1,6 @@
 r"""Averages of an affine denoiser at any number of digits (arXiv 2505.24769).
 
-Per dimension, with the load n = N/d, the ridge ζ = s + c and s = (1 − ᾱ)/ᾱ:
+Per dimension, with n samples per dimension, the ridge ζ = s + c and s = (1 − ᾱ)/ᾱ:
 
     ζ = κ (1 − ⟨l/(l + κ)⟩/n),
 

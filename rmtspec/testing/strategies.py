@@ -276,7 +276,7 @@ def linear_denoisers(
     samples: Strategy[float] | None = None,
     ridges: Strategy[float] | None = None,
 ) -> Strategy[LinearDenoiser]:
-    """Affine denoisers; by default a fifth with N = d, a tenth without a ridge."""
+    """Affine denoisers; by default a fifth with n = d, a tenth without a ridge."""
     usual = st.builds(
         lambda load, equal: 1.0 if equal else load, powers_of_ten(-2.0, 3.0), one_in(5)
     )

@@ -29,7 +29,7 @@ def random_population(rng):
 
 
 def random_load(rng, population):
-    """Any load; N = d; within 1e-12 of it; or N equal to a number of large eigenvalues."""
+    """Any load; n = d; within 1e-12 of it; or n equal to a number of large eigenvalues."""
     above = population.weights[::-1].cumsum()
     choices = (
         10.0 ** rng.uniform(-3, 6),
