@@ -95,7 +95,9 @@ class FeatureTangents:
             _, s1, *_ = self._sums(*x)
             second = at.psi_n * (1.0 / x[1] - 1.0) - at.v2 / x[0] - at.c2 * s1
             (a, b), (c, d) = self.matrix(*x)
-            return np.array([second / at.psi_n, (a * d - b * c) / abs(a * d)])
+            # Of the size of its terms, but for a constant: they vanish with c² at the edge.
+            size = at.psi_p * at.psi_n / abs(x[1]) ** 2
+            return np.array([second / at.psi_n, (a * d - b * c) / size])
 
         x = np.array([k, y], dtype=np.complex128)
         for _ in range(_STEPS):

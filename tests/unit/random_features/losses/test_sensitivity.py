@@ -46,6 +46,21 @@ def test_derivatives_are_the_limits_of_differences(model, name):
         np.testing.assert_allclose(shown, exact, rtol=0, atol=3e-9 * scale)
 
 
+@pytest.mark.parametrize(
+    ("psi_p", "psi_n", "t", "activation"),
+    [
+        (0.14241511365811055, 7938.482818232174, 13.683372728994714, "relu"),
+        (2136.2361816871494, 1.6502265833306549, 29.510188353646143, "tanh"),
+    ],
+)
+def test_edges_move_as_those_of_noise_where_the_signal_is_lost_in_it(psi_p, psi_n, t, activation):
+    """U − s² is b²WWᵀ/d then, from b²(1 − ψ_p^½)² to b²(1 + ψ_p^½)²."""
+    model = rs.RandomFeatureModel(psi_p, psi_n, t, activation)
+    root, b2 = np.sqrt(psi_p), model.coefficients.b**2
+    found = model.sensitivity("psi_p").edges[0, -1]
+    np.testing.assert_allclose(found, b2 * np.array([1 - 1 / root, 1 + 1 / root]), rtol=1e-10)
+
+
 def test_a_change_of_the_floor_only_shifts_the_law():
     model = rs.RandomFeatureModel(4, 2, 0.1, "tanh", POPULATION)
     found = model.sensitivity("s2", z=Z)
