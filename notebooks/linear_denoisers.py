@@ -24,6 +24,8 @@
 # dimension; the signal $\bar\alpha$ is the share of the variance of a noised sample that is data.
 
 # %%
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 from ipywidgets import FloatLogSlider, FloatSlider, interact
@@ -135,7 +137,7 @@ for ax in (left, right):
 # ## How far is the sampled law from the data?
 #
 # Without a ridge the Kullback-Leibler divergence knows nothing of the spectrum. Both directions
-# approach $d/(4N)$ per dimension, from different sides of the transition: `data || model` is
+# approach $d/(4n)$ per dimension, from different sides of the transition: `data || model` is
 # infinite up to $n=d$, where the model has directions of variance 0, and falls to the law from
 # above; `model || data` begins at 1/2. Circles are means over 40 data sets with $d=100$, crosses
 # the exact averages at that size. On the right a ridge $c$, which stands for all that keeps null
@@ -156,13 +158,13 @@ for way, colour in (("data||model", BLUE), ("model||data", ORANGE)):
             fits = [FittedDenoiser.from_data(x, np.diag(spread**2), center=False) for x in sets]
             mean = np.mean([fit.kl(way) for fit in fits])
             left.plot(samples / d, mean, "o", ms=7, mfc="none", color=DARK)
-left.loglog(above, 0.25 / above, "--", color="#666666", label="$d/4N$")
+left.loglog(above, 0.25 / above, "--", color="#666666", label="$d/4n$")
 for c, colour in ((0.001, ORANGE), (0.01, GREEN), (0.1, BLUE)):
     ridged = rs.LinearDenoiser(population, loads, c)
     right.loglog(loads, ridged.kl(), color=colour, label=f"c = {c}")
     right.loglog(loads, ridged.kl("model||data"), "-.", lw=1, color=colour)
 right.loglog(above, free.kl(), color=DARK, label="c = 0")
-right.loglog(above, 0.25 / above, "--", color="#666666", label="$d/4N$")
+right.loglog(above, 0.25 / above, "--", color="#666666", label="$d/4n$")
 left.set(xlabel="samples per dimension, $n/d$", ylabel="divergence per dimension", ylim=(1e-3, 30))
 right.set(xlabel="samples per dimension, $n/d$", xlim=(0.1, 100), ylim=(1e-3, 30))
 left.legend()
@@ -178,8 +180,12 @@ legend = right.legend(ncols=2)
 
 # %% alt="Eigenvalues against rank of power laws and of photographs, and the test loss above the optimum against samples per dimension"
 spectra = {f"a = {a:g}": rs.PopulationSpectrum.power_law(a, 64) for a in (0, 0.5, 1, 2)}
-spectra["photographs"] = rs.PopulationSpectrum.from_samples(photographs(8))
-spectra["... without mean"] = rs.PopulationSpectrum.from_samples(photographs(8, patch_mean=False))
+patches, without_mean = (
+    np.unique(photographs(8, patch_mean=mean), axis=0)  # blank ones repeat each other
+    for mean in (True, False)
+)
+spectra["photographs"] = rs.PopulationSpectrum.from_samples(patches)
+spectra["... without mean"] = rs.PopulationSpectrum.from_samples(without_mean)
 
 colours = (DARK, "#56B4E9", BLUE, PURPLE, ORANGE, GREEN)
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
@@ -201,13 +207,14 @@ line = right.axvline(1.0, color=DARK, lw=0.8, ls=":")
 
 # %%
 whole = spectra["... without mean"]
-without_mean = photographs(8, patch_mean=False)
 print("samples  measured  expected")
 for samples in (10, 30, 100, 1000):
-    drawn = [
-        rs.PopulationSpectrum.from_samples(without_mean[rng.choice(len(without_mean), samples)])
-        for _ in range(50)
-    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rs.DataWarning)  # ten patches may vary little
+        drawn = [
+            rs.PopulationSpectrum.from_samples(rng.choice(without_mean, samples, replace=False))
+            for _ in range(50)
+        ]
     measured = np.mean([sample.participation_ratio for sample in drawn])
     print(f"{samples:7d}  {measured:8.2f}  {whole.sampled_participation_ratio(samples):8.2f}")
 print(f"    all  {whole.participation_ratio:8.2f}")

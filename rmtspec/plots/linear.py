@@ -130,7 +130,7 @@ def _draw_divergences(ax: Axes, model: LinearDenoiser, corrected: bool) -> None:
         # Without a ridge only the r directions count in which the data vary.
         null = model.population.eigenvalues == 0.0
         rank = 1.0 - float(model.population.weights[null].sum())
-        label = r"$d/4N$" if rank == 1.0 else r"$r^2/4dN$"
+        label = r"$d/4n$" if rank == 1.0 else r"$r^2/4dn$"
         shown = loads[loads > rank]
         ax.plot(shown, 0.25 * rank**2 / shown, color=_GREY, lw=1.2, ls="--", label=label)
     if not np.all(finite):
