@@ -205,7 +205,7 @@ def test_divergences_without_ridge_are_infinite_where_a_law_is_degenerate():
 
 def test_finite_sample_divergence_follows_the_law_of_one_over_four_n():
     for direction in (FORWARD, REVERSE):
-        # d/(4N) with relative corrections of order d/N and 1/d.
+        # d/(4n) with relative corrections of order d/n and 1/d.
         assert finite_sample(2_000_000, 1000, direction) == pytest.approx(1 / 8000, rel=3e-3)
     assert finite_sample(201, 200) == np.inf
     assert np.isfinite(finite_sample(202, 200))

@@ -51,7 +51,7 @@ def test_infinite_divergences_break_the_line_and_grey_the_ground():
     drawn = lines(right)["data || model"].get_ydata()
     np.testing.assert_array_equal(np.isnan(drawn), LOADS <= 1 + 1e-12)
     assert "infinite" in texts(right)
-    law = lines(right)["$d/4N$"]
+    law = lines(right)["$d/4n$"]
     np.testing.assert_allclose(law.get_ydata() * law.get_xdata(), 0.25, rtol=1e-15)
 
 
@@ -59,7 +59,7 @@ def test_law_of_many_samples_counts_the_rank_only():
     flat = rs.PopulationSpectrum([0.0, 1.0, 2.0, 3.0])
     loads = np.geomspace(0.1, 1000.0, 41)
     right = plot_against_load(rs.LinearDenoiser(flat, loads), 0.9, three())[2]
-    law, drawn = lines(right)["$r^2/4dN$"].get_ydata(), lines(right)["data || model"].get_ydata()
+    law, drawn = lines(right)["$r^2/4dn$"].get_ydata(), lines(right)["data || model"].get_ydata()
     # The next term is relatively 5/3 of rank/n at most: 0.00125.
     assert drawn[-1] == pytest.approx(law[-1], rel=2e-3)
 
