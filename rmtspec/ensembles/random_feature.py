@@ -102,13 +102,13 @@ class RandomFeatureGram(FeatureGram):
 
     @property
     def _parts(self) -> tuple[float, float, float]:
-        """c², b² and v², those 70 decades below the largest, or below s², set to 0.
+        """c², b² and v², those 70 decades below the largest, or 48 below s², set to 0.
 
-        Their bulks lie that close to the atom at s², and count with it; products of their powers
-        would leave the range of floats.
+        Their bulks lie that close to the atom at s², and count with it; products of their powers,
+        of six where all are small, would leave the range of floats.
         """
         data = self.c2 * self.population.mean
-        least = 1e-70 * max(data, self.b2, self.v2, self.s2)
+        least = max(1e-70 * max(data, self.b2, self.v2), 1e-48 * self.s2)
         return (
             self.c2 if data > least else 0.0,
             self.b2 if self.b2 > least else 0.0,

@@ -239,7 +239,7 @@ def _one(psi_p, psi_n, scalars, families, rest, shared):
     if np.isnan(c):
         return False
     shares, noise_first = _shares(psi_n, whole, c, b, v, b2, v2)
-    least = 1e-70 * max(c2 * mean, b2, v2, s2)
+    least = max(1e-70 * max(c2 * mean, b2, v2), 1e-48 * s2)
     c2 = c2 if c2 * mean > least else 0.0
     b2, v2 = b2 if b2 > least else 0.0, v2 if v2 > least else 0.0
     u = v2 / psi_n

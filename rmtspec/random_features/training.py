@@ -278,8 +278,9 @@ class Training(PredictionCourse):
         """
         model, curves, targets = self.model, self._base, self._targets
         ensemble = model.ensemble
-        if curves.silent:
-            return np.zeros(len(model.spectrum().support))
+        bulks = len(model.spectrum().support)
+        if curves.silent or not bulks:
+            return np.zeros(bulks)
 
         def through(points: Points) -> ComplexArray:
             return curves.along(points, None) if self.prediction is None else targets.forced(points)

@@ -156,9 +156,10 @@ class TargetCurves:
     @property
     def converted(self) -> float:
         """What a squared error of the prediction is multiplied by to be one of the score."""
-        level = self.base.model.level
+        (u, w), level = self.target, self.base.model.level
         with np.errstate(divide="ignore"):
-            return float(np.float64(level.alpha / (level.sigma * self.delta)) ** 2)
+            share = 1.0 / u if w == 0.0 else np.float64(level.alpha) / self.delta  # also of α = 0
+            return float((share / level.sigma) ** 2)
 
     def least(self, precision: float) -> float:
         """L*, from the mean of 1/(α²l + σ²)."""

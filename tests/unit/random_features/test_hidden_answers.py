@@ -65,15 +65,6 @@ def test_a_hidden_best_time_is_not_called_harm() -> None:
     assert "only harms" not in said
 
 
-def test_points_that_are_not_solved_warn_of_nothing_but_convergence() -> None:
-    training = rs.RandomFeatureModel(1e9, 0.3, 30.0, "relu").training()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        curves = training.learning_curves([1.0])
-    assert not curves.converged
-    assert [one.category for one in caught] == [rs.ConvergenceWarning]
-
-
 _SETTINGS = (
     {},
     {"initial": 0.1},
@@ -168,3 +159,29 @@ def test_curves_of_an_unsolved_contour_are_nan_with_one_word_of_it(
         with pytest.warns(rs.ConvergenceWarning, match="could not be solved on the contour"):
             found = ask([1.0, 10.0])
         assert np.isinf(found.error).all()
+
+
+@pytest.mark.parametrize("activation", ["cosine", "hermite2", "hermite4"])
+@pytest.mark.parametrize("t", [20.0, 30.0, 34.0, 40.0, 100.0])
+def test_even_features_that_hardly_see_the_sample_have_times_and_learn_nothing(
+    activation: str, t: float
+) -> None:
+    """v² falls like e^(-4t), and nothing is linear: at last all eigenvalues are those of the floor.
+
+    Products of powers of v² are below the least float long before v² is.
+    """
+    for psi_p in (0.01, 64.0):
+        model = rs.RandomFeatureModel(psi_p, 8.0, t, activation)
+        training = model.training()
+        assert model.timescales().tau_mem == pytest.approx(psi_p / model.floor, rel=1e-14)
+        assert len(training.bulk_shares()) == len(model.spectrum().support)
+        assert training.learning_curves(np.inf).test == 1.0
+
+
+def test_two_networks_without_signal_are_those_of_the_limit() -> None:
+    nearly, without = (
+        rs.RandomFeatureModel(64.0, 8.0, t).training().two_data_sets([1.0, 2.0])
+        for t in (300.0, 800.0)  # e^-800 is no float
+    )
+    np.testing.assert_allclose(without.bias, nearly.bias, rtol=1e-12)
+    np.testing.assert_array_equal(without.variance, 0.0)
