@@ -129,88 +129,104 @@ def averaged_response(
     variance = source.variance
     if weight[0] == 0.0:
         level, weight, variance = level[1:], weight[1:], variance[1:]
-    h1, h2 = first.along(level, c2, b2), second.along(level, c2, b2)
-    seen1, seen2 = (c2 * y[:, None] * level * h for y, h in ((first.y, h1), (second.y, h2)))
-    noisy1, noisy2 = seen1 + b2 * h1, seen2 + b2 * h2
-    factors = np.stack([weight, weight * level, weight * variance, weight * level * variance])
-    few = level.size <= _FEW
-    sums = np.empty((6, 0, 0), dtype=np.complex128)
-    if not few:
-        sums = np.stack(
-            [(h1 * factor) @ h2.T for factor in factors]
-            + [(noisy1 * weight) @ noisy2.T, (seen1 * weight) @ seen2.T]
-        )
+    here = _shares(first, level, c2, b2)
     # Symmetric at the same points, Hermitian at conjugate ones: half of the pairs tell all.
-    same = np.array_equal(first.k, second.k) and np.array_equal(first.y, second.y)
-    mirrored = first.conjugate()
-    conjugate = np.array_equal(mirrored.k, second.k) and np.array_equal(mirrored.y, second.y)
+    same = second is first
+    conjugate = not same and all(map(np.array_equal, first.conjugate(), second))
+    if same or conjugate:
+        there = here if same else tuple(share.conj() for share in here)
+    else:
+        there = _shares(second, level, c2, b2)
+    factors = weight * np.array([np.ones_like(level), level, variance, level * variance])
+    sums = np.empty((6, 0, 0), dtype=np.complex128)
+    if level.size > _FEW:
+        shares = zip(np.array([0, 0, 0, 0, 1, 2]), (*factors, weight, weight), strict=True)
+        sums = np.stack([(here[i] * factor) @ there[i].T for i, factor in shares])
     k, y, mean, loss = _averaged(
-        first.k, first.y, h1, seen1, noisy1, second.k, second.y, h2, seen2, noisy2,
+        first.k, first.y, *here, second.k, second.y, *there,
         factors, sums, source.identity, source.noise, source.data,
         psi_p, psi_n, c2, b2, v2, same, conjugate,
     )  # fmt: skip
     return Response(k, y, mean, loss)
 
 
-@kernel
+def _shares(
+    points: Points, level: FloatArray, c2: float, b2: float
+) -> tuple[ComplexArray, ComplexArray, ComplexArray]:
+    """kh, 1 − kh and c²ylh, none by a difference; (points, levels) each."""
+    h = points.along(level, c2, b2)
+    data = (c2 * points.y[:, None]) * level * h
+    return points.k[:, None] * h, data + b2 * h, data
+
+
+@kernel(fastmath={"contract"})
 def _averaged(
-    k1, y1, h1, seen1, noisy1, k2, y2, h2, seen2, noisy2, factors, sums, identity, noise, data,
-    psi_p, psi_n, c2, b2, v2, same, conjugate,
+    k1, y1, own1, noisy1, seen1, k2, y2, own2, noisy2, seen2, factors, sums,
+    identity, noise, data, psi_p, psi_n, c2, b2, v2, same, conjugate,
 ):  # fmt: skip
-    """Fields of `Response`; the six integrals over ρ are in `sums`, or made if that is empty."""
+    """Fields of `Response`; the six integrals over ρ are in `sums`, or made if that is empty.
+
+    The second equation is multiplied by k_1k_2 and Y divided by y_1y_2, so that k and y are left in
+    y_1y_2/(k_1k_2) alone, and each integral has h with the k of its point.
+    """
     shape = (k1.size, k2.size)
     k, y, mean = np.empty(shape, k1.dtype), np.empty(shape, k1.dtype), np.empty(shape, k1.dtype)
     loss = np.empty(shape)
-    total1, total2 = _weighted(h1, factors), _weighted(h2, factors)
+    per_k1, slope1, base1, part1 = _of_points(k1, y1, own1, b2, factors)
+    per_k2, slope2, base2, part2 = _of_points(k2, y2, own2, b2, factors)
     made = sums.size == 0
     for i in range(k1.size):
         for j in range(i if same or conjugate else 0, k2.size):
             if made:
                 i0, i1, it, itl, noisy, seen = _integrals(
-                    h1[i], seen1[i], noisy1[i], h2[j], seen2[j], noisy2[j], factors
+                    own1[i], noisy1[i], seen1[i], own2[j], noisy2[j], seen2[j], factors
                 )
             else:
                 i0, i1, it = sums[0, i, j], sums[1, i, j], sums[2, i, j]
                 itl, noisy, seen = sums[3, i, j], sums[4, i, j], sums[5, i, j]
-            kk, yy = k1[i] * k2[j], y1[i] * y2[j]
-            a11, size11 = _spared(psi_p, k1[i] * total1[i], k2[j] * total2[j], kk * i0, noisy)
-            kb1, kb2 = k1[i] + b2, k2[j] + b2
-            a22, size22 = _spared(psi_n, kb1 * total1[i], kb2 * total2[j], kb1 * kb2 * i0, seen)
-            per_yy, per_kk = _reciprocal(yy), _reciprocal(kk)
-            a22, size22 = a22 * per_yy, size22 * _size(per_yy)
-            a12, a21 = -(v2 + c2 * kk * i1), -(v2 * per_kk + c2 * i1)
-            rhs1 = identity + kk * (noise * i0 + data * it)
+            slope, base = slope1[i] * slope2[j], base1[i] * base2[j]
+            a11, size11 = _spared(psi_p, part1[i], part2[j], i0, noisy)
+            a22, size22 = _spared(psi_n, base1[i] * part1[i], base2[j] * part2[j], base * i0, seen)
+            mixed = v2 + c2 * i1
+            steep = slope * mixed
+            rhs1 = identity + noise * i0 + data * it
             rhs2 = c2 * (noise * i1 + data * itl)
-            inverse = _reciprocal(a11 * a22 - a12 * a21)
-            k[i, j] = (rhs1 * a22 - a12 * rhs2) * inverse
-            y[i, j] = (a11 * rhs2 - a21 * rhs1) * inverse
-            mean[i, j] = ((k[i, j] + noise) * i0 + data * it + c2 * y[i, j] * i1) / psi_p
-            loss[i, j] = (size11 * size22 + _size(a12 * a21)) * _size(inverse)
-            if same:
-                k[j, i], y[j, i], mean[j, i] = k[i, j], y[i, j], mean[i, j]
-                loss[j, i] = loss[i, j]
-            elif conjugate:
-                k[j, i], y[j, i] = np.conj(k[i, j]), np.conj(y[i, j])
-                mean[j, i], loss[j, i] = np.conj(mean[i, j]), loss[i, j]
+            inverse = _reciprocal(a11 * a22 - steep * mixed)
+            k[i, j] = (rhs1 * a22 + steep * rhs2) * inverse
+            y[i, j] = slope * ((a11 * rhs2 + mixed * rhs1) * inverse)
+            seen = (k[i, j] + noise) * i0 + data * it + c2 * (y[i, j] * i1)
+            mean[i, j] = seen * (per_k1[i] * per_k2[j]) / psi_p
+            loss[i, j] = (size11 * size22 + _size(steep * mixed)) * _size(inverse)
+    if same or conjugate:
+        for i in range(k1.size):
+            for j in range(i):
+                k[i, j], y[i, j], mean[i, j] = k[j, i], y[j, i], mean[j, i]
+                loss[i, j] = loss[j, i]
+                if conjugate:
+                    k[i, j], y[i, j] = np.conj(k[i, j]), np.conj(y[i, j])
+                    mean[i, j] = np.conj(mean[i, j])
     return k, y, mean, loss
 
 
-@kernel
-def _weighted(h, factors):
-    """∫h dρ at every point."""
-    total = np.zeros(h.shape[0], h.dtype)
-    for i in range(h.shape[0]):
-        for level in range(h.shape[1]):
-            total[i] += factors[0, level] * h[i, level]
-    return total
+@kernel(fastmath={"contract"})
+def _of_points(k, y, own, b2, factors):
+    """1/k, y/k, (k + b²)/k and ∫kh dρ at every point."""
+    inverse, slope = np.empty(k.size, k.dtype), np.empty(k.size, k.dtype)
+    base, part = np.empty(k.size, k.dtype), np.zeros(k.size, k.dtype)
+    for i in range(k.size):
+        inverse[i] = _reciprocal(k[i])
+        slope[i], base[i] = y[i] * inverse[i], (k[i] + b2) * inverse[i]
+        for level in range(own.shape[1]):
+            part[i] += factors[0, level] * own[i, level]
+    return inverse, slope, base, part
 
 
-@kernel
-def _integrals(h1, seen1, noisy1, h2, seen2, noisy2, factors):
-    """∫ of h_1h_2 times each factor, of both shares that noise and data see, and of the data's."""
+@kernel(fastmath={"contract"})
+def _integrals(own1, noisy1, seen1, own2, noisy2, seen2, factors):
+    """∫ of products of kh times each factor, of the shares of noise and data, and of the data's."""
     i0 = i1 = it = itl = noisy = seen = 0.0j
-    for level in range(h1.size):
-        both = h1[level] * h2[level]
+    for level in range(own1.size):
+        both = own1[level] * own2[level]
         i0 += factors[0, level] * both
         i1 += factors[1, level] * both
         it += factors[2, level] * both
@@ -220,7 +236,7 @@ def _integrals(h1, seen1, noisy1, h2, seen2, noisy2, factors):
     return i0, i1, it, itl, noisy, seen
 
 
-@kernel
+@kernel(fastmath={"contract"})
 def _spared(psi, part1, part2, both, taken):
     """`spared` for one pair, whose measure has mass 1."""
     plain = _size(psi) + _size(taken)
@@ -230,13 +246,13 @@ def _spared(psi, part1, part2, both, taken):
     return psi - taken, plain
 
 
-@kernel
+@kernel(fastmath={"contract"})
 def _size(x):
     """A modulus to a factor √2, without the root."""
     return abs(x.real) + abs(x.imag)
 
 
-@kernel
+@kernel(fastmath={"contract"})
 def _reciprocal(x):
     scale = 1.0 / (x.real * x.real + x.imag * x.imag)
     return complex(x.real * scale, -x.imag * scale)

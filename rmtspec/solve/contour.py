@@ -212,19 +212,20 @@ def half_plane_contour(
     size *= np.sqrt(near) * np.sqrt(far) * np.sqrt(max(ratio, _LEAST_RATIO))
     x = period * (np.arange(count) + 0.5) / (2.0 * count)
     terms = int(np.ceil(_SPAN / period))
-    shifted = x - period * np.arange(-terms, terms + 1)[:, None] - 0.5j * np.pi * height
-    each = 2.0 * np.exp(-np.abs(shifted.real)) / _decaying_cosh(shifted)
+    along = x - period * np.arange(-terms, terms + 1)[:, None]
+    # cosh w and sinh w of w = along − iφ, both times 2 exp(−|Re w|), which never overflows
+    cosine, sine = np.cos(0.5 * np.pi * height), np.sin(0.5 * np.pi * height)
+    decay, gone = np.exp(-np.abs(along)), -np.expm1(-2.0 * np.abs(along))
+    left = np.copysign(gone, along)
+    cosh = (2.0 - gone) * cosine - 1j * (sine * left)
+    sinh = left * cosine - 1j * (sine * (2.0 - gone))
+    each = 2.0 * decay / cosh
     zeta = size * each.sum(0)
-    slope = size * (-each * np.tanh(shifted)).sum(0)
+    slope = size * (-each * sinh / cosh).sum(0)
     z, derivative = region.inverse(zeta)
     # Counterclockwise is against x: on the upper half x runs from the right end to the left.
     step = period / (2.0 * count)
     return Contour(z, -(step / (2j * np.pi)) * slope * derivative)
-
-
-def _decaying_cosh(w: ComplexArray) -> ComplexArray:
-    """2·cosh(w)·exp(−|Re w|), which never overflows."""
-    return np.exp(w - np.abs(w.real)) + np.exp(-w - np.abs(w.real))
 
 
 def _period(ratio: float) -> tuple[float, float]:

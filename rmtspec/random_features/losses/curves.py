@@ -84,7 +84,7 @@ class Tables(NamedTuple):
 
     Attributes
     ----------
-    own : Tr WᵀRW/d, (n,)
+    own : Tr WᵀRW/d times the weights of the contour, (n,)
     cross : the same between the V of fresh data and that of the samples
     form : of ψ_p T
     """
@@ -110,10 +110,9 @@ class Grid:
         mirrored = self.points.conjugate()
         self.pairs = [curves.respond(self.points, second) for second in (self.points, mirrored)]
 
-    def filters(self, tau: FloatArray) -> tuple[ComplexArray, ComplexArray]:
-        """The filter f(x) at every time and node, and f times the weights of the contour."""
-        bare = self.curves.relaxation.filtered(self.x, tau)
-        return bare, self.weights * bare
+    def filtered(self, tau: FloatArray) -> ComplexArray:
+        """The filter f(x) at every time and node, without the weights of the contour."""
+        return self.curves.relaxation.filtered(self.x, tau)
 
     def tables(self, direction: Direction | None) -> Tables:
         """What the losses are made of, of all directions or along one."""
@@ -125,7 +124,8 @@ class Grid:
             curves.pair_along(self.points, second, pair, direction)
             for second, pair in zip((self.points, mirrored), self.pairs, strict=True)
         ]
-        tables = Tables(own, curves.cross_along(self.points, direction, own), self.form(*double))
+        cross = curves.cross_along(self.points, direction, own)
+        tables = Tables(self.weights * own, self.weights * cross, self.form(*double))
         if direction is None:
             self._whole = tables
         return tables
@@ -133,28 +133,29 @@ class Grid:
     def form(self, plain: ComplexArray, mixed: ComplexArray) -> Form:
         """The form of a table that rounds as the responses do."""
         of_plain, of_mixed = self.pairs
-        return Form.of(plain, mixed, np.abs(plain) * of_plain.loss + np.abs(mixed) * of_mixed.loss)
+        sizes = np.abs(plain) * of_plain.loss + np.abs(mixed) * of_mixed.loss
+        return Form.of(plain, mixed, sizes, self.weights)
 
     def losses(self, tau: FloatArray, direction: Direction | None) -> Values:
         """Rows of train and test losses at flat finite times."""
         own, cross, form = self.tables(direction)
-        bare, f = self.filters(tau)
-        fit, known = self.fit(bare, f, own), single(f, cross, self.ulp)
+        f = self.filtered(tau)
+        fit, known = self.fit(f, own), single(f, cross, self.ulp)
         square = form.sums(f, self.ulp)
         scale = self.curves.scale
         values = scale * np.array([fit.values, square.values - 2.0 * known.values])
         errors = scale * np.array([fit.errors, square.errors + 2.0 * known.errors])
         return self.with_start(tau, Values(values, errors))
 
-    def fit(self, bare: ComplexArray, f: ComplexArray, trace: ComplexArray) -> Values:
-        """∮(λf² − 2f)X of a trace X."""
-        return fitted(f, bare, self.x - self.curves.ridge, trace, self.ulp)
+    def fit(self, f: ComplexArray, trace: ComplexArray) -> Values:
+        """∮(λf² − 2f)X of a trace X times the weights."""
+        return fitted(f, self.x - self.curves.ridge, trace, self.ulp)
 
     def sketched(self, tau: FloatArray) -> FloatArray:
         """The same losses without a bound."""
         own, cross, form = self.tables(None)
-        bare, f = self.filters(tau)
-        train = self.fit(bare, f, own).values
+        f = self.filtered(tau)
+        train = self.fit(f, own).values
         found = self.curves.scale * np.array([train, form.values(f) - 4.0 * (f @ cross).real])
         return self.with_start(tau, Values(found, np.zeros_like(found))).values
 
@@ -178,11 +179,11 @@ class Grid:
             base = np.array([curves.base + 0j])
             left *= curves.relaxation.residual(base, tau)[:, 0].real ** 2
         trace, size, form = self._start_tables
-        f, forced = self.weights * r, r * (self.x - curves.ridge)
+        forced = r * (self.weights * (self.x - curves.ridge))
         sizes = np.abs(forced) * size
         found = (
-            single(f, forced * trace, self.ulp, sizes=sizes, decays=True),
-            form.sums(f, self.ulp, decays=True),
+            single(r, forced * trace, self.ulp, sizes=sizes, decays=True),
+            form.sums(r, self.ulp, decays=True),
         )
         values = np.array([one.values[:-1] for one in found])
         errors = np.array([one.errors[:-1] for one in found])
@@ -207,7 +208,7 @@ class Grid:
             tables.append(all_of_it - of_atom)
             sizes += (np.abs(all_of_it) + np.abs(of_atom)) * pair.loss
         q, atom = 1.0 / (psi_p * k), mass / distance
-        return q + atom, np.abs(q) + np.abs(atom), Form.of(tables[0], tables[1], sizes)
+        return q + atom, np.abs(q) + np.abs(atom), Form.of(tables[0], tables[1], sizes, self.weights)
 
 
 @dataclass(frozen=True)
@@ -438,11 +439,10 @@ class Curves:
         finite = np.minimum(tau[~ended], self.latest)
         with np.errstate(divide="ignore", invalid="ignore"):  # where nodes are NaN: flagged below
             if finite.size:
-                grid = self.grid(float(finite.max()))
-                for part in np.array_split(np.arange(finite.size), finite.size // _BATCH + 1):
-                    found = on_grid(grid, finite[part])
-                    where = np.flatnonzero(~ended)[part]
-                    values[:, where], errors[:, where] = found
+                grid, where = self.grid(float(finite.max())), np.flatnonzero(~ended)
+                for begin in range(0, finite.size, _BATCH):
+                    part = slice(begin, begin + _BATCH)
+                    values[:, where[part]], errors[:, where[part]] = on_grid(grid, finite[part])
             if ended.any():
                 values[:, ended], errors[:, ended] = at_end()
         failed = ~np.isfinite(errors) | ~np.isfinite(values)

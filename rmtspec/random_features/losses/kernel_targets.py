@@ -82,9 +82,10 @@ class KernelTargetCurves(TargetCurves):
 
         def on_grid(grid: Grid, times: FloatArray) -> Values:
             equations = self._gram.equations
-            bare, f = grid.filters(times)
-            train = grid.fit(bare, f, equations.along(grid.points, rows))
-            known = single(f, equations.cross_along(grid.points, rows, fresh), grid.ulp)
+            f, own = grid.filtered(times), equations.along(grid.points, rows)
+            cross = equations.cross_along(grid.points, rows, fresh)
+            train = grid.fit(f, grid.weights * own)
+            known = single(f, grid.weights * cross, grid.ulp)
             square = grid.form(*self._double(grid, rows)).sums(f, grid.ulp)
             values = np.array([train.values, square.values - 2.0 * known.values])
             errors = np.array([train.errors, square.errors + 2.0 * known.errors])

@@ -53,9 +53,14 @@ class Form(NamedTuple):
     sizes: FloatArray
 
     @classmethod
-    def of(cls, plain: ComplexArray, mixed: ComplexArray, sizes: FloatArray) -> Form:
-        """The form of a table over pairs of nodes and one over nodes and conjugate nodes."""
-        return cls(_in_real_numbers(plain, mixed), sizes)
+    def of(
+        cls, plain: ComplexArray, mixed: ComplexArray, sizes: FloatArray, weights: ComplexArray
+    ) -> Form:
+        """The form of a table over pairs of nodes and one over nodes and conjugate nodes.
+
+        Each entry is taken times the weights of its nodes; `sizes` are those of entries without.
+        """
+        return cls(*_in_real_numbers(plain, mixed, sizes, weights))
 
     def values(self, f: ComplexArray) -> FloatArray:
         """The quadratic form of every row of f, without a bound."""
@@ -94,11 +99,9 @@ def single(
     return Values(value, ulp * rounds + _settled(half, size, decays))
 
 
-def fitted(
-    f: ComplexArray, bare: ComplexArray, distance: ComplexArray, trace: ComplexArray, ulp: float
-) -> Values:
-    """Sums of every row of f times (distance·bare − 2)·trace, with one row of `bare` each."""
-    value, half, size = _fitted_sums(f, bare, distance, trace)
+def fitted(f: ComplexArray, distance: ComplexArray, trace: ComplexArray, ulp: float) -> Values:
+    """Sums of every row of f times (distance·f − 2)·trace."""
+    value, half, size = _fitted_sums(f, distance, trace)
     return Values(value, ulp * size + _settled(half, size))
 
 
@@ -123,18 +126,20 @@ def _settled(half: FloatArray, size: FloatArray, decays: bool = False) -> FloatA
 
 
 @kernel
-def _in_real_numbers(plain, mixed):
-    """The first field of `Form`."""
+def _in_real_numbers(plain, mixed, sizes, weights):
+    """The fields of `Form`."""
     n = plain.shape[0]
-    real = np.empty((2 * n, 2 * n))
+    real, moduli, scale = np.empty((2 * n, 2 * n)), np.empty((n, n)), np.abs(weights)
     for i in range(n):
         for j in range(n):
-            a, b = plain[i, j], mixed[i, j]
+            w = weights[j]
+            a, b = plain[i, j] * (weights[i] * w), mixed[i, j] * (weights[i] * np.conj(w))
+            moduli[i, j] = sizes[i, j] * (scale[i] * scale[j])
             real[2 * i, 2 * j] = b.real + a.real
             real[2 * i, 2 * j + 1] = b.imag - a.imag
             real[2 * i + 1, 2 * j] = -b.imag - a.imag
             real[2 * i + 1, 2 * j + 1] = b.real - a.real
-    return real
+    return real, moduli
 
 
 @kernel(fastmath=REORDERED)
@@ -163,12 +168,12 @@ def _row_sums(f, g):
 
 
 @kernel
-def _fitted_sums(f, bare, distance, trace):
-    """The same for the fit, whose trace is distance·bare − 2 times that given."""
+def _fitted_sums(f, distance, trace):
+    """The same for the fit, whose trace is distance·f − 2 times that given."""
     value, half, size = np.empty(f.shape[0]), np.empty(f.shape[0]), np.empty(f.shape[0])
     row = np.empty_like(trace)
     for i in range(f.shape[0]):
         for j in range(trace.size):
-            row[j] = np.conj(trace[j] * (distance[j] * bare[i, j] - 2.0))
+            row[j] = np.conj(trace[j] * (distance[j] * f[i, j] - 2.0))
         value[i], half[i], size[i] = _row_sum(f[i], row)
     return value, half, size

@@ -107,10 +107,11 @@ class Map(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """Of one grid: the directions, the map, and S."""
+    """Of one grid: the directions, κ and X times the weights of the contour, and S."""
 
     along: Setting
-    map: Map
+    kappa: ComplexArray
+    forced: ComplexArray
     spread: Form
 
 
@@ -219,10 +220,10 @@ class TargetCurves:
             return np.array(self.course(tau)[:3])
 
         def on_grid(grid: Grid, times: FloatArray) -> FloatArray:
-            along, here, spread = self.tables(grid, None)
-            bare, f = grid.filters(times)
-            train = grid.fit(bare, f, here.forced).values
-            rows = self._from_map(plain_each(f, here.kappa), spread.values(f), along)
+            along, kappa, forced, spread = self.tables(grid, None)
+            f = grid.filtered(times)
+            train = grid.fit(f, forced).values
+            rows = self._from_map(plain_each(f, kappa), spread.values(f), along)
             found = np.array([train, *rows])
             return grid.with_start(times, Values(found, np.zeros_like(found))).values
 
@@ -305,16 +306,20 @@ class TargetCurves:
             for other, pair in zip((here, there), grid.pairs, strict=True)
         ]
         (plain, of_plain), (mixed, of_mixed) = found
-        tables = Tables(along, here, Form.of(plain, mixed, of_plain + of_mixed))
+        weights = grid.weights
+        tables = Tables(
+            along, weights[:, None] * here.kappa, weights * here.forced,
+            Form.of(plain, mixed, of_plain + of_mixed, weights),
+        )  # fmt: skip
         if direction is None:
             self._known[grid] = tables
         return tables
 
     def _on_grid(self, grid: Grid, tau: FloatArray, direction: Direction | None) -> Values:
-        along, here, spread = self.tables(grid, direction)
-        bare, f = grid.filters(tau)
-        train, variance = grid.fit(bare, f, here.forced), spread.sums(f, grid.ulp)
-        mean, off = each(f, here.kappa, grid.ulp)
+        along, kappa, forced, spread = self.tables(grid, direction)
+        f = grid.filtered(tau)
+        train, variance = grid.fit(f, forced), spread.sums(f, grid.ulp)
+        mean, off = each(f, kappa, grid.ulp)
         rows = self._from_map(mean, variance.values, along)
         slack = self.slack(mean, off, along)
         errors = np.array([train.errors, *(variance.errors + slack,) * 2])
@@ -396,8 +401,7 @@ class TargetCurves:
         return w * mean, w * self._fresh_variance
 
     def _pulls_on(self, grid: Grid, tau: FloatArray) -> Values:
-        _, f = grid.filters(tau)
-        found = each(f, self._pull(grid.points).T, grid.ulp)
+        found = each(grid.filtered(tau), (grid.weights * self._pull(grid.points)).T, grid.ulp)
         return Values(found.values.T, found.errors.T)
 
     def _pull(self, points: Points) -> ComplexArray:

@@ -127,19 +127,19 @@ class TwoDataSetCurves:
             )
         ]
         features, samples, identity = (
-            Form.of(plain, mixed, sizes)
+            Form.of(plain, mixed, sizes, grid.weights)
             for plain, mixed, sizes in zip(
                 *(tables for tables, _ in found),
                 np.add(*(sizes for _, sizes in found)),
                 strict=True,
             )
         )
-        bare, f = grid.filters(tau)
+        f, weights = grid.filtered(tau), grid.weights
         done = (grid.x - base.ridge) * f  # λf
-        mean, off = each(f, here.kappa, ulp)
-        rows, off_rows = each(f, self._own(grid.points, here, along), ulp)
+        mean, off = each(f, weights[:, None] * here.kappa, ulp)
+        rows, off_rows = each(f, weights[:, None] * self._own(grid.points, here, along), ulp)
         by_features, by_samples = features.sums(f, ulp), samples.sums(f, ulp)
-        own, shared = single(done, bare * here.forced, ulp), identity.sums(f, ulp, done)
+        own, shared = single(done, f * (weights * here.forced), ulp), identity.sums(f, ulp, done)
         slack = curves.slack(mean, off, along)
         variance = by_features.values + by_samples.values
         rounding = by_features.errors + by_samples.errors
