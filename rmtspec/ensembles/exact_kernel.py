@@ -135,7 +135,7 @@ class KernelEquations(GivenDataEquations):
         return np.asarray(1.0 / (points.k[:, None] + self.mu))
 
     def respond(self, first: Points, second: Points, fresh: FreshNeurons) -> Response:
-        """K at every pair of points; the mean is that of the whole target, over psi_p."""
+        """K at every pair of points; the mean is that of the whole target."""
         r1, r2 = self.poles(first), self.poles(second)
         kk = np.multiply.outer(first.k, second.k)
         parts = [(k * (r @ self.weight), self.mu * r) for k, r in ((first.k, r1), (second.k, r2))]
@@ -147,8 +147,7 @@ class KernelEquations(GivenDataEquations):
             rest = rest + (r1 * (share * self.mu)) @ r2.T - np.add.outer(r1 @ share, r2 @ share)
         k = rest / left
         response = Response(k, np.zeros_like(k), np.zeros_like(k), size / np.abs(left))
-        mean = self.pair_along(first, second, response, fresh, self.target) / self.psi_p
-        return response._replace(mean=mean)
+        return response._replace(mean=self.pair_along(first, second, response, fresh, self.target))
 
     def along(self, points: Points, target: FloatArray) -> ComplexArray:
         """Mean over the rows of `target` (combinations of those of E_P) of VᵀRV."""

@@ -75,7 +75,7 @@ class Response(NamedTuple):
     Attributes
     ----------
     k, y : (n, m) complex, K and Y
-    mean : (n, m) complex, :math:`\\frac1{pd}\\mathrm{Tr}\\,W^\\top R(z_1)BR(z_2)W`
+    mean : (n, m) complex, :math:`\\frac1{d^2}\\mathrm{Tr}\\,W^\\top R(z_1)BR(z_2)W`
     loss : (n, m) factor by which rounding of the entries is magnified in K and Y
     """
 
@@ -195,7 +195,7 @@ def _averaged(
             k[i, j] = (rhs1 * a22 + steep * rhs2) * inverse
             y[i, j] = slope * ((a11 * rhs2 + mixed * rhs1) * inverse)
             seen = (k[i, j] + noise) * i0 + data * it + c2 * (y[i, j] * i1)
-            mean[i, j] = seen * (per_k1[i] * per_k2[j]) / psi_p
+            mean[i, j] = seen * (per_k1[i] * per_k2[j])
             loss[i, j] = (size11 * size22 + _size(steep * mixed)) * _size(inverse)
     if same or conjugate:
         for i in range(k1.size):
@@ -392,5 +392,5 @@ def conditional_response(
     seen = seen + c2 * factor * (source.noise * i1 + source.data * itl)
     k = (source.identity + kk * seen) / left
     y = k * factor
-    mean = ((k + source.noise) * i0 + source.data * it + c2 * y * i1) / psi_p
+    mean = (k + source.noise) * i0 + source.data * it + c2 * y * i1
     return Response(k, y, mean, size / np.abs(left))

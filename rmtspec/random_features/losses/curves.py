@@ -133,7 +133,9 @@ class Grid:
     def form(self, plain: ComplexArray, mixed: ComplexArray) -> Form:
         """The form of a table that rounds as the responses do."""
         of_plain, of_mixed = self.pairs
-        sizes = np.abs(plain) * of_plain.loss + np.abs(mixed) * of_mixed.loss
+        sizes = np.abs(plain)
+        sizes *= of_plain.loss
+        sizes += np.abs(mixed) * of_mixed.loss
         return Form.of(plain, mixed, sizes, self.weights)
 
     def losses(self, tau: FloatArray, direction: Direction | None) -> Values:
@@ -349,7 +351,7 @@ class Curves:
     ) -> ComplexArray:
         """Entry of WᵀRBRW/d along a direction, or its mean; B is Ũ or the identity."""
         if direction is None:
-            return self.model.psi_p * pair.mean
+            return pair.mean
         at = self._identity if identity else self.fresh
         between = np.multiply.outer(self.along(first, direction), self.along(second, direction))
         fixed = at.noise + at.data * direction.variance

@@ -100,7 +100,7 @@ class KernelCurves(Curves):
     ) -> ComplexArray:
         """Mean of VᵀRBRV over eigendirections; B is Ũ or the identity."""
         if direction is None:
-            return self.model.psi_p * pair.mean
+            return pair.mean
         return self.gram.equations.pair_along(
             first, second, pair, self.source(identity), self._target(direction)
         )

@@ -169,17 +169,15 @@ def reached(time: FloatArray, rate: ComplexArray, scale: ComplexArray) -> Comple
 
 @kernel
 def _reached(time, rate, scale):
-    """With w = a + ib, exp(w) − 1 = expm1(a)·cos b − 2 sin²(b/2) + i·exp(a)·sin b."""
+    """With w = a + 2ib, exp(w) − 1 = expm1(a) − 2 exp(a) sin b (sin b − i cos b)."""
     result = np.empty((time.size, rate.size), rate.dtype)
     for i in range(time.size):
         for j in range(rate.size):
-            real, angle = -time[i] * rate[j].real, -time[i] * rate[j].imag
+            real, half = -time[i] * rate[j].real, -0.5 * time[i] * rate[j].imag
             if real < _GONE:
                 result[i, j] = scale[j]
                 continue
-            half = np.sin(0.5 * angle)
-            grown = np.expm1(real)
-            left = grown - (1.0 + grown) * (2.0 * half * half)
-            turned = (1.0 + grown) * np.sin(angle)
-            result[i, j] = -complex(left, turned) * scale[j]
+            sine, grown = np.sin(half), np.expm1(real)
+            turned = 2.0 * (1.0 + grown) * sine
+            result[i, j] = -complex(grown - turned * sine, turned * np.cos(half)) * scale[j]
     return result

@@ -272,4 +272,4 @@ class Moving:
             at["psi_p"], at["psi_n"], at["c2"], at["b2"], at["v2"],
         )  # fmt: skip
         single = points.along(directions.eigenvalues, at["c2"], at["b2"]) @ directions.weights
-        return single, at["psi_p"] * pair.mean
+        return single, pair.mean

@@ -46,7 +46,8 @@ class Form(NamedTuple):
     Attributes
     ----------
     real : (2n, 2n), on real and imaginary parts in turn
-    sizes : (n, n) moduli of the entries, each times the factor by which it magnifies rounding
+    sizes : moduli of the entries, each times the factor by which it magnifies rounding, together
+        for every two neighbours, (⌈n/2⌉, ⌈n/2⌉)
     """
 
     real: FloatArray
@@ -72,8 +73,8 @@ class Form(NamedTuple):
     ) -> Values:
         """The form of every row of f, or of g and f; see `single`."""
         g = f if g is None else g
-        size = np.abs(f)
-        other = size if g is f else np.abs(g)
+        size = _larger(f)
+        other = size if g is f else _larger(g)
         value, half, all_sizes = _row_sums(f, (g.view(np.float64) @ self.real).view(np.complex128))
         rounding = ulp * 2.0 * np.einsum("ij,ij->i", other @ self.sizes, size)
         # Half of the nodes may be taken in either argument.
@@ -129,17 +130,29 @@ def _settled(half: FloatArray, size: FloatArray, decays: bool = False) -> FloatA
 def _in_real_numbers(plain, mixed, sizes, weights):
     """The fields of `Form`."""
     n = plain.shape[0]
-    real, moduli, scale = np.empty((2 * n, 2 * n)), np.empty((n, n)), np.abs(weights)
+    real, half, scale = np.empty((2 * n, 2 * n)), (n + 1) // 2, np.abs(weights)
+    moduli = np.zeros((half, half))
     for i in range(n):
         for j in range(n):
             w = weights[j]
             a, b = plain[i, j] * (weights[i] * w), mixed[i, j] * (weights[i] * np.conj(w))
-            moduli[i, j] = sizes[i, j] * (scale[i] * scale[j])
+            moduli[i // 2, j // 2] += sizes[i, j] * (scale[i] * scale[j])
             real[2 * i, 2 * j] = b.real + a.real
             real[2 * i, 2 * j + 1] = b.imag - a.imag
             real[2 * i + 1, 2 * j] = -b.imag - a.imag
             real[2 * i + 1, 2 * j + 1] = b.real - a.real
     return real, moduli
+
+
+@kernel
+def _larger(f):
+    """The larger modulus of every two neighbours in a row; they differ by the step of the nodes."""
+    larger = np.zeros((f.shape[0], (f.shape[1] + 1) // 2))
+    for i in range(f.shape[0]):
+        for j in range(f.shape[1]):
+            square = f[i, j].real * f[i, j].real + f[i, j].imag * f[i, j].imag
+            larger[i, j // 2] = max(larger[i, j // 2], np.sqrt(square))
+    return larger
 
 
 @kernel(fastmath=REORDERED)

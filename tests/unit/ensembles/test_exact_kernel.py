@@ -195,7 +195,7 @@ def test_products_of_resolvents_are_those_of_gaussian_neurons() -> None:
     found = [
         equations.along(one, equations.target)[0],
         equations.cross_along(one, equations.target, gram.fresh.target)[0],
-        gram.psi_p * pair.mean[0, 0],
+        pair.mean[0, 0],
         pair.k[0, 0] / (gram.psi_p * k[0] * k[1]),
     ]
     # three standard errors (of a complex mean), and corrections of relative order 1/p
