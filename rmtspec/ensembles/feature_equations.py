@@ -26,6 +26,7 @@ The real axis outside the bulks is the business of `feature_gaps`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -144,7 +145,7 @@ class FeatureEquations(FeatureGaps):
         self, first: Points, second: Points, source: Source
     ) -> tuple[Source, Directions]:
         """A matrix between resolvents, and the directions; few of them where it allows."""
-        directions = Directions.of(self.atoms)
+        directions = self._directions
         if source.data == 0.0 or np.array_equal(source.variance, directions.eigenvalues):
             directions = self.directions_from(first, second)
             source = source._replace(variance=directions.eigenvalues)
@@ -154,12 +155,16 @@ class FeatureEquations(FeatureGaps):
         """Eigenvalues of the data covariance, 0 first, or cells of many as they are seen."""
         cells, weights = self._parameters[:2]
         if cells.ndim == 1:
-            return Directions.of(self.atoms)
+            return self._directions
         eta = np.concatenate([(k + self.b2) / y for k, y in points])
         near, masses = nearby_all(cells, weights, eta)
         return Directions(
             np.append(0.0, near.sum(axis=0) / self.c2), np.append(self.atoms.zero_weight, masses)
         )
+
+    @cached_property
+    def _directions(self) -> Directions:
+        return Directions.of(self.atoms)
 
     @property
     def _two_atoms(self) -> WeightedGram:

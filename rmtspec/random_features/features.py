@@ -92,7 +92,7 @@ class RandomFeatures:
         object.__setattr__(self, "t", t)
         object.__setattr__(self, "noise_level", None if level is None or level.is_ou else level)
 
-    @property
+    @cached_property
     def level(self) -> NoiseLevel:
         """The noise level of the data, and the gain on the input of the network."""
         return NoiseLevel.ou(self.t) if self.noise_level is None else self.noise_level

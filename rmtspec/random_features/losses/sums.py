@@ -31,6 +31,7 @@ DIGITS = 16.0
 """Of the rule over all nodes, relative to the sum of moduli."""
 
 _MARGIN = 8.0  # twice the largest ratio that was met
+_TIMES = 100  # at least, at which half of the nodes are asked where there are many columns
 
 
 class Values(NamedTuple):
@@ -108,22 +109,44 @@ def fitted(f: ComplexArray, distance: ComplexArray, trace: ComplexArray, ulp: fl
 
 def each(f: ComplexArray, table: ComplexArray, ulp: float) -> Values:
     """Sums of every row of f over every column of the table, (times, columns)."""
-    size = 2.0 * (np.abs(f) @ np.abs(table))
-    half = 2.0 * np.abs((f[:, ::2] @ table[::2] - f[:, 1::2] @ table[1::2]).imag)
-    return Values(plain_each(f, table), ulp * size + _settled(half, size))
+    moduli = np.add.reduceat(np.abs(table), np.arange(0, len(table), 2), axis=0)
+    size, sign = _larger(f) @ (2.0 * moduli), 1.0 - 2.0 * (np.arange(len(table)) % 2)
+    some = slice(None, None, max(1, len(f) // _TIMES))
+    half = plain_each(np.ascontiguousarray(f[some]), (1j * sign)[:, None] * table)
+    size *= ulp + _relative(half, size[some])
+    return Values(plain_each(f, table), size)
 
 
 def plain_each(f: ComplexArray, table: ComplexArray) -> FloatArray:
     """The same without a bound."""
-    return np.asarray(2.0 * (f.real @ table.real - f.imag @ table.imag))
+    rows = np.stack([2.0 * table.real, -2.0 * table.imag], axis=1)
+    return np.asarray(f.view(np.float64) @ rows.reshape(-1, table.shape[1]))
 
 
 def _settled(half: FloatArray, size: FloatArray, decays: bool = False) -> FloatArray:
     """Error of sums over all nodes, from that of half of them and from the sums of moduli."""
     if decays:
         half, size = np.full_like(half, half.max()), np.full_like(size, size.max())
-    relative = np.divide(half, size, out=np.zeros_like(half), where=size > 0.0)
-    return np.asarray(_MARGIN * max(relative.max(initial=0.0) ** 2, 10.0**-DIGITS) * size)
+    return np.asarray(_relative(half, size) * size)
+
+
+def _relative(half: FloatArray, size: FloatArray) -> float:
+    """The same relative to the sums of moduli."""
+    return float(_MARGIN * max(_largest_ratio(half.ravel(), size.ravel()) ** 2, 10.0**-DIGITS))
+
+
+@kernel
+def _largest_ratio(half, size):
+    """Of moduli where the size is not 0; NaN if there is one."""
+    largest = 0.0
+    for i in range(size.size):
+        if size[i] != 0.0:
+            ratio = abs(half[i]) / size[i]
+            if ratio > largest or ratio != ratio:
+                largest = ratio
+            if ratio != ratio:
+                break
+    return largest
 
 
 @kernel

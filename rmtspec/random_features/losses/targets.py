@@ -68,9 +68,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...ensembles.exact_kernel import KernelEquations
-from ...ensembles.two_point import Points, Response
+from ...ensembles.two_point import Points
 from ...inputs.diffusion.prediction import Target
 from .curves import Curves, Direction, Grid, Losses
+from .mean_map import Map, OfMap
 from .setting import Setting
 from .sums import Form, Values, each, plain_each
 
@@ -87,23 +88,6 @@ class Course(NamedTuple):
     test: FloatArray
     excess: FloatArray
     error: FloatArray
-
-
-class Map(NamedTuple):
-    """The mean map at points, for every direction.
-
-    Attributes
-    ----------
-    kappa : (points, directions)
-    rest : w − cκ, without a difference
-    unseen : 1 − y, without a difference; (points,)
-    forced : X, (points,)
-    """
-
-    kappa: ComplexArray
-    rest: ComplexArray
-    unseen: ComplexArray
-    forced: ComplexArray
 
 
 class Tables(NamedTuple):
@@ -195,8 +179,13 @@ class TargetCurves:
             values = (direction.level, 1.0, direction.variance, known.precision[nearest])
             return Setting(*(np.array([value]) for value in values))
         if points is None or model.conditional:
-            return known._replace(variance=np.nan_to_num(known.variance))
+            return self._all_along
         return Setting.of_random_data(model, *self.base.equations.directions_from(points))
+
+    @cached_property
+    def _all_along(self) -> Setting:
+        known = self.base.setting
+        return known._replace(variance=np.nan_to_num(known.variance))
 
     def course(self, tau: FloatArray, direction: Direction | None = None) -> Course:
         """Losses at flat times, inf included; NaN where the tables could not be made."""
@@ -223,8 +212,9 @@ class TargetCurves:
             along, kappa, forced, spread = self.tables(grid, None)
             f = grid.filtered(times)
             train = grid.fit(f, forced).values
-            rows = self._from_map(plain_each(f, kappa), spread.values(f), along)
-            found = np.array([train, *rows])
+            mean = plain_each(f, kappa)
+            by_map = self.by_map(mean, np.zeros_like(mean), along)
+            found = np.array([train, *self._losses_from(by_map, spread.values(f), along)])
             return grid.with_start(times, Values(found, np.zeros_like(found))).values
 
         return base.on_grid(tau, on_grid)
@@ -250,15 +240,7 @@ class TargetCurves:
 
     def map(self, points: Points, along: Setting) -> Map:
         """The mean map of the target at points."""
-        (u, w), (c, b) = self.target, self.slopes
-        k, y = points.k[:, None], points.y[:, None]
-        h = points.along(along.levels, c * c, b * b)
-        driven = u * b + (w * c) * y * along.levels
-        kappa = driven * h
-        rest = (w * (k + b * b) - u * b * c) * h
-        unseen = self.unseen(points)
-        own = (along.weights * along.levels).sum() * w * w
-        return Map(kappa, rest, unseen, own * unseen + (kappa * driven) @ along.weights)
+        return Map.of(points, self.unseen(points), along, *self.target, *self.slopes)
 
     def unseen(self, points: Points) -> ComplexArray:
         """1 − y without a difference, from the equation of y."""
@@ -282,14 +264,6 @@ class TargetCurves:
         level = self.base.model.level
         return level.alpha**2 * along.levels + level.sigma**2
 
-    def spread(
-        self, first: Map, second: Map, pair: Response, along: Setting
-    ) -> tuple[ComplexArray, FloatArray]:
-        """S at all pairs, and the size of its terms."""
-        by_noise = pair.k * ((first.kappa * along.weights) @ second.kappa.T)
-        by_data = pair.y * ((first.rest * (along.weights * along.levels)) @ second.rest.T)
-        return by_noise + by_data, (np.abs(by_noise) + np.abs(by_data)) * pair.loss
-
     @cached_property
     def _known(self) -> WeakKeyDictionary[Grid, Tables]:
         return WeakKeyDictionary()
@@ -300,17 +274,9 @@ class TargetCurves:
             return self._known[grid]
         along = self.along(direction, grid.points)
         here = self.map(grid.points, along)
-        there = Map(*(column.conj() for column in here))
-        found = [
-            self.spread(here, other, pair, along)
-            for other, pair in zip((here, there), grid.pairs, strict=True)
-        ]
-        (plain, of_plain), (mixed, of_mixed) = found
         weights = grid.weights
-        tables = Tables(
-            along, weights[:, None] * here.kappa, weights * here.forced,
-            Form.of(plain, mixed, of_plain + of_mixed, weights),
-        )  # fmt: skip
+        spread = Form.of(*here.spread(grid.pairs, along), weights)
+        tables = Tables(along, weights[:, None] * here.kappa, weights * here.forced, spread)
         if direction is None:
             self._known[grid] = tables
         return tables
@@ -320,38 +286,29 @@ class TargetCurves:
         f = grid.filtered(tau)
         train, variance = grid.fit(f, forced), spread.sums(f, grid.ulp)
         mean, off = each(f, kappa, grid.ulp)
-        rows = self._from_map(mean, variance.values, along)
-        slack = self.slack(mean, off, along)
-        errors = np.array([train.errors, *(variance.errors + slack,) * 2])
+        by_map = self.by_map(mean, off, along)
+        rows = self._losses_from(by_map, variance.values, along)
+        errors = np.array([train.errors, *(variance.errors + by_map.slack,) * 2])
         return grid.with_start(tau, Values(np.array([train.values, *rows]), errors))
 
-    def _from_map(
-        self, mean: FloatArray, variance: FloatArray, along: Setting
+    def by_map(self, mean: FloatArray, off: FloatArray, along: Setting) -> OfMap:
+        """What a mean map m, known up to `off`, (times, directions), is worth."""
+        (u, w), (c, b), base = self.target, self.slopes, self.base
+        gain = np.copysign(base.scale**0.5, base.model.coefficients.a)
+        seen, driven = c * c * along.variance + b * b, u * b + w * c * along.variance
+        shown, best = self._weight(along), self._best_map(along)
+        return OfMap.of(mean, off, along.weights, seen, driven, shown, best, gain)
+
+    def _losses_from(
+        self, by_map: OfMap, variance: FloatArray, along: Setting
     ) -> tuple[FloatArray, FloatArray]:
         """Test loss less that of A = 0, and what it is above the least."""
-        (u, w), (c, b) = self.target, self.slopes
-        seen = c * c * along.variance + b * b
-        driven = u * b + w * c * along.variance
-        test = ((seen * mean - 2.0 * driven) * mean) @ along.weights + variance
+        test = by_map.test + variance
         if self.base.model.conditional:
             above = self._start(float(along.weights @ along.variance))
             least = self.least(float(np.nan_to_num(along.weights @ along.precision)))
             return test, above - least + test
-        return test, self.bias(mean, along) + variance
-
-    def bias(self, mean: FloatArray, along: Setting) -> FloatArray:
-        """Squared bias of the mean map, of random data."""
-        off = self.base.scale**0.5 * mean
-        sign = np.copysign(1.0, self.base.model.coefficients.a)
-        square: FloatArray = (sign * off - self._best_map(along)) ** 2
-        return np.asarray(square @ (along.weights * self._weight(along)))
-
-    def slack(self, mean: FloatArray, off: FloatArray, along: Setting) -> FloatArray:
-        """How far an error of m moves the test loss."""
-        (u, w), (c, b) = self.target, self.slopes
-        seen = c * c * along.variance + b * b
-        pull = np.abs(seen * mean - (u * b + w * c * along.variance)) + seen * off
-        return np.asarray(2.0 * (pull * off) @ along.weights)
+        return test, by_map.bias + variance
 
     @cached_property
     def _last(self) -> Values:
@@ -363,12 +320,14 @@ class TargetCurves:
     def _at_end(self, points: Points, along: Setting) -> FloatArray:
         base, here = self.base, self.map(points, along)
         pair = base.respond(points, points)
-        variance = self.spread(here, here, pair, along)[0].diagonal().real
-        test, excess = self._from_map(here.kappa.real, variance, along)
+        variance = here.own_spread(pair, along)
+        mean = here.kappa.real
+        by_map = self.by_map(mean, np.zeros_like(mean), along)
+        test, excess = self._losses_from(by_map, variance, along)
         train = -here.forced.real
         if base.ridge > 0.0:
             square = base.respond(points, points, identity=True)
-            train -= base.ridge * self.spread(here, here, square, along)[0].diagonal().real
+            train -= base.ridge * here.own_spread(square, along)
         return np.array([train, test, excess])
 
     # -- the pull to the own sample --------------------------------------------------------------

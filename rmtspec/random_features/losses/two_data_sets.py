@@ -46,9 +46,10 @@ from numpy.typing import NDArray
 from ...ensembles.feature_equations import FeatureEquations
 from ...ensembles.two_point import Independent, Points, Response, Source
 from .curves import Curves, Grid
+from .mean_map import Map
 from .setting import Setting
 from .sums import Form, Values, each, single
-from .targets import Map, TargetCurves
+from .targets import TargetCurves
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -118,7 +119,7 @@ class TwoDataSetCurves:
         base, curves, ulp = self._base, self.curves, grid.ulp
         along = curves.along(None, grid.points)
         here = curves.map(grid.points, along)
-        there = Map(*(column.conj() for column in here))
+        there = here.conjugate()
         mirrored = grid.points.conjugate()
         found = [
             self._tables(grid.points, points, here, other, pair, along)
@@ -140,13 +141,13 @@ class TwoDataSetCurves:
         rows, off_rows = each(f, weights[:, None] * self._own(grid.points, here, along), ulp)
         by_features, by_samples = features.sums(f, ulp), samples.sums(f, ulp)
         own, shared = single(done, f * (weights * here.forced), ulp), identity.sums(f, ulp, done)
-        slack = curves.slack(mean, off, along)
+        by_map = curves.by_map(mean, off, along)
         variance = by_features.values + by_samples.values
         rounding = by_features.errors + by_samples.errors
         c, b = curves.slopes
         shown = along.weights * (c * c * along.levels + b * b)
         values = [
-            curves.bias(mean, along),
+            by_map.bias,
             by_features.values,
             by_samples.values,
             own.values,
@@ -155,7 +156,7 @@ class TwoDataSetCurves:
             self._squared(mean, along) + variance,
         ]
         errors = [
-            slack,
+            by_map.slack,
             by_features.errors,
             by_samples.errors,
             own.errors,
@@ -217,12 +218,12 @@ class TwoDataSetCurves:
         own = here.forced.real
         if base.ridge > 0.0:
             square = base.respond(points, points, identity=True)
-            own = own - base.ridge * curves.spread(here, here, square, along)[0].diagonal().real
+            own = own - base.ridge * here.own_spread(square, along)
             shared = shared - base.ridge * identity
         rows = self._own(points, here, along).real
         return np.array(
             [
-                curves.bias(mean, along),
+                curves.by_map(mean, np.zeros_like(mean), along).bias,
                 features,
                 samples,
                 own,
