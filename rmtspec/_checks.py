@@ -176,11 +176,15 @@ def real_array(
 
 def complex_array(name: str, value: Any) -> NDArray[np.complex128]:
     """Return `value` as a complex128 array of finite numbers."""
-    with np.errstate(over="ignore"):
-        array = _numeric(name, value, "complex").astype(np.complex128)
-    bad = ~np.isfinite(array)
-    if np.any(bad):
-        raise ValueError(f"{name} must hold finite numbers, got {array[bad].flat[0].item()!r}")
+    array = _numeric(name, value, "complex")
+    if array.dtype == np.complex128:
+        array = array.copy()
+    else:
+        with np.errstate(over="ignore"):
+            array = array.astype(np.complex128)
+    finite = np.isfinite(array)
+    if not finite.all():
+        raise ValueError(f"{name} must hold finite numbers, got {array[~finite].flat[0].item()!r}")
     return array
 
 

@@ -236,9 +236,9 @@ class SpectralLaw:
     def check_off_support(self, z: ComplexArray) -> None:
         """Raise ValueError if a real entry of z lies on the support or on an atom."""
         real = z.imag == 0.0
-        x = z.real[real]
-        if x.size == 0:
+        if not real.any():
             return
+        x = z.real[real]
         gaps = self.ensemble.gaps
         distance = x - self.origin
         gap = np.searchsorted(gaps.lower, distance, side="right") - 1

@@ -85,7 +85,7 @@ class FeatureGaps:
         """Mass of the positive eigenvalues of the population."""
         return 1.0 - self.atoms.zero_weight
 
-    @property
+    @cached_property
     def has_data(self) -> bool:
         """Whether U sees the data: not for c = 0, nor if they move its eigenvalues by 1e-30."""
         top = self.c2 * self.atoms.eigenvalues[-1]

@@ -21,6 +21,9 @@ from .weighted_gram import WeightedGram
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 
+_LEAST_TOLERANCE = 4.0 * float(np.finfo(float).eps)
+_CONVERGED = int(Status.CONVERGED)  # a member of an enumeration takes a microsecond to read
+
 
 @dataclass(frozen=True)
 class Resolvent:
@@ -215,13 +218,13 @@ class FeatureGram(ABC):
         points, lower, distance, rtol = points_to_solve(self, z, rtol, check)
         found = self.roots(distance)
         traces = self.traces(found, lower, rtol)
-        converged = found.status == Status.CONVERGED
+        converged = found.status == _CONVERGED
         if check and not converged.all():
             warn_unconverged("resolvent", points.ravel(), found.status)
         columns: list[Any] = [
             *traces, found.error, found.residual, converged, found.status, found.y_error
         ]  # fmt: skip
-        return Resolvent(*(column.reshape(points.shape) for column in columns))
+        return Resolvent(*[column.reshape(points.shape) for column in columns])
 
     def roots(self, z: ComplexArray) -> FeatureSolution:
         """Solve at flat z − s² with Im z >= 0, real ones off the support."""
@@ -240,7 +243,7 @@ def points_to_solve(
     `check` refuses real points on the support.
     """
     points = _checks.complex_array("z", z)
-    rtol = _checks.real("rtol", rtol, 4 * np.finfo(float).eps, 1.0)
+    rtol = _checks.real("rtol", rtol, _LEAST_TOLERANCE, 1.0)
     flat = points.ravel()
     if check:
         SpectralLaw(ensemble).check_off_support(flat)

@@ -305,7 +305,7 @@ class Course:
             excess[np.any(excess < -error, axis=1)] = np.nan
         score = curves.converted * excess
         train, test = starts[:, :1] + train, starts[:, 1:] + test
-        sizes = np.abs(np.nan_to_num(train)) + np.abs(np.nan_to_num(test))
+        sizes = np.fmax(np.abs(train), 0.0) + np.fmax(np.abs(test), 0.0)  # 0 for NaN
         rounding = 4.0 * np.finfo(float).eps * (starts[:, :1] + sizes)
         numbers = (*starts.T, train[:, -1], test[:, -1], least)
         initial_train, initial_test, final_train, final_test, best = (
