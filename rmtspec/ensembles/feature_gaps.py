@@ -169,27 +169,20 @@ class FeatureGaps:
         index, x = locate(
             np.ascontiguousarray(z), axis.found, axis.table, self.psi_p, self._map_data
         )
-        outside = ~np.isnan(index)
-        k, y = np.full(z.shape, np.nan), np.full(z.shape, np.nan)
-        error, y_error = np.full(z.shape, np.inf), np.full(z.shape, np.inf)
-        residual = np.full(z.shape, np.nan)
-        status = np.full(z.shape, Status.LEFT_HALF_PLANE, dtype=np.int8)
-        if np.any(outside):
-            target = z[outside]
-            value, rise, k[outside], y[outside], size, slope = self._map(
-                index[outside].astype(np.intp), x[outside]
-            )
-            rounding = (8.0 + np.sqrt(self.atoms.weights.size)) * np.finfo(float).eps
-            doubt = self._closing[1] * np.abs(k[outside])
-            with np.errstate(all="ignore"):  # z out of reach leaves an infinite error
-                rest = np.abs(value - target)
-                shift = (rest + rounding * size + doubt) / np.abs(rise)  # of k
-                error[outside] = 4.0 * (shift / np.abs(k[outside]) + rounding)
-                y_error[outside] = 4.0 * (shift * np.abs(slope / y[outside]) + rounding)
-            residual[outside] = rest / (size + np.abs(target))
-            status[outside] = np.where(
-                residual[outside] < 1e-12, Status.CONVERGED, Status.PRECISION_EXHAUSTED
-            )
+        outside, rows = ~np.isnan(index), np.full((6, z.size), np.nan)
+        if outside.any():
+            rows[:, outside] = self._map(index[outside].astype(np.intp), x[outside])
+        value, rise, k, y, size, slope = rows
+        rounding = (8.0 + np.sqrt(self.atoms.weights.size)) * np.finfo(float).eps
+        with np.errstate(all="ignore"):  # z out of reach leaves an infinite error
+            rest, modulus = np.abs(value - z), np.abs(k)
+            shift = (rest + rounding * size + self._closing[1] * modulus) / np.abs(rise)  # of k
+            error = 4.0 * (shift / modulus + rounding)
+            y_error = 4.0 * (shift * np.abs(slope / y) + rounding)
+            residual = rest / (size + np.abs(z))
+        status = np.where(residual < 1e-12, Status.CONVERGED, Status.PRECISION_EXHAUSTED)
+        status = np.where(outside, status, Status.LEFT_HALF_PLANE).astype(np.int8)
+        error[~outside] = y_error[~outside] = np.inf
         return FeatureSolution(
             k.astype(np.complex128), y.astype(np.complex128), error, residual, status, y_error
         )
