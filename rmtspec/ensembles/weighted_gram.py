@@ -271,11 +271,12 @@ def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, spare, doubt, max_step
 
     Returns log|k|, wall, far, error bound, residual, status.  A root on the physical branch has
     a phase strictly between the walls; measuring from the nearer wall keeps its relative
-    accuracy where Im k is many decades below |k|.
+    accuracy where Im k is many decades below |k|.  Where steps square, one that needs no other
+    after it is the last: the size of the next, and the residual that it would meet, are foreseen.
     """
     eps = 2.220446049250313e-16
     extra = False
-    error = residual = np.inf
+    error = residual = previous = np.inf
     for _ in range(max_steps):
         modulus = np.exp(log_k)
         kr = modulus * np.cos(wall) * (1.0 - 2.0 * far)
@@ -286,12 +287,16 @@ def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, spare, doubt, max_step
         if not np.isfinite(sr + si):
             return log_k, wall, far, np.inf, np.inf, 3
         length = np.sqrt(sr * sr + si * si)
-        residual = np.sqrt(fr * fr + fi * fi) / size
+        shrinks = (length / previous) ** 2
+        last = not extra and previous < 1e-2 and length < 1e-8 and length * shrinks < 0.1 * eps
+        shrinks = shrinks if last else 1.0
+        residual = np.sqrt(fr * fr + fi * fi) / size * shrinks
         rounding = (8.0 + np.sqrt(weight.size)) * eps * size + doubt * modulus
         rounding *= np.sqrt(norm)
-        error = 4.0 * (length + rounding + eps * (1.0 + abs(log_k)))
+        error = 4.0 * (length * shrinks + rounding + eps * (1.0 + abs(log_k)))
         if extra:
             break
+        previous = length
         if length > 1.5:
             sr *= 1.5 / length
             si *= 1.5 / length
@@ -307,6 +312,8 @@ def _newton(zr, zi, log_k, wall, far, mu, weight, aspect, spare, doubt, max_step
         elif moved > 0.5 * np.pi:
             moved, far = np.pi - moved, 1.0 - far
         wall = moved
+        if last and extra:
+            break
     if wall < 1e-150:
         return log_k, wall, far, error, residual, 2
     if not extra:
