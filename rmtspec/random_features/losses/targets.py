@@ -180,7 +180,9 @@ class TargetCurves:
             return Setting(*(np.array([value]) for value in values))
         if points is None or model.conditional:
             return self._all_along
-        return Setting.of_random_data(model, *self.base.equations.directions_from(points))
+        levels, weights = self.base.equations.directions_from(points)
+        held = slice(1 if weights[0] == 0.0 else 0, None)  # no share of the directions of no data
+        return Setting.of_random_data(model, levels[held], weights[held])
 
     @cached_property
     def _all_along(self) -> Setting:
