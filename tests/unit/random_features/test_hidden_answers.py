@@ -14,10 +14,16 @@ from rmtspec.random_features.predictions.questions import memorised_at
 from rmtspec.random_features.training import Training
 
 
-def _far_apart() -> Training:
-    """Whose losses at the end of training are not known."""
+def _far_apart(t: float = 1e-60) -> Training:
+    """Whose losses at the end of training are not known at early times t."""
     population = rs.PopulationSpectrum([1e-100, 1e100], [0.5, 0.5])
-    return rs.RandomFeatureModel(3.0, 0.3, 1e-12, population=population).training()
+    return rs.RandomFeatureModel(3.0, 0.3, t, population=population).training()
+
+
+def test_eigenvalues_two_hundred_decades_apart_have_a_known_end() -> None:
+    end = _far_apart(1e-12).learning_curves(np.inf)
+    # Both equations and the formula of the test loss at 400 digits.
+    assert abs(end.test - 4904093374790.7355) <= end.error < 1e-12 * end.test
 
 
 @pytest.mark.parametrize("psi", [(64.0, 8.0), (2.0, 2.0)])
