@@ -210,7 +210,8 @@ class Grid:
             tables.append(all_of_it - of_atom)
             sizes += (np.abs(all_of_it) + np.abs(of_atom)) * pair.loss
         q, atom = 1.0 / (psi_p * k), mass / distance
-        return q + atom, np.abs(q) + np.abs(atom), Form.of(tables[0], tables[1], sizes, self.weights)
+        form = Form.of(tables[0], tables[1], sizes, self.weights)
+        return q + atom, np.abs(q) + np.abs(atom), form
 
 
 @dataclass(frozen=True)
