@@ -10,6 +10,7 @@ import contextlib
 import gc
 import hashlib
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import cache
 from types import CodeType, FunctionType, ModuleType
@@ -119,6 +120,7 @@ if numba.version_info.short == (0, 68):  # what follows is private, and another 
     from numba.core.codegen import JITCodeLibrary
     from numba.core.compiler import Compiler
     from numba.core.typed_passes import NopythonRewrites
+    from numba.core.typing.context import BaseContext
     from numba.core.untyped_passes import InlineClosureLikes
 
     class _Part(JITCodeLibrary):
@@ -180,6 +182,35 @@ if numba.version_info.short == (0, 68):  # what follows is private, and another 
         def set_env(self, name: str, env: Any) -> None:
             """Note nothing."""
 
+    @contextlib.contextmanager
+    def _exchanged(owner: Any, name: str, value: Any) -> Iterator[None]:
+        usual = getattr(owner, name)
+        setattr(owner, name, value)
+        try:
+            yield
+        finally:
+            setattr(owner, name, usual)
+
+    def _remembering(known: dict[Any, Any]) -> Callable[..., Any]:
+        """Numba's search for what a function makes of arguments of some types, once for all calls.
+
+        Numba tries a dozen meanings of each `+` until one fits, a tenth of the time of compiling.
+        Kernels are not remembered: Numba knows those, and one may stand for several.
+        """
+
+        def resolve(typing: Any, function: Any, arguments: Any, keywords: Any) -> Any:
+            asked = function, tuple(arguments), tuple(dict(keywords).items())
+            try:
+                return known[asked]
+            except (KeyError, TypeError):  # a slice is no key
+                found = _RESOLVE(typing, function, arguments, keywords)
+            if not isinstance(function, types.Dispatcher):
+                with contextlib.suppress(TypeError):
+                    known[asked] = found
+            return found
+
+        return resolve
+
     class _Compiler(Compiler):
         """Numba's compiler, where a kernel and all that it calls are optimised as one.
 
@@ -189,12 +220,13 @@ if numba.version_info.short == (0, 68):  # what follows is private, and another 
 
         def compile_extra(self, function: Any) -> Any:
             generator = self.state.targetctx.codegen()
-            usual, generator._library_class = generator._library_class, _Part
-            try:
-                with _uncollected():
-                    return super().compile_extra(function)
-            finally:
-                generator._library_class = usual
+            resolve = _remembering(_KNOWN[str(self.state.flags.fastmath)])
+            with (
+                _uncollected(),
+                _exchanged(generator, "_library_class", _Part),
+                _exchanged(BaseContext, "resolve_function_type", resolve),
+            ):
+                return super().compile_extra(function)
 
         def define_pipelines(self) -> Any:
             (passes,) = super().define_pipelines()
@@ -202,6 +234,8 @@ if numba.version_info.short == (0, 68):  # what follows is private, and another 
             passes.finalize()
             return [passes]
 
+    _RESOLVE = BaseContext.resolve_function_type
+    _KNOWN: dict[str, dict[Any, Any]] = defaultdict(dict)
     _NOT_NEEDED = (InlineClosureLikes, NopythonRewrites)
     _OPTIONS["pipeline_class"] = _Compiler
 

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import numba
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 from numba.core.codegen import JITCodeLibrary
 from numba.core.registry import cpu_target
+from numba.core.typing.context import BaseContext
 
 from rmtspec.solve import compilation as module
 from rmtspec.solve.edges import point
@@ -173,12 +175,34 @@ def test_machine_code_is_made_of_a_kernel_and_not_of_what_it_calls(
     assert len(made) == 1
 
 
+def test_the_meaning_of_an_operation_is_sought_once_for_each_kind_of_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sought: list[object] = []
+    resolve = BaseContext.resolve_function_type
+
+    def noted(*asked: object) -> object:
+        sought.append(asked)
+        return resolve(*asked)
+
+    monkeypatch.setattr(module, "_RESOLVE", noted)
+    monkeypatch.setattr(module, "_KNOWN", defaultdict(dict))
+    first = kernel(lambda x: x + 1.0 + 1.0 + 1.0)
+    assert first(2.0) == 5.0
+    assert len(sought) == 1
+    assert first(2) == 5.0
+    assert len(sought) == 2  # n + 1.0; x + 1.0 is known
+    assert kernel(lambda x: x[1:][0])(np.arange(3.0)) == 1.0  # a slice cannot be looked up
+
+
 def test_numba_is_left_as_it_was_found_by_kernels_that_compile_and_that_do_not() -> None:
+    resolve = BaseContext.resolve_function_type
     for value in (1.0, "word"):
         with contextlib.suppress(numba.TypingError):
             kernel(lambda x: x / 2.0)(value)
         assert gc.isenabled()
         assert cpu_target.target_context.codegen()._library_class is JITCodeLibrary
+        assert BaseContext.resolve_function_type is resolve
     # One of Numba's own functions that was compiled as a part of a kernel serves others too.
     assert kernel(lambda n: np.full(n, 0.5).sum())(4) == 2.0
     assert numba.njit(lambda n: np.full(n, 0.5).sum())(4) == 2.0
