@@ -119,9 +119,12 @@ if FunctionCache is not None:
 if numba.version_info.short == (0, 68):  # what follows is private, and another version's may differ
     from numba.core.codegen import JITCodeLibrary
     from numba.core.compiler import Compiler
-    from numba.core.typed_passes import NopythonRewrites
+    from numba.core.compiler_machinery import register_pass
+    from numba.core.errors import TypingError
+    from numba.core.ir import Assign, Var
+    from numba.core.typed_passes import NopythonTypeInference, PreLowerStripPhis
     from numba.core.typing.context import BaseContext
-    from numba.core.untyped_passes import InlineClosureLikes
+    from numba.core.untyped_passes import ReconstructSSA
 
     class _Part(JITCodeLibrary):
         """Code of a function, which becomes machine code if Python is to call it.
@@ -211,11 +214,42 @@ if numba.version_info.short == (0, 68):  # what follows is private, and another 
 
         return resolve
 
+    @register_pass(mutates_CFG=True, analysis_only=False)
+    class _Inference(NopythonTypeInference):
+        """Types of variables, one for each unless a variable stands for values of several types.
+
+        Numba makes a variable of each value that one has in turn, which is a sixth more to do.
+        """
+
+        _name = "types of variables"
+
+        def run_pass(self, state: Any) -> bool:
+            with contextlib.suppress(TypingError):
+                super().run_pass(state)
+                if all(map(self._is_kept, self._assignments(state))):
+                    return True
+            ReconstructSSA().run_pass(state)
+            super().run_pass(state)
+            PreLowerStripPhis().run_pass(state)
+            return True
+
+        @staticmethod
+        def _assignments(state: Any) -> Iterator[tuple[Any, Any]]:
+            """Type of each variable with that of a value it is given."""
+            for block in state.func_ir.blocks.values():
+                for each in block.find_insts(Assign):
+                    if isinstance(each.value, Var):
+                        yield state.typemap[each.target.name], state.typemap[each.value.name]
+
+        @staticmethod
+        def _is_kept(types_: tuple[Any, Any]) -> bool:
+            return bool(types.unliteral(types_[0]) == types.unliteral(types_[1]))
+
     class _Compiler(Compiler):
         """Numba's compiler, where a kernel and all that it calls are optimised as one.
 
-        Left out are passes that inline functions within functions and join what is done to whole
-        arrays: kernels have loops in their place, and no comprehensions.
+        Left out are passes for what kernels are without: generators, exceptions with arguments,
+        functions within functions, operations on whole arrays.
         """
 
         def compile_extra(self, function: Any) -> Any:
@@ -230,13 +264,27 @@ if numba.version_info.short == (0, 68):  # what follows is private, and another 
 
         def define_pipelines(self) -> Any:
             (passes,) = super().define_pipelines()
-            passes.passes = [each for each in passes.passes if each[0] not in _NOT_NEEDED]
+            named = {each[0].__name__: each for each in passes.passes}
+            named["NopythonTypeInference"] = (_Inference, "types of variables")
+            passes.passes = [named[name] for name in _NEEDED]
             passes.finalize()
             return [passes]
 
+    _NEEDED = (
+        "TranslateByteCode",
+        "FixupArgs",
+        "IRProcessing",
+        "RewriteSemanticConstants",
+        "DeadBranchPrune",
+        "GenericRewrites",
+        "NopythonTypeInference",
+        "IRLegalization",
+        "AnnotateTypes",
+        "NativeLowering",
+        "NoPythonBackend",
+    )
     _RESOLVE = BaseContext.resolve_function_type
     _KNOWN: dict[str, dict[Any, Any]] = defaultdict(dict)
-    _NOT_NEEDED = (InlineClosureLikes, NopythonRewrites)
     _OPTIONS["pipeline_class"] = _Compiler
 
 _announced = False

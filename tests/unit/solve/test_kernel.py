@@ -195,6 +195,25 @@ def test_the_meaning_of_an_operation_is_sought_once_for_each_kind_of_numbers(
     assert kernel(lambda x: x[1:][0])(np.arange(3.0)) == 1.0  # a slice cannot be looked up
 
 
+def _remainder_first(n: int) -> float:
+    x = n
+    rest = x % 2
+    x = 0.5
+    return rest + x
+
+
+def _raised(x: np.ndarray) -> float:
+    x = x.reshape(1, x.size)
+    return x[0, 1]
+
+
+def test_a_variable_may_stand_for_values_of_several_types() -> None:
+    assert kernel(_remainder_first)(2**53 + 1) == 1.5  # as a float it would be even
+    assert kernel(_raised)(np.arange(3.0)) == 1.0
+    with pytest.raises(numba.TypingError):
+        kernel(_raised)(1.0)
+
+
 def test_numba_is_left_as_it_was_found_by_kernels_that_compile_and_that_do_not() -> None:
     resolve = BaseContext.resolve_function_type
     for value in (1.0, "word"):
