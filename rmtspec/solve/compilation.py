@@ -117,6 +117,7 @@ if FunctionCache is not None:
 
 
 if numba.version_info.short == (0, 68):  # what follows is private, and another version's may differ
+    from llvmlite.ir import Type
     from numba.core.codegen import JITCodeLibrary
     from numba.core.compiler import Compiler
     from numba.core.compiler_machinery import register_pass
@@ -259,6 +260,7 @@ if numba.version_info.short == (0, 68):  # what follows is private, and another 
                 _uncollected(),
                 _exchanged(generator, "_library_class", _Part),
                 _exchanged(BaseContext, "resolve_function_type", resolve),
+                _exchanged(Type, "get_abi_size", _SIZE),
             ):
                 return super().compile_extra(function)
 
@@ -273,7 +275,6 @@ if numba.version_info.short == (0, 68):  # what follows is private, and another 
     _NEEDED = (
         "TranslateByteCode",
         "FixupArgs",
-        "IRProcessing",
         "RewriteSemanticConstants",
         "DeadBranchPrune",
         "GenericRewrites",
@@ -284,6 +285,7 @@ if numba.version_info.short == (0, 68):  # what follows is private, and another 
         "NoPythonBackend",
     )
     _RESOLVE = BaseContext.resolve_function_type
+    _SIZE = cache(Type.get_abi_size)
     _KNOWN: dict[str, dict[Any, Any]] = defaultdict(dict)
     _OPTIONS["pipeline_class"] = _Compiler
 

@@ -187,7 +187,7 @@ def test_the_meaning_of_an_operation_is_sought_once_for_each_kind_of_numbers(
 
     monkeypatch.setattr(module, "_RESOLVE", noted)
     monkeypatch.setattr(module, "_KNOWN", defaultdict(dict))
-    first = kernel(lambda x: x + 1.0 + 1.0 + 1.0)
+    first = numba.njit(**module._OPTIONS)(lambda x: x + 1.0 + 1.0 + 1.0)
     assert first(2.0) == 5.0
     assert len(sought) == 1
     assert first(2) == 5.0
