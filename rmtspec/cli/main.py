@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
+import gc
 import os
 import re
 import sys
@@ -75,6 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if sys.stderr is None:  # closed (``2>&-``): what goes there is lost, and nothing else
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
             return main(argv)
+    atexit.register(gc.freeze)  # what compiling left goes with the process: no need to search it
     parser = _parser()
     arguments = argparse.Namespace()
     try:

@@ -220,6 +220,7 @@ def test_numba_is_left_as_it_was_found_by_kernels_that_compile_and_that_do_not()
         with contextlib.suppress(numba.TypingError):
             kernel(lambda x: x / 2.0)(value)
         assert gc.isenabled()
+        assert gc.get_freeze_count() == 0
         assert cpu_target.target_context.codegen()._library_class is JITCodeLibrary
         assert BaseContext.resolve_function_type is resolve
     # One of Numba's own functions that was compiled as a part of a kernel serves others too.
