@@ -123,8 +123,7 @@ if FunctionCache is not None:
 
 
 if numba.version_info.short == (0, 68):  # what follows is private, and another version's may differ
-    from llvmlite.ir import Type
-    from numba.core.codegen import JITCodeLibrary
+    from numba.core.codegen import JITCodeLibrary, llvmir  # type: ignore[attr-defined]
     from numba.core.compiler import Compiler
     from numba.core.compiler_machinery import register_pass
     from numba.core.errors import TypingError
@@ -266,7 +265,7 @@ if numba.version_info.short == (0, 68):  # what follows is private, and another 
                 _uncollected(),
                 _exchanged(generator, "_library_class", _Part),
                 _exchanged(BaseContext, "resolve_function_type", resolve),
-                _exchanged(Type, "get_abi_size", _SIZE),
+                _exchanged(llvmir.Type, "get_abi_size", _SIZE),
             ):
                 return super().compile_extra(function)
 
@@ -291,7 +290,7 @@ if numba.version_info.short == (0, 68):  # what follows is private, and another 
         "NoPythonBackend",
     )
     _RESOLVE = BaseContext.resolve_function_type
-    _SIZE = cache(Type.get_abi_size)
+    _SIZE = cache(llvmir.Type.get_abi_size)
     _KNOWN: dict[str, dict[Any, Any]] = defaultdict(dict)
     _OPTIONS["pipeline_class"] = _Compiler
 

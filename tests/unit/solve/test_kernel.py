@@ -99,11 +99,10 @@ def test_a_notebook_says_that_it_compiles_to_those_who_could_answer(
 ) -> None:
     """Programs that execute notebooks, which keep their output, forbid questions."""
     pytest.importorskip("ipykernel", reason="needs Jupyter's kernel of Python")
-    from jupyter_client.manager import start_new_kernel
-
+    jupyter = pytest.importorskip("jupyter_client.manager")
     paths = os.pathsep.join([str(folder), str(Path(module.__file__).parents[2])])
     monkeypatch.setenv("PYTHONPATH", paths)
-    manager, client = start_new_kernel(cwd=str(folder))
+    manager, client = jupyter.start_new_kernel(cwd=str(folder))
     said = []
     try:
         client.execute_interactive(
