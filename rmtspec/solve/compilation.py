@@ -27,6 +27,7 @@ except ImportError:  # a private place of Numba's, which a later version may mov
     FunctionCache = NullCache = None  # type: ignore[assignment, misc]
 
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
+_SHORT_LOOPS: dict[str, Any] = {}
 
 
 @cache
@@ -37,7 +38,7 @@ def recognise(kind: type) -> None:
 
 def entry(function: Callable[..., Any], options: dict[str, Any]) -> Any:
     """Numba's dispatcher of a kernel, whose machine code is kept where there is a folder for it."""
-    dispatcher = njit(**{**_OPTIONS, **options})(function)
+    dispatcher = njit(**_of_numba(**options))(function)
     if hasattr(dispatcher, "enable_caching"):  # not under NUMBA_DISABLE_JIT
         try:
             _keep(dispatcher)
@@ -49,7 +50,12 @@ def entry(function: Callable[..., Any], options: dict[str, Any]) -> Any:
 
 def inner(function: Callable[..., Any], options: dict[str, Any]) -> Any:
     """Numba's dispatcher of a kernel for calls from other kernels alone."""
-    return njit(**{**_OPTIONS, "no_cpython_wrapper": True, **options})(function)
+    return njit(**_of_numba(no_cpython_wrapper=True, **options))(function)
+
+
+def _of_numba(short_loops: bool = False, **options: Any) -> dict[str, Any]:
+    """What `numba.njit` is to be told, of the options of a kernel."""
+    return {**_OPTIONS, **(_SHORT_LOOPS if short_loops else {}), **options}
 
 
 @contextlib.contextmanager
@@ -191,6 +197,15 @@ if numba.version_info.short == (0, 68):  # what follows is private, and another 
         def set_env(self, name: str, env: Any) -> None:
             """Note nothing."""
 
+    class _ShortLoops(_Part):
+        """Code that wider arithmetic, unrolled loops and copies of what it calls make no faster."""
+
+        def _link(self) -> None:
+            super()._link()
+            for function in self._final_module.functions:
+                if not function.is_declaration:
+                    function.add_function_attribute("optsize")
+
     @contextlib.contextmanager
     def _exchanged(owner: Any, name: str, value: Any) -> Iterator[None]:
         usual = getattr(owner, name)
@@ -258,12 +273,14 @@ if numba.version_info.short == (0, 68):  # what follows is private, and another 
         functions within functions, operations on whole arrays.
         """
 
+        _library: type[_Part] = _Part
+
         def compile_extra(self, function: Any) -> Any:
             generator = self.state.targetctx.codegen()
             resolve = _remembering(_KNOWN[str(self.state.flags.fastmath)])
             with (
                 _uncollected(),
-                _exchanged(generator, "_library_class", _Part),
+                _exchanged(generator, "_library_class", self._library),
                 _exchanged(BaseContext, "resolve_function_type", resolve),
                 _exchanged(llvmir.Type, "get_abi_size", _SIZE),
             ):
@@ -276,6 +293,9 @@ if numba.version_info.short == (0, 68):  # what follows is private, and another 
             passes.passes = [named[name] for name in _NEEDED]
             passes.finalize()
             return [passes]
+
+    class _CompilerOfShortLoops(_Compiler):
+        _library = _ShortLoops
 
     _NEEDED = (
         "TranslateByteCode",
@@ -293,6 +313,7 @@ if numba.version_info.short == (0, 68):  # what follows is private, and another 
     _SIZE = cache(llvmir.Type.get_abi_size)
     _KNOWN: dict[str, dict[Any, Any]] = defaultdict(dict)
     _OPTIONS["pipeline_class"] = _Compiler
+    _SHORT_LOOPS["pipeline_class"] = _CompilerOfShortLoops
 
 _announced = False
 

@@ -174,6 +174,29 @@ def test_machine_code_is_made_of_a_kernel_and_not_of_what_it_calls(
     assert len(made) == 1
 
 
+def _sum_of_squares(x: np.ndarray) -> float:
+    total = 0.0
+    for value in x:
+        total += value * value
+    return total
+
+
+def test_a_kernel_of_short_loops_is_not_made_for_long_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_keep", lambda _: None)  # what is read back has no code to look at
+    inside = kernel(_sum_of_squares)
+
+    def twice(x: np.ndarray) -> float:
+        return inside(x) + inside(x[::2])
+
+    plain, short = kernel(twice), kernel(twice, short_loops=True)
+    x = 1.0 / np.arange(1.0, 100.0)
+    assert short(x) == plain(x)
+    assert "optsize" not in "".join(plain.inspect_llvm().values())
+    assert "optsize" in "".join(short.inspect_llvm().values())
+
+
 def test_the_meaning_of_an_operation_is_sought_once_for_each_kind_of_numbers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
