@@ -34,6 +34,7 @@ Directions along which classes have means of length √d are not in ρ: see `mea
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,10 +148,11 @@ def _forms(ensemble: StructuredEnsemble, sets: SampleSets, found: Roots) -> Loss
     if given is not None:
         target, psi_p = ensemble.given.target, ensemble.psi_p
         beside = mean_forms(given, target, reduced, sets, psi_p, found.g, found.d)
+    readings = no_readings(*found.d.shape[:3]) if beside is None else beside.readings
     (tables, read), seen = two_resolvents(
-        ensemble.parts, found.g, found.d, found.scales, reduced.target,
-        sets.floors, sets.data, sets.noise, sets.sources,
-        no_readings(*found.d.shape[:3]) if beside is None else beside.readings,
+        ensemble.parts, _mirrored(found.g), _mirrored(found.d), _mirrored(found.scales),
+        reduced.target, sets.floors, sets.data, sets.noise, sets.sources,
+        readings._replace(heads=_mirrored(readings.heads), tails=_mirrored(readings.tails)),
     )  # fmt: skip
     parts = [_initial(ensemble, sets), _couplings(ensemble, sets, found.d, seen), *tables]
     if given is not None and beside is not None:
@@ -160,6 +162,11 @@ def _forms(ensemble: StructuredEnsemble, sets: SampleSets, found: Roots) -> Loss
         ]
     spread = _spread(reduced.class_of)
     return LossForms(*(part[spread] for part in parts))
+
+
+def _mirrored(table: NDArray[Any]) -> NDArray[Any]:
+    """What is known at some nodes, there and at their conjugates."""
+    return np.concatenate([table, table.conj()])
 
 
 def _bulk_share(ensemble: StructuredEnsemble) -> float:

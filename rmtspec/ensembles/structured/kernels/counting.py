@@ -116,7 +116,7 @@ def _turn_of_sum(parts, d, q, j):
     return _argument_of_determinant(matrix)
 
 
-@kernel
+@kernel(short_loops=True)
 def fractions_below(parts, g, d):
     """N at solutions g (n, N) and d (n, Y, r, r) on the real axis."""
     found = np.empty(g.shape[0])

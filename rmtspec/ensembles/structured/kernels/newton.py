@@ -63,7 +63,7 @@ def _move(g, d, step, scales, real, lost):
             for a in range(r):
                 for b in range(r):
                     trial[y, a, b] = d[y, a, b] + factor * change[y, a, b]
-        if real or is_positive(trial, scales, 1, -lost):
+        if real or is_positive(trial.imag, scales, -lost):
             break
         factor *= 0.5
     for y in range(classes):
@@ -175,7 +175,7 @@ def _in_cone(g, slope, scales, error):
     for tau in range(g.size):
         if (slope[tau] * g[tau]).real < -outside * abs(g[tau]):
             return False
-    return is_positive(_unpacked(slope, g.size, scales), scales, 0, -outside)
+    return is_positive(_unpacked(slope, g.size, scales).real, scales, -outside)
 
 
 @kernel
@@ -197,7 +197,7 @@ def _certified(z, g, d, slope, scales, error):
     for tau in range(g.size):
         if not g[tau].imag > 0.0:
             return False
-    if not is_positive(d, scales, 1, -_allowed(_LOST, error)):
+    if not is_positive(d.imag, scales, -_allowed(_LOST, error)):
         return False
     if _is_visible(g, d, scales):
         return True
@@ -224,7 +224,7 @@ def _cold(parts, z, g, d):
                     d[y, a, b] = 0.5 * d[y, a, b] + 0.5 * image[y, a, b]
 
 
-@kernel
+@kernel(short_loops=True)
 def solve_in_order(parts, z, start_g, start_d, warm, real, cold, max_steps):
     """Solve along z, each point started from its predecessor, the first from the start if `warm`.
 

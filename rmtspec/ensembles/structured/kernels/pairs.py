@@ -22,8 +22,8 @@ class Readings(NamedTuple):
     Attributes
     ----------
     shares, kind : (K,) of the neurons, and which of the N types each is
-    heads : (n, R, K) their xᵀHv, at every node
-    tails : (n, X, Y, r) what D'_y is seen with
+    heads : (2n, R, K) their xᵀHv, at every node and its conjugate
+    tails : (2n, X, Y, r) what D'_y is seen with
     """
 
     shares: FloatArray
@@ -65,24 +65,22 @@ def _read(parts, one, two, first, second, source, solution, g1, scales, row):
 
 
 @kernel
-def _read_beside(parts, beside, i, k, mirror, solution, g1, scales, row):
-    """The same for further directions, whose second node is conjugate where `mirror`."""
+def _read_beside(parts, beside, i, k, solution, g1, scales, row):
+    """The same for further directions."""
     shares, kind, heads, tails = beside
     types, (classes, r) = parts.weights.size, scales.shape
     total = 0j
     for x in range(heads.shape[1]):
         for a in range(kind.size):
-            right = np.conj(heads[k, x, a]) if mirror else heads[k, x, a]
             moved = g1[kind[a]] * solution[kind[a], row]
-            total -= parts.psi_p * shares[a] * moved * heads[i, x, a] * right
+            total -= parts.psi_p * shares[a] * moved * heads[i, x, a] * heads[k, x, a]
     for x in range(tails.shape[1]):
         place = types
         for y in range(classes):
             for a in range(r):
                 for b in range(r):
-                    right = np.conj(tails[k, x, y, b]) if mirror else tails[k, x, y, b]
                     moved = scales[y, a] * scales[y, b] * solution[place, row]
-                    total -= moved * tails[i, x, y, a] * right
+                    total -= moved * tails[i, x, y, a] * tails[k, x, y, b]
                     place += 1
     return total
 
@@ -106,7 +104,7 @@ def _between(parts, j, left, right, data, noise):
 @kernel
 def _pair(
     parts, one, two, inner, g1, g2, s1, s2, first, second, floors, data, noise, sources,
-    beside, i, k, mirror,
+    beside, i, k,
 ):  # fmt: skip
     """T_M(z_1, z_2) of every sample set M, and what further directions have of it."""
     types = parts.weights.size
@@ -145,52 +143,43 @@ def _pair(
         return np.full((2, rows), complex(np.nan, np.nan))
     for row in range(rows):
         found[0, row] = _read(parts, one, two, first, second, found[0, row], right, g1, scales, row)
-        found[1, row] = _read_beside(parts, beside, i, k, mirror, right, g1, scales, row)
+        found[1, row] = _read_beside(parts, beside, i, k, right, g1, scales, row)
     return found
 
 
-@kernel
+@kernel(short_loops=True)
 def two_resolvents(parts, g, d, sizes, target, floors, data, noise, sources, beside):
     """T_M(z_i, z_j) and T_M(z_i, conj z_j), (2, 2, rows, n, n), and the target's w (n, J, m).
 
     The first axis holds the bulk and what `beside`, a `Readings`, sees of g' and D'.
 
-    g, d, sizes : roots at the n points and their s
+    g, d, sizes : roots at the n points, then at their conjugates, and their s
     floors (rows, N), data (rows, Y), noise (rows, m, m), sources (rows, Y) : S', the multiples of
         λ_y in the data blocks, the noise block and the multiples of one in E_y
     """
-    count, (joint, size) = g.shape[0], (parts.shares.size, parts.slopes.shape[1])
-    seen = np.zeros((count, joint, size), dtype=np.complex128)
+    count, (joint, size) = g.shape[0] // 2, (parts.shares.size, parts.slopes.shape[1])
+    seen = np.zeros((2 * count, joint, size), dtype=np.complex128)
+    tables = np.empty((2, 2, floors.shape[0], count, count), dtype=np.complex128)
     dressed, inner = [], []
-    for i in range(count):
-        dressed.append(dress(parts, g[i], d[i]))
-        inner.append(products(dressed[i]))
+    for k in range(2 * count):
+        two = dress(parts, g[k], d[k])
+        own = products(two)
         for j in range(joint):
             for c in range(size):
                 for a in range(size):
-                    seen[i, j, a] += target[c] * dressed[i][2][j, c, a]
-    tables = np.empty((2, 2, floors.shape[0], count, count), dtype=np.complex128)
-    for k in range(count):
-        dinv, q, low, p, w, v, extra = dressed[k]
-        mirrored = (
-            np.conj(dinv), np.conj(q), np.conj(low), np.conj(p), np.conj(w), np.conj(v), extra,
-        )  # fmt: skip
-        inner_mirrored = (np.conj(inner[k][0]), np.conj(inner[k][1]))
-        for i in range(k + 1):
-            straight = _pair(
-                parts, dressed[i], dressed[k], (inner[i], inner[k]), g[i], g[k],
-                sizes[i], sizes[k], seen[i], seen[k], floors, data, noise, sources,
-                beside, i, k, False,
-            )  # fmt: skip
-            across = _pair(
-                parts, dressed[i], mirrored, (inner[i], inner_mirrored), g[i], np.conj(g[k]),
-                sizes[i], sizes[k], seen[i], np.conj(seen[k]), floors, data, noise, sources,
-                beside, i, k, True,
+                    seen[k, j, a] += target[c] * two[2][j, c, a]
+        mirror, node = k // count, k % count
+        if not mirror:
+            dressed.append(two)
+            inner.append(own)
+        for i in range(node + 1):
+            pair = _pair(
+                parts, dressed[i], two, (inner[i], own), g[i], g[k], sizes[i], sizes[k],
+                seen[i], seen[k], floors, data, noise, sources, beside, i, k,
             )  # fmt: skip
             for part in range(2):
                 for row in range(floors.shape[0]):
-                    tables[part, 0, row, i, k] = straight[part, row]
-                    tables[part, 0, row, k, i] = straight[part, row]
-                    tables[part, 1, row, i, k] = across[part, row]
-                    tables[part, 1, row, k, i] = np.conj(across[part, row])
-    return tables, seen
+                    found = pair[part, row]
+                    tables[part, mirror, row, i, node] = found
+                    tables[part, mirror, row, node, i] = np.conj(found) if mirror else found
+    return tables, seen[:count]

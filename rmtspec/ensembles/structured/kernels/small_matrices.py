@@ -63,15 +63,14 @@ def inverse_of(a):
 
 
 @kernel
-def is_positive(d, scales, part, least):
-    """Whether Re (part 0) or Im (part 1) of every D/(s_a s_b), less `least`, has a Cholesky."""
+def is_positive(d, scales, least):
+    """Whether every D/(s_a s_b), a real matrix, less `least` has a Cholesky factor."""
     classes, r = scales.shape
     low = np.empty((r, r))
     for y in range(classes):
         for a in range(r):
             for b in range(a + 1):
-                x = d[y, a, b].imag if part else d[y, a, b].real
-                x /= scales[y, a] * scales[y, b]
+                x = d[y, a, b] / (scales[y, a] * scales[y, b])
                 for c in range(b):
                     x -= low[a, c] * low[b, c]
                 if a > b:

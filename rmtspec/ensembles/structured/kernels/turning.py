@@ -17,7 +17,7 @@ from .small_matrices import solve_linear
 _LONGEST = 1.0
 
 
-@kernel
+@kernel(short_loops=True)
 def along_branch(parts, x, g, d, scales, along, length, max_steps):
     """Newton for the point of the real branch at arclength `length` from (g, D, x).
 
