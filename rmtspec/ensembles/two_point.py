@@ -140,8 +140,10 @@ def averaged_response(
     factors = weight * np.array([np.ones_like(level), level, variance, level * variance])
     sums = np.empty((6, 0, 0), dtype=np.complex128)
     if level.size > _FEW:
-        shares = zip(np.array([0, 0, 0, 0, 1, 2]), (*factors, weight, weight), strict=True)
-        sums = np.stack([(here[i] * factor) @ there[i].T for i, factor in shares])
+        sums = np.empty((6, first.k.size, second.k.size), dtype=np.complex128)
+        shares = zip(np.array([0, 0, 0, 0, 1, 2]), (*factors, weight, weight), sums, strict=True)
+        for i, factor, each in shares:
+            np.matmul(here[i] * factor, there[i].T, out=each)
     k, y, mean, loss = _averaged(
         first.k, first.y, *here, second.k, second.y, *there,
         factors, sums, source.identity, source.noise, source.data,
