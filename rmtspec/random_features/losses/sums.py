@@ -109,18 +109,26 @@ def fitted(f: ComplexArray, distance: ComplexArray, trace: ComplexArray, ulp: fl
 
 def each(f: ComplexArray, table: ComplexArray, ulp: float) -> Values:
     """Sums of every row of f over every column of the table, (times, columns)."""
-    moduli = np.add.reduceat(np.abs(table), np.arange(0, len(table), 2), axis=0)
-    size, sign = _larger(f) @ (2.0 * moduli), 1.0 - 2.0 * (np.arange(len(table)) % 2)
+    rows, moduli, sign = _in_rows(table), np.abs(table), 1.0 - 2.0 * (np.arange(len(table)) % 2)
+    moduli[:-1:2] += moduli[1::2]
+    size = _larger(f) @ (2.0 * moduli[::2])
     some = slice(None, None, max(1, len(f) // _TIMES))
-    half = plain_each(np.ascontiguousarray(f[some]), (1j * sign)[:, None] * table)
+    half = (1j * sign * f[some]).view(np.float64) @ rows
     size *= ulp + _relative(half, size[some])
-    return Values(plain_each(f, table), size)
+    return Values(f.view(np.float64) @ rows, size)
 
 
 def plain_each(f: ComplexArray, table: ComplexArray) -> FloatArray:
     """The same without a bound."""
-    rows = np.stack([2.0 * table.real, -2.0 * table.imag], axis=1)
-    return np.asarray(f.view(np.float64) @ rows.reshape(-1, table.shape[1]))
+    return np.asarray(f.view(np.float64) @ _in_rows(table))
+
+
+def _in_rows(table: ComplexArray) -> FloatArray:
+    """Twice the real parts and twice the imaginary ones, negated, in turn; (2n, columns)."""
+    rows = np.empty((2 * len(table), table.shape[1]))
+    np.multiply(table.real, 2.0, out=rows[::2])
+    np.multiply(table.imag, -2.0, out=rows[1::2])
+    return rows
 
 
 def _settled(half: FloatArray, size: FloatArray, decays: bool = False) -> FloatArray:
