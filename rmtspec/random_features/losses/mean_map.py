@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...ensembles.two_point import Points, Response
+from ...solve import REORDERED
 from ...solve.kernel import kernel
 from .setting import Setting
 
@@ -93,9 +94,10 @@ class OfMap(NamedTuple):
 
 
 def _products(rows: ComplexArray, weights: FloatArray) -> FloatArray:
-    """Σ_l w_l r_il r_jl of real parts r, and after them imaginary ones."""
+    """Σ_l w_l r_il r_jl of real parts r, and after them imaginary ones; no w is negative."""
     parts = np.concatenate([rows.real, rows.imag])
-    return np.asarray((parts * weights) @ parts.T)
+    parts *= np.sqrt(weights)
+    return np.asarray(parts @ parts.T)  # half of the work, as it is seen to be symmetric
 
 
 @kernel
@@ -124,17 +126,19 @@ def _modulus(z):
     return np.sqrt(z.real * z.real + z.imag * z.imag)
 
 
-@kernel
+@kernel(fastmath=REORDERED)
 def _of_map(mean, off, weights, seen, driven, shown, best, gain):
     """Fields of `OfMap`."""
-    found = np.zeros((3, mean.shape[0]))
+    found = np.empty((3, mean.shape[0]))
     for i in range(mean.shape[0]):
+        test = bias = slack = 0.0
         for j in range(weights.size):
             m, w, away = mean[i, j], weights[j], gain * mean[i, j] - best[j]
             pull = abs(seen[j] * m - driven[j]) + seen[j] * off[i, j]
-            found[0, i] += w * (seen[j] * m - 2.0 * driven[j]) * m
-            found[1, i] += w * shown[j] * away * away
-            found[2, i] += 2.0 * w * pull * off[i, j]
+            test += w * (seen[j] * m - 2.0 * driven[j]) * m
+            bias += w * shown[j] * away * away
+            slack += 2.0 * w * pull * off[i, j]
+        found[0, i], found[1, i], found[2, i] = test, bias, slack
     return found[0], found[1], found[2]
 
 
