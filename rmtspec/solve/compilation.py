@@ -41,7 +41,7 @@ def entry(function: Callable[..., Any], options: dict[str, Any]) -> Any:
     dispatcher = njit(**_of_numba(**options))(function)
     if hasattr(dispatcher, "enable_caching"):  # not under NUMBA_DISABLE_JIT
         try:
-            _keep(dispatcher)
+            _keep(dispatcher, _text(options))
         except (RuntimeError, OSError):  # no folder to keep it in
             if NullCache is not None:
                 dispatcher._cache = _NoFolder()
@@ -76,11 +76,12 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _keep(compiled: Any) -> None:
+def _keep(compiled: Any, options: str) -> None:
     if FunctionCache is None or not hasattr(compiled, "_cache"):
         compiled.enable_caching()
     else:
         compiled._cache = _Cache(compiled.py_func)
+        compiled._cache.options = options
 
 
 if FunctionCache is not None:
@@ -91,6 +92,8 @@ if FunctionCache is not None:
         A file that was cut or overwritten raises whatever its bytes happen to mean to pickle
         (EOFError, UnpicklingError, UnicodeDecodeError, ...), hence every exception is meant.
         """
+
+        options = ""
 
         def load_overload(self, sig: Any, target_context: Any) -> Any:
             try:
@@ -114,8 +117,8 @@ if FunctionCache is not None:
                     self.disable()
 
         def _index_key(self, sig: Any, codegen: Any) -> Any:
-            """Numba's key, which knows the text of one function and no kernels that it calls."""
-            return sig, codegen.magic_tuple(), fingerprint(self._py_func)
+            """Numba's key, which knows one function's text, not its options and what it calls."""
+            return sig, codegen.magic_tuple(), fingerprint(self._py_func) + self.options
 
         def _forget(self) -> None:
             with contextlib.suppress(Exception):

@@ -184,7 +184,9 @@ def _sum_of_squares(x: np.ndarray) -> float:
 def test_a_kernel_of_short_loops_is_not_made_for_long_ones(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "_keep", lambda _: None)  # what is read back has no code to look at
+    monkeypatch.setattr(
+        module, "_keep", lambda *_: None
+    )  # what is read back has no code to look at
     inside = kernel(_sum_of_squares)
 
     def twice(x: np.ndarray) -> float:
@@ -287,6 +289,22 @@ def test_kernels_made_for_other_functions_are_told_apart() -> None:
     assert module.fingerprint(one.py_func) != module.fingerprint(other.py_func)
     assert module.fingerprint(one.py_func) == module.fingerprint(one.py_func)
     assert (one(1.0), other(1.0)) == (3.0, 4.0)
+
+
+def test_one_function_with_other_options_is_another_kernel_on_disk(folder: Path) -> None:
+    functions = """
+def square(x):
+    return x * x
+
+plain, compact, quick = (
+    kernel(**options)(square) for options in ({}, {"short_loops": True}, {"fastmath": True})
+)
+"""
+    (folder / "both.py").write_text("from rmtspec.solve.kernel import kernel\n" + functions)
+    for name in ("plain", "compact", "quick"):
+        (folder / "own.py").write_text(f"from both import {name} as square\n")
+        assert _run(folder) == ("9.0", True)
+        assert _run(folder) == ("9.0", False)
 
 
 @pytest.mark.parametrize("options", [{}, {"fastmath": {"contract"}}])
