@@ -190,7 +190,7 @@ def _without_ridge(load: float, rank: float, mean: EmpiricalMean | None) -> _Pai
     """Both on the support of the data law: `load` counts samples per direction of it."""
     if mean is not None:
         size = max(1, round(mean.dimension * rank))
-        samples = load * size
+        samples = float(load * mean.dimension * rank)  # the support may be no whole number wide
         count = round(samples)
         if abs(samples - count) > 1e-6:
             raise ValueError(

@@ -227,6 +227,16 @@ def test_finite_sample_divergence_in_one_dimension_is_an_integral_of_chi_square(
         assert abs(values.mean() - exact) < 4 * error
 
 
+def test_a_support_of_no_whole_number_of_directions_has_divergences_of_whole_samples():
+    population = rs.PopulationSpectrum([0.0, 1.0], [0.374, 0.626])  # 62.6 of 100 have data
+    for samples in (1, 64, 100, 201):
+        fitted = rs.LinearDenoiser(population, samples / 100, dimension=100)
+        known = 0.626 * finite_sample(samples, 63)
+        assert fitted.kl(corrected=True) == pytest.approx(known, rel=8 * EPS)
+    with pytest.raises(ValueError, match=r"got n = 50\.5$"):
+        rs.LinearDenoiser(population, 0.505, dimension=100).kl(corrected=True)
+
+
 def test_arguments_broadcast_to_a_grid():
     loads, ridges = np.array([[0.5], [2.0]]), np.array([0.0, 0.1, 1.0])
     fitted = rs.LinearDenoiser(TWO, loads, ridges)
