@@ -17,7 +17,7 @@ from .data import LAWS
 PSI_P, PSI_N, T, ACTIVATION = 64.0, 8.0, 0.01, "tanh"
 
 
-_FEW_ATOMS, _FEW_NUMBERS = 8, 200
+_FEW_ATOMS, _FEW_NUMBERS, _LITTLE_MOMENTUM = 8, 200, 0.9
 
 
 class Outcome(NamedTuple):
@@ -123,7 +123,8 @@ def is_small(arguments: argparse.Namespace) -> bool:
     """Whether kernels take about as long uncompiled as to be loaded, and far less than to compile.
 
     At these limits `spectrum --plot` takes 1.9 s and `curves --plot` 3.6 s; with kernels that an
-    earlier command compiled 1.8 and 2.3 s, and with none 13 and 16 s.
+    earlier command compiled 1.8 and 2.3 s, and with none 13 and 16 s.  Contours of more momentum
+    have up to 2,000 nodes, whose pairs take minutes.
     """
     asked = vars(arguments)
     population = asked["population"]
@@ -131,6 +132,7 @@ def is_small(arguments: argparse.Namespace) -> bool:
     return (
         asked["data"] is None
         and asked.get("collapse") is None
+        and asked.get("momentum", 0.0) <= _LITTLE_MOMENTUM
         and atoms + len(asked.get("spike", ())) <= _FEW_ATOMS
         and max(np.size(asked.get(name, 0.0)) for name in ("tau", "load")) <= _FEW_NUMBERS
     )

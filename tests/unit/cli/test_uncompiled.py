@@ -44,6 +44,8 @@ def test_a_small_model_is_drawn_without_compiling(command: str, tmp_path: Path) 
         ("timescales", "--power-law", "1:9"),
         ("timescales", "--power-law", "1:8", "--spike", "20"),
         ("linear", "--load", "0.1:10:201"),
+        # Uncompiled, the pairs of 1,504 nodes take most of a minute, of one atom.
+        ("curves", "--step", "14", "--momentum", "0.99", "--tau", "1"),
     ],
 )
 def test_a_larger_job_is_compiled(arguments: tuple[str, ...]) -> None:
