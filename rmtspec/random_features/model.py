@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _checks
+from ..ensembles.neuron_moments import MOST_SIZE
 from ..inputs.activation import ActivationLike, resolve
 from ..inputs.arrays import as_rows, warn_of
 from ..inputs.diffusion.level import NoiseLevel
@@ -117,11 +118,12 @@ class RandomFeatureModel(RandomFeatures):
             is NaN, with a warning.
         kernel : "exact" or "gaussian"
             How neurons see the rows.  "exact" takes their second moments between all samples
-            (`rmtspec.ensembles.exact_kernel`), up to 4000 rows and for activations that do not
-            jump.  "gaussian" puts Gaussians of the same eigenvalues in the place of the rows: right
-            as long as :math:`15n/\mathrm{PR}^3\ll1`, PR the participation ratio (15/PR³ is the mean
-            sixth power of the correlation of two rows, through which the third Hermite order
-            couples them), and as long as the norms of rows do not differ.
+            (`rmtspec.ensembles.exact_kernel`), up to 4000 rows, 6000 rows and columns together, and
+            for activations that do not jump.  "gaussian" puts Gaussians of the same eigenvalues in
+            the place of the rows: right as long as :math:`15n/\mathrm{PR}^3\ll1`, PR the
+            participation ratio (15/PR³ is the mean sixth power of the correlation of two rows,
+            through which the third Hermite order couples them), and as long as the norms of rows do
+            not differ.
 
         Warns
         -----
@@ -197,6 +199,9 @@ class RandomFeatureModel(RandomFeatures):
         assert self.rows is not None
         if self.rows.samples > MOST_ROWS:
             return f"x has {self.rows.samples} rows, more than {MOST_ROWS}"
+        rows, columns = self.rows.train.shape
+        if rows + columns > MOST_SIZE:
+            return f"x has {rows} rows of {columns} numbers, together more than {MOST_SIZE}"
         if self._pairs.jumps(self.rows.train):
             name = resolve(self.activation).name
             return f"activation {name!r} jumps on the scale of x, where its kernel diverges"

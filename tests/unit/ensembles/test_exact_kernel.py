@@ -240,3 +240,15 @@ def test_real_points_and_the_lower_half_plane_belong_to_the_same_transform() -> 
     assert np.isnan(gram.solve(1j).r)
     with pytest.raises(ValueError, match="support"):
         gram.solve(float(gram.spectrum().support[-1].mean()))
+
+
+def test_noise_functions_are_no_more_than_the_columns_leave_room_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    x = np.random.default_rng(0).standard_normal((12, 100))
+    assert _moments(x, "tanh").noise_functions.shape == (12, 9)
+    for size, functions in ((912, 9), (911, 8), (400, 3), (200, 1), (100, 1)):
+        monkeypatch.setattr(neuron_moments, "MOST_SIZE", size)
+        moments = _moments(x, "tanh")
+        assert moments.noise_functions.shape == (12, functions)
+        assert moments.matrix.shape == (12 + 100 * functions,) * 2

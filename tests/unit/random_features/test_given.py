@@ -185,6 +185,14 @@ def test_too_many_rows_fall_back_and_name_the_condition(monkeypatch: pytest.Monk
     assert model.rows is None
 
 
+def test_too_many_columns_fall_back_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_module, "MOST_SIZE", 49)
+    x, _ = _data(30, 20, 2)
+    with pytest.warns(UserWarning, match="x has 30 rows of 20 numbers, together more than 49: the"):
+        model = rs.RandomFeatureModel.from_data(x, 3.0, 0.3)
+    assert model.rows is None
+
+
 @pytest.mark.parametrize("kernel", ["ntk", None, 1])
 def test_an_unknown_kernel_is_refused(kernel: object) -> None:
     with pytest.raises(ValueError, match="kernel must be 'exact' or 'gaussian'"):
