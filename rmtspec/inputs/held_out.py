@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,6 +37,19 @@ FloatArray = NDArray[np.float64]
 
 _CERTIFIED = 1e-9  # departure of a sum of overlaps from one; orthonormal bases leave d eps
 _STEPS = 200
+
+
+class Noised(NamedTuple):
+    r"""What is known along eigenspaces, each (m,).
+
+    Attributes
+    ----------
+    precision : entries of :math:`(e^{-2t}\Sigma+\Delta)^{-1}`
+    unknown : those of :math:`\Sigma(e^{-2t}\Sigma+\Delta)^{-1}`, without a difference
+    """
+
+    precision: FloatArray
+    unknown: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,21 +129,21 @@ class HeldOut:
         pull[: len(fresh)] = _pull(rows, fresh)
         return cls(values, overlaps, pull, len(rows), certificate)
 
-    def precision(self, signal: float, noise: float, weights: FloatArray) -> FloatArray:
-        r"""Entries of :math:`(e^{-2t}\Sigma+\Delta)^{-1}` along the m eigenspaces, shape (m,).
+    def noised(self, signal: float, noise: float, weights: FloatArray) -> Noised:
+        r"""What :math:`e^{-t}x+\sqrt\Delta\,\xi` tells of x, along m eigenspaces.
 
-        Corrected for few held-out rows.  The correction holds for the trace; no entry is taken
-        below the inverse of its own variance, which is what keeps a squared error of the score
-        positive, and what exceeds it shares the correction.
+        The precision is corrected for few held-out rows.  The correction holds for the trace; no
+        entry is taken below the inverse of its own variance, which is what keeps a squared error of
+        the score positive, and what exceeds it shares the correction.
 
         Parameters
         ----------
-        signal, noise : e^(-2t) and Δ, positive
+        signal, noise : e^(-2t), at least 0, and Δ, positive
         weights : (m,) share of each eigenspace in the dimensions
 
         Returns
         -------
-        ndarray of float64, shape (m,)
+        Noised
             NaN where no w > 0 solves the equation of the module: too few rows for this t.
 
         Warns
@@ -144,9 +157,9 @@ class HeldOut:
         0.0 % with 32, 64, 128 and 256 rows, where Σ' itself gives 30, 15, 7 and 3 %.
         """
         noisy = signal * self.eigenvalues + noise
-        plain = self.overlaps @ (1.0 / noisy)
-        if self.pull is None:
-            return plain
+        plain = self.overlaps @ np.column_stack([1.0 / noisy, self.eigenvalues / noisy])
+        if self.pull is None or signal < np.finfo(float).tiny * noise:  # no data, no correction
+            return Noised(*plain.T)
         ridge = noise / signal
         share = _share_of_ridge(self.eigenvalues, self.pull, ridge)
         if np.isnan(share):
@@ -156,13 +169,19 @@ class HeldOut:
                 DataWarning,
                 stacklevel=caller_level(),
             )
-            return np.full_like(plain, np.nan)
-        corrected = self.overlaps @ (share / (signal * (self.eigenvalues + share * ridge)))
-        least = 1.0 / (self.overlaps @ noisy)
-        excess = np.maximum(plain - least, 0.0)  # Jensen: only rounding makes it negative
-        kept = float(weights @ (corrected - least))
-        whole = float(weights @ excess)
-        return least + (excess * max(kept, 0.0) / whole if whole > 0.0 else 0.0)
+            return Noised(*np.full_like(plain, np.nan).T)
+        noisier = signal * self.eigenvalues + share * noise
+        corrected = self.overlaps @ np.column_stack([share / noisier, self.eigenvalues / noisier])
+        variance = self.overlaps @ self.eigenvalues
+        bound = np.column_stack([np.ones_like(variance), variance])
+        bound /= (self.overlaps @ noisy)[:, None]
+        sign = np.array([1.0, -1.0])
+        excess = np.maximum(sign * (plain - bound), 0.0)  # Jensen: only rounding makes it negative
+        kept, whole = weights @ (sign * (corrected - bound)), weights @ excess
+        # Both columns have the same ratio; where there is little signal the first is all rounding.
+        at = int(signal * float(weights @ variance) < noise)
+        part = max(kept[at], 0.0) / whole[at] if whole[at] > 0.0 else 0.0
+        return Noised(*(bound + sign * part * excess).T)
 
 
 def _multiplicities(population: PopulationSpectrum, dimension: int, rows: int) -> NDArray[np.int_]:

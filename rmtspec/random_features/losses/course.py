@@ -89,7 +89,10 @@ class Course:
         if self.prediction is not None:
             prediction = Prediction.named(self.prediction)
             object.__setattr__(self, "prediction", prediction)
-            if prediction.delta(self.model.level) == 0.0:
+            noise, data = prediction.target(self.model.level)
+            # Where the level holds no data, noise is all there is to be shown, and to be said.
+            said = self.model.level.alpha == 0.0 and data == 0.0 and noise != 0.0
+            if prediction.delta(self.model.level) == 0.0 and not said:
                 raise ValueError(
                     "prediction must not be a multiple of what the network is shown, which says "
                     f"nothing of the noise, got {prediction!r} at {self.model.level}"

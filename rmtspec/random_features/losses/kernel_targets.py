@@ -100,7 +100,7 @@ class KernelTargetCurves(TargetCurves):
 
     def _above(self, test: FloatArray, along: Setting, direction: Direction | None) -> FloatArray:
         variance = self._fresh_variance if direction is None else direction.variance
-        least = self.least(float(along.weights @ along.precision))
+        least = self.least(along)
         return self._start(variance) - least + test
 
     def _double(self, grid: Grid, rows: FloatArray) -> list[ComplexArray]:

@@ -146,16 +146,14 @@ class TargetCurves:
             share = 1.0 / u if w == 0.0 else np.float64(level.alpha) / self.delta  # also of α = 0
             return float((share / level.sigma) ** 2)
 
-    def least(self, precision: float) -> float:
-        """L*, from the mean of 1/(α²l + σ²)."""
-        level = self.base.model.level
-        share = (1.0 - level.sigma**2 * precision) / level.alpha**2
-        return self.delta**2 * max(share, 0.0)
+    def least(self, along: Setting) -> float:
+        """L*, δ² times the mean of l/(α²l + σ²)."""
+        return self.delta**2 * max(float(along.weights @ along.unknown), 0.0)
 
     def least_along(self, along: Setting) -> float:
         """L*; of random data without a difference, NaN where the law of fresh data is not known."""
         if self.base.model.conditional:
-            return self.least(float(along.weights @ along.precision))
+            return self.least(along)
         return self.delta**2 * float(along.weights @ (along.levels / self._weight(along)))
 
     def losses(self, tau: FloatArray, direction: Direction | None = None) -> Losses:
@@ -176,7 +174,8 @@ class TargetCurves:
         known, model = self.base.setting, self.base.model
         if direction is not None:
             nearest = int(np.abs(known.levels - direction.level).argmin())
-            values = (direction.level, 1.0, direction.variance, known.precision[nearest])
+            precision, unknown = known.precision[nearest], known.unknown[nearest]
+            values = (direction.level, 1.0, direction.variance, precision, unknown)
             return Setting(*(np.array([value]) for value in values))
         if points is None or model.conditional:
             return self._all_along
@@ -308,7 +307,7 @@ class TargetCurves:
         test = by_map.test + variance
         if self.base.model.conditional:
             above = self._start(float(along.weights @ along.variance))
-            least = self.least(float(np.nan_to_num(along.weights @ along.precision)))
+            least = self.least(along._replace(unknown=np.nan_to_num(along.unknown)))
             return test, above - least + test
         return test, by_map.bias + variance
 

@@ -134,14 +134,14 @@ class TrainingSummary(Summary):
         harm = "training changes nothing" if constant else "training only harms: no window"
         begin, end = window["tau_gen_loss"], window["tau_mem_loss"]
         within = f"within {100.0 * window['share']:g} % of its gain"
+        over = f"test loss no longer {within}" if end < np.inf else "test loss stays there"
         rows += [("best stopping", rounded(best["tau"])), ("from", rounded(begin))]
         rows += [("until", rounded(end))]
         remarks += [
             f"train {rounded(best['train'])}, test {rounded(best['test'])}, score error "
             f"{rounded(best['score_error'])}",
             hidden or (f"test loss {within}" if begin < end else harm),
-            hidden
-            or (f"test loss no longer {within}" if end < np.inf else "test loss stays there"),
+            hidden or ("" if constant else over),
         ]
         return Table(rows, remarks)
 

@@ -189,7 +189,7 @@ def test_score_error_of_few_held_out_rows_is_that_of_the_population(
         norms = np.sqrt(rng.gamma(2.0, 0.5, (rows, 1)))  # lengths that differ, as those of pictures
         held_out = _held_out(norms * rng.normal(size=(rows, dimension)) * scales)
         weights = np.ones(1)
-        found.append(float(held_out.precision(1.0 - noise, noise, weights)[0]))
+        found.append(float(held_out.noised(1.0 - noise, noise, weights).precision[0]))
         plain.append(
             float((held_out.overlaps @ (1.0 / ((1.0 - noise) * held_out.eigenvalues + noise)))[0])
         )
@@ -218,8 +218,28 @@ def test_too_few_rows_for_the_score_error_are_said_and_leave_the_test_loss() -> 
 def test_exact_moments_need_no_correction() -> None:
     exact = HeldOut(np.array([0.5, 2.0]), np.eye(2))
     np.testing.assert_allclose(
-        exact.precision(0.5, 0.5, np.full(2, 0.5)), [1.0 / 0.75, 1.0 / 1.5], rtol=1e-15
+        exact.noised(0.5, 0.5, np.full(2, 0.5)).precision, [1.0 / 0.75, 1.0 / 1.5], rtol=1e-15
     )
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_what_is_unknown_of_data_needs_no_difference(exact: bool) -> None:
+    x = _centred(RNG.normal(size=(60, 8)) * np.linspace(0.3, 2.0, 8))
+    population = rs.PopulationSpectrum.from_samples(x)
+    found = HeldOut.measure(RNG.normal(size=(30, 8)) * np.linspace(0.3, 2.0, 8), x, population)
+    if exact:
+        found = dataclasses.replace(found, pull=None)
+    for signal in (0.99, 0.5, 1e-2, 1e-5):
+        noised = found.noised(signal, 1.0 - signal, population.weights)
+        by_difference = (1.0 - (1.0 - signal) * noised.precision) / signal
+        np.testing.assert_allclose(noised.unknown, by_difference, rtol=1e-14 / signal)
+    variance = found.overlaps @ found.eigenvalues
+    for signal in (1e-9, 1e-18, 1e-300, 0.0):
+        noised = found.noised(signal, 1.0, population.weights)
+        lost = float(population.weights @ (variance - noised.unknown))
+        # The mean of l/(1 + αl) is that of l − αl² and more; both means have some roundings.
+        assert -1e-14 <= lost <= 100.0 * signal + 1e-14
+        np.testing.assert_allclose(noised.precision, 1.0, atol=100.0 * signal + 1e-15)
 
 
 def test_no_entry_of_the_precision_is_below_the_inverse_of_its_variance() -> None:
@@ -227,7 +247,7 @@ def test_no_entry_of_the_precision_is_below_the_inverse_of_its_variance() -> Non
         x, test = RNG.normal(size=(30, 40)), RNG.normal(size=(rows, 40))
         population = rs.PopulationSpectrum.from_samples(x)
         found = HeldOut.measure(test, x, population)
-        entries = found.precision(0.3, 0.7, population.weights)
+        entries = found.noised(0.3, 0.7, population.weights).precision
         bound = 1.0 / (0.3 * found.overlaps @ found.eigenvalues + 0.7)
         assert np.all(entries >= bound * (1.0 - 1e-14))
 
@@ -261,4 +281,25 @@ def test_cost_is_that_of_the_rows_where_they_are_fewer_than_the_dimensions() -> 
     assert found.overlaps.shape == (140, 141)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert np.isfinite(found.precision(0.01, 0.99, population.weights)).all()
+        assert np.isfinite(found.noised(0.01, 0.99, population.weights).precision).all()
+
+
+@pytest.mark.parametrize("kernel", ["exact", "gaussian"])
+def test_data_that_are_all_but_lost_in_the_noise_have_curves(kernel: str) -> None:
+    scale = np.linspace(0.3, 2.0, 8)
+    x, test = RNG.normal(size=(60, 8)) * scale, RNG.normal(size=(30, 8)) * scale
+    errors = []
+    for t in (6.0, 12.0, 20.0, 380.0, 1000.0):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", rs.ConvergenceWarning)
+            warnings.simplefilter("ignore", rs.FewDimensionsWarning)
+            model = rs.RandomFeatureModel.from_data(x, 6.0, t, test=test, kernel=kernel)
+            data, noise = (model.training(prediction=name) for name in ("data", "noise"))
+            curves = data.learning_curves(np.append(0.0, TAU))
+            assert np.all(curves.score_error >= 0.0)
+            assert "velocity" in str(data.compare())
+        errors.append(curves.score_error[0] * np.exp(4.0 * t) if t < 100.0 else np.nan)
+        shown, score = noise.learning_curves(TAU), model.training(weight=1.0 / model.delta)
+        np.testing.assert_allclose(shown.test, score.learning_curves(TAU).test, rtol=1e-10)
+        np.testing.assert_allclose(shown.score_error, shown.test, rtol=1e-4, atol=1e-4)
+    assert errors[1] == pytest.approx(errors[0], rel=1e-3)  # e^(-4t) E l², and less by e^(-2t)
