@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _checks
 from ..ensembles.exact_kernel import KernelEquations
 from ..ensembles.sample_covariance import SampleCovariance
-from ..inputs.diffusion.prediction import Prediction
+from ..inputs.diffusion.prediction import Prediction, convert_error
 from ..random_features.model import RandomFeatureModel
 from ..result import ConvergenceWarning, ProgressBar, caller_level, dataframe
 from .finite_size import Model, Sizes, checked_dimension, directions, sizes
@@ -287,7 +287,11 @@ def simulate_curves(
     training = model.training(prediction=prediction, weight=weight)
     target = None if training.prediction is None else training.prediction.target(model.level)
     known = not model.conditional or model.held_out is not None
-    at_start = _start_of_score(model, shape) if known else math.nan
+    at_start, unknown = _start_of_score(model, shape) if known else (math.nan, math.nan)
+    least, to_score = 0.0, 1.0
+    if training.prediction is not None:
+        least = training.prediction.delta(model.level) ** 2 * unknown
+        to_score = float(convert_error(1.0, model.level, training.prediction, "score"))
     curves, errors = np.empty((2, size, times.size)), np.zeros(size)
     with ProgressBar(size, progress, "networks") as step:
         for i in range(size):
@@ -304,9 +308,7 @@ def simulate_curves(
     if training.prediction is None:
         score = (curves[1] - 1.0) / model.delta + at_start
     else:
-        level, delta = model.level, training.prediction.delta(model.level)
-        least = delta**2 * (1.0 - level.sigma**2 * at_start) / level.alpha**2
-        score = (level.alpha / (level.sigma * delta)) ** 2 * (curves[1] - least)
+        score = to_score * (curves[1] - least)
     return SimulatedCurves(times, curves[0], curves[1], score, errors)
 
 
@@ -450,9 +452,15 @@ def _fresh_variances(model: RandomFeatureModel, shape: Sizes) -> FloatArray:
     return np.repeat(model.held_out.overlaps @ model.held_out.eigenvalues, counts)
 
 
-def _start_of_score(model: RandomFeatureModel, shape: Sizes) -> float:
-    """Tr Σ_t^-1/d."""
+def _start_of_score(model: RandomFeatureModel, shape: Sizes) -> tuple[float, float]:
+    """Tr Σ_t^-1/d, and Tr ΣΣ_t^-1/d without a difference."""
     if model.conditional:
-        return float(model.learning_curves([0.0]).score_error[0])
+        precision = float(model.learning_curves([0.0]).score_error[0])
+        if model.held_out is None or math.isnan(precision):
+            return math.nan, math.nan
+        weights = model.population.weights
+        unknown = model.held_out.noised(model.signal, model.delta, weights).unknown
+        return precision, float(weights @ unknown)
     variances = directions(model.population, shape.dimension)
-    return float(np.mean(1.0 / (model.signal * variances + model.delta)))
+    noisy = model.signal * variances + model.delta
+    return float(np.mean(1.0 / noisy)), float(np.mean(variances / noisy))

@@ -305,7 +305,9 @@ class Course:
         # A law of the data that is refuted has no least loss.
         least[np.isnan(precision)], excess[np.isnan(precision)] = np.nan, np.nan
         if self.model.conditional:
-            excess[np.any(excess < -error, axis=1)] = np.nan
+            slack = error + 4.0 * np.finfo(float).eps * starts[:, 1:]
+            excess[np.any(excess < -slack, axis=1)] = np.nan
+            excess = np.maximum(excess, 0.0)
         score = curves.converted * excess
         train, test = starts[:, :1] + train, starts[:, 1:] + test
         sizes = np.fmax(np.abs(train), 0.0) + np.fmax(np.abs(test), 0.0)  # 0 for NaN

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -141,3 +143,21 @@ def test_memorised_fraction_of_given_rows_is_that_of_true_networks():
         error = np.std(rows, axis=0, ddof=1) / np.sqrt(len(rows))
         off = np.abs(np.mean(rows, axis=0) - training.memorised_fraction(TAU[1:]))
         assert np.all(off <= 3.0 * error + 0.05)
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_score_errors_of_data_all_but_lost_in_the_noise_are_not_rounding(given: bool) -> None:
+    rng = np.random.default_rng(5)
+    x, test = rng.normal(size=(2, 30, 10))
+    for t in (6.0, 12.0, 400.0):
+        model = rs.RandomFeatureModel(6.0, 3.0, t)
+        if given:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", rs.FewDimensionsWarning)
+                model = rs.RandomFeatureModel.from_data(x, 6.0, t, test=test, kernel="gaussian")
+        times = np.array([0.0, 10.0])
+        found = rs.simulate_curves(model, None if given else 10, 0, times, prediction="data")
+        law = model.learning_curves(times, prediction="data")
+        # A = 0 is known; e^(-2t) = 4e-11 at t = 12 leaves five digits of the difference.
+        np.testing.assert_allclose(found.score_error[..., 0], law.score_error[0], rtol=1e-4)
+        assert np.all(found.score_error >= 0.0)
