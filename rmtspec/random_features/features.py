@@ -136,7 +136,13 @@ class RandomFeatures:
             return ExactKernelGram(self.psi_p, moments, self.rows.held_out)
         kind = ConditionalFeatureGram if self.conditional else RandomFeatureGram
         at = self.coefficients
-        return kind(self.psi_p, self.psi_n, self.population, at.c**2, at.b**2, at.v**2, at.s**2)
+        squares = at.c**2, at.b**2, at.v**2, at.s**2
+        if not max(squares) <= 1e100:
+            raise ValueError(
+                f"activation {resolve(self.activation).name!r} has coefficients whose squares are "
+                f"too large: at most 1e100, got {max(squares):.6g}"
+            )
+        return kind(self.psi_p, self.psi_n, self.population, *squares)
 
     def resolvent(self, z: ArrayLike, *, rtol: float = 1e-8) -> Resolvent:
         r"""Traces q, r, s of :math:`(U-z)^{-1}` (arXiv 2505.17638, Theorem 3.1).

@@ -289,3 +289,8 @@ def test_population_of_a_wrong_kind_is_refused_by_name(population):
 def test_dimension_out_of_range_is_refused_by_name(dimension):
     with pytest.raises((TypeError, ValueError), match="dimension must be an integer"):
         model(2.0, 1.0, 0.1, "relu").mean_feature_eigenvalue(dimension)
+
+
+def test_an_activation_that_is_too_large_is_named():
+    with pytest.raises(ValueError, match="activation 'hermite100' has coefficients whose squares"):
+        rs.RandomFeatureModel(8, 4, 1.0, "hermite100").spectrum()
