@@ -39,6 +39,7 @@ leave over at noise Δ, whose average the kernels give exactly, controls the err
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -48,6 +49,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..inputs.gaussian.kernels import Kernels, PairKernels
+from ..result import DataWarning, caller_level
 
 FloatArray = NDArray[np.float64]
 
@@ -117,7 +119,16 @@ class NeuronMoments:
         most = min(_MOST_FUNCTIONS, max(0, (MOST_SIZE - n) // self.dimension - 1))
         values, vectors = _leading(self._kernels.k11, min(most + 1, n - 1))
         share = self.pairs.delta / n * values[::-1]
-        count = min(int(np.count_nonzero(share > _LEAST_SHARE * left)), most)
+        count = int(np.count_nonzero(share > _LEAST_SHARE * left))
+        if most < min(count, _MOST_FUNCTIONS):
+            warnings.warn(
+                f"x has {n} rows of {self.dimension} numbers: the exact kernel has room for {most} "
+                "functions of the noise that samples share and leaves out weaker ones; final losses "
+                "may be some per cent off",
+                DataWarning,
+                stacklevel=caller_level(),
+            )
+        count = min(count, most)
         # An eigenspace is kept whole or not at all: in part it would be a matter of rounding.
         while 0 < count < share.size and share[count - 1] - share[count] < _APART * share[count]:
             count -= 1
