@@ -123,8 +123,8 @@ class NeuronMoments:
         if most < min(count, _MOST_FUNCTIONS):
             warnings.warn(
                 f"x has {n} rows of {self.dimension} numbers: the exact kernel has room for {most} "
-                "functions of the noise that samples share and leaves out weaker ones; final losses "
-                "may be some per cent off",
+                "functions of the noise that samples share and leaves out weaker ones; final "
+                "losses may be some per cent off",
                 DataWarning,
                 stacklevel=caller_level(),
             )
